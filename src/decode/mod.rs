@@ -1,0 +1,103 @@
+//! Stream to array. This module and what it uses never panic and never allocate more than the
+//! caller's limit, whatever the input.
+
+use crate::array::{Array, ByteOrder, Element, with_element};
+use crate::error::{Error, Result, corrupt, invalid};
+use crate::format::{Method, SectionId, Stream};
+
+/// How to decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// Worker threads; the result does not depend on it.
+    pub threads: usize,
+    /// Largest array to accept, in bytes. 4 GiB by default.
+    pub max_bytes: u64,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self { threads: 1, max_bytes: 1 << 32 }
+    }
+}
+
+/// Decode a stream with the default options.
+///
+/// # Errors
+/// `Truncated`, `Corrupt`, `Unsupported` or `Limit`; see [`Error`].
+pub fn decode(stream: &[u8]) -> Result<Array> {
+    decode_with(stream, &DecodeOptions::default())
+}
+
+/// Decode a stream into a new array in native byte order.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_with(stream: &[u8], options: &DecodeOptions) -> Result<Array> {
+    let parsed = Stream::read(stream)?;
+    check_limit(&parsed, options)?;
+    let mut out = Array::zeros(parsed.header.dtype, &parsed.header.shape)?;
+    with_element!(parsed.header.dtype, T => fill::<T>(&parsed, bytemuck::cast_slice_mut(out.bytes_mut()), options)?);
+    Ok(out)
+}
+
+/// Decode a stream into `out`, which must have the array's exact byte length; `order` is the byte
+/// order wanted there (the order that was encoded stands in [`Info`](crate::Info)).
+///
+/// # Errors
+/// As [`decode`], and `InvalidArgument` when `out` has the wrong length.
+pub fn decode_into(stream: &[u8], out: &mut [u8], order: ByteOrder, options: &DecodeOptions) -> Result<()> {
+    let parsed = Stream::read(stream)?;
+    if parsed.header.byte_len() != out.len() {
+        return invalid(format!(
+            "the stream holds {} bytes ({:?} {}), the buffer has {}",
+            parsed.header.byte_len(),
+            parsed.header.shape,
+            parsed.header.dtype,
+            out.len()
+        ));
+    }
+    check_limit(&parsed, options)?;
+    with_element!(parsed.header.dtype, T => {
+        match bytemuck::try_cast_slice_mut::<u8, T>(out) {
+            Ok(aligned) => fill(&parsed, aligned, options)?,
+            Err(_) => {
+                let mut tmp = Array::zeros(T::DTYPE, &parsed.header.shape)?;
+                fill::<T>(&parsed, bytemuck::cast_slice_mut(tmp.bytes_mut()), options)?;
+                out.copy_from_slice(tmp.bytes());
+            }
+        }
+        if order != ByteOrder::NATIVE {
+            for element in out.chunks_exact_mut(size_of::<T>()) {
+                element.reverse();
+            }
+        }
+    });
+    Ok(())
+}
+
+fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
+    let needed = stream.header.byte_len() as u64;
+    if needed > options.max_bytes {
+        return Err(Error::Limit { what: "output", needed, limit: options.max_bytes });
+    }
+    Ok(())
+}
+
+/// The pipeline, bytes to field.
+pub(crate) fn fill<T: Element>(stream: &Stream<'_>, out: &mut [T], _options: &DecodeOptions) -> Result<()> {
+    let detail = stream.section(SectionId::Detail);
+    let (payload, offset) = detail.map_or((&[][..], 0), |s| (s.payload, s.offset));
+    match stream.header.method {
+        Method::Stored => {
+            if payload.len() != size_of_val(out) {
+                return corrupt(offset, format!("expected {} stored bytes, found {}", size_of_val(out), payload.len()));
+            }
+            for (o, b) in out.iter_mut().zip(payload.chunks_exact(size_of::<T>())) {
+                let v: T = bytemuck::pod_read_unaligned(b);
+                *o = if cfg!(target_endian = "big") { v.swap() } else { v };
+            }
+        }
+        _ => return Err(Error::Unsupported("method".into())),
+    }
+    Ok(())
+}

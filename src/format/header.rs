@@ -1,0 +1,219 @@
+//! The head of a stream: what array it holds, under which promise, in which sections.
+
+use super::wire::{Reader, Writer};
+use crate::array::{ByteOrder, DType, MAX_DIMS};
+use crate::config::Bound;
+use crate::error::{Error, Result, corrupt};
+
+/// First bytes of every stream.
+pub const MAGIC: [u8; 4] = *b"HiHa";
+/// Version of the stream format, apart from the crate's. 0 is not frozen yet.
+pub const FORMAT_VERSION: u8 = 0;
+
+/// How the finite values of the array are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Method {
+    /// The elements' bytes as they are, little-endian.
+    Stored = 0,
+    /// One value for all.
+    Constant = 1,
+    /// Lapped harmonic pyramid.
+    Harmonic = 2,
+    /// Integers on a lattice, predicted.
+    Lattice = 3,
+}
+
+impl Method {
+    pub(crate) const ALL: [Self; 4] = [Self::Stored, Self::Constant, Self::Harmonic, Self::Lattice];
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Constant => "constant",
+            Self::Harmonic => "harmonic",
+            Self::Lattice => "lattice",
+        }
+    }
+}
+
+/// The parts that a stream may have, each at most once, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum SectionId {
+    /// Energy of the chunk below, between and above the cut-offs of the harmonic split.
+    Split = 1,
+    /// Which elements are NaN, infinite or fill.
+    Mask = 2,
+    /// The method's own data.
+    Detail = 3,
+    /// Integer corrections of points that missed the bound.
+    Corrections = 4,
+    /// Points held exactly.
+    Exact = 5,
+}
+
+impl SectionId {
+    pub(crate) const ALL: [Self; 5] = [Self::Split, Self::Mask, Self::Detail, Self::Corrections, Self::Exact];
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Split => "split",
+            Self::Mask => "mask",
+            Self::Detail => "detail",
+            Self::Corrections => "corrections",
+            Self::Exact => "exact",
+        }
+    }
+}
+
+/// What a stream declares before its sections.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Header {
+    pub(crate) dtype: DType,
+    pub(crate) order: ByteOrder,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bound: Bound,
+    pub(crate) method: Method,
+}
+
+impl Header {
+    /// Elements of the array; the reader has checked that it does not overflow.
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+    pub(crate) fn byte_len(&self) -> usize {
+        self.len() * self.dtype.size()
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.bytes(&MAGIC);
+        w.u8(FORMAT_VERSION);
+        w.u8(self.dtype as u8 | if self.order == ByteOrder::Big { 0x80 } else { 0 });
+        w.u8(self.shape.len() as u8 | (self.bound.code() << 4));
+        for &d in &self.shape {
+            w.varint(d as u64);
+        }
+        if self.bound != Bound::Lossless {
+            w.f64(self.bound.value());
+        }
+        w.u8(self.method as u8);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self> {
+        let magic = r.bytes(4, "magic")?;
+        if magic != MAGIC {
+            return corrupt(0, format!("expected magic {MAGIC:?}, found {magic:?}"));
+        }
+        let version = r.u8("version")?;
+        if version != FORMAT_VERSION {
+            return Err(Error::Unsupported(format!(
+                "stream format version {version}; this build reads version {FORMAT_VERSION}"
+            )));
+        }
+        let offset = r.offset();
+        let type_byte = r.u8("data type")?;
+        let Some(dtype) = DType::from_code(type_byte & 0x7f) else {
+            return corrupt(offset, format!("unknown data type code {}", type_byte & 0x7f));
+        };
+        let order = if type_byte & 0x80 == 0 { ByteOrder::Little } else { ByteOrder::Big };
+        let offset = r.offset();
+        let dims_byte = r.u8("dimensions")?;
+        let ndim = usize::from(dims_byte & 15);
+        if !(1..=MAX_DIMS).contains(&ndim) {
+            return corrupt(offset, format!("expected 1 to {MAX_DIMS} dimensions, found {ndim}"));
+        }
+        let mut shape = Vec::with_capacity(ndim);
+        let mut bytes = dtype.size();
+        for _ in 0..ndim {
+            let at = r.offset();
+            let d = r.count(usize::MAX, "dimension")?;
+            bytes = match bytes.checked_mul(d) {
+                Some(b) if b > 0 && b <= isize::MAX as usize => b,
+                _ => return corrupt(at, format!("dimension {d} is zero or makes the array overflow")),
+            };
+            shape.push(d);
+        }
+        let value = if dims_byte >> 4 == 0 { 0.0 } else { r.finite_f64("bound")? };
+        let Some(bound) = Bound::from_code(dims_byte >> 4, value) else {
+            return corrupt(offset, format!("unknown bound kind {}", dims_byte >> 4));
+        };
+        let offset = r.offset();
+        let code = r.u8("method")?;
+        let Some(method) = Method::ALL.into_iter().find(|&m| m as u8 == code) else {
+            return corrupt(offset, format!("unknown method {code}"));
+        };
+        Ok(Self { dtype, order, shape, bound, method })
+    }
+}
+
+/// One section: its id and payload.
+pub(crate) struct Section<'a> {
+    pub(crate) id: SectionId,
+    pub(crate) payload: &'a [u8],
+    /// Offset of the payload in the stream.
+    pub(crate) offset: usize,
+}
+
+/// A parsed stream: header and sections, checksum verified.
+pub(crate) struct Stream<'a> {
+    pub(crate) header: Header,
+    pub(crate) sections: Vec<Section<'a>>,
+}
+
+impl<'a> Stream<'a> {
+    /// Join header and sections; empty payloads are left out.
+    pub(crate) fn write(header: &Header, sections: &[(SectionId, Vec<u8>)]) -> Vec<u8> {
+        let mut w = Writer::default();
+        header.write(&mut w);
+        let present = || sections.iter().filter(|(_, p)| !p.is_empty());
+        w.u8(present().count() as u8);
+        for (id, payload) in present() {
+            w.u8(*id as u8);
+            w.varint(payload.len() as u64);
+        }
+        for (_, payload) in present() {
+            w.bytes(payload);
+        }
+        let crc = crc32fast::hash(&w.0);
+        w.u32(crc);
+        w.0
+    }
+
+    /// Parse and verify. Trailing bytes after the checksum are an error.
+    pub(crate) fn read(data: &'a [u8]) -> Result<Self> {
+        let mut r = Reader::new(data, 0);
+        let header = Header::read(&mut r)?;
+        let n = usize::from(r.u8("section count")?);
+        let mut table = Vec::with_capacity(n.min(SectionId::ALL.len()));
+        let mut last = 0;
+        for _ in 0..n {
+            let at = r.offset();
+            let code = r.u8("section id")?;
+            let id = SectionId::ALL.into_iter().find(|&s| s as u8 == code && code > last);
+            let Some(id) = id else {
+                return corrupt(at, format!("section id {code} is unknown or out of order after {last}"));
+            };
+            last = code;
+            table.push((id, r.count(usize::MAX, "section length")?));
+        }
+        let mut sections = Vec::with_capacity(table.len());
+        for (id, len) in table {
+            let offset = r.offset();
+            sections.push(Section { id, payload: r.bytes(len, id.name())?, offset });
+        }
+        let end = r.offset();
+        let stored = r.u32("checksum")?;
+        if !r.rest().is_empty() {
+            return corrupt(r.offset(), format!("{} bytes after the checksum", r.rest().len()));
+        }
+        let computed = crc32fast::hash(data.get(..end).unwrap_or_default());
+        if stored != computed {
+            return corrupt(end, format!("checksum is {stored:#010x}, the content has {computed:#010x}"));
+        }
+        Ok(Self { header, sections })
+    }
+
+    /// Payload and offset of a section, if there.
+    pub(crate) fn section(&self, id: SectionId) -> Option<&Section<'a>> {
+        self.sections.iter().find(|s| s.id == id)
+    }
+}

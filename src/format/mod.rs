@@ -1,0 +1,12 @@
+//! What the bytes of a stream mean (`codec-spec/format.md`), shared by encoder and decoder.
+
+mod header;
+mod wire;
+
+pub use header::{FORMAT_VERSION, MAGIC};
+pub(crate) use header::{Header, Method, Section, SectionId, Stream};
+pub(crate) use wire::{Reader, Writer};
+
+/// Bytes of a stream that are neither dimensions nor section payloads, at most: magic, version,
+/// type, bound, method, section table, checksum.
+pub(crate) const MAX_OVERHEAD: usize = 4 + 1 + 1 + 1 + 9 + 1 + 1 + SectionId::ALL.len() * 11 + 4;

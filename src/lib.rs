@@ -1,0 +1,40 @@
+//! HiHa: error-bounded compression of gridded scientific data.
+//!
+//! ```text
+//! chunk -> [mask] -> detail: harmonic (lapped pyramid, sparse) | lattice (integers, predicted) -> [guarantee] -> stream
+//! ```
+//!
+//! [`encode()`] takes an [`ArrayView`] and a [`Config`] with a [`Bound`], decodes its own result, verifies the
+//! bound and returns a self-describing stream; [`decode()`] needs nothing but that stream.
+//!
+//! ```
+//! use hiha::{ArrayView, Bound, Config};
+//! let data: Vec<f32> = (0..64 * 128).map(|i| ((i % 128) as f32 * 0.05).sin() + (i / 128) as f32).collect();
+//! let stream = hiha::encode(&ArrayView::new(&data, &[64, 128])?, &Config::new(Bound::MaxAbs(1e-3)))?;
+//! let array = hiha::decode(&stream)?;
+//! assert_eq!(array.shape(), [64, 128]);
+//! for (a, b) in data.iter().zip(array.as_slice::<f32>()?) {
+//!     assert!((a - b).abs() <= 1e-3);
+//! }
+//! # Ok::<(), hiha::Error>(())
+//! ```
+#![warn(missing_docs)]
+
+mod array;
+mod config;
+mod decode;
+mod encode;
+mod error;
+mod format;
+mod inspect;
+
+pub use array::{Array, ArrayView, ByteOrder, DType, Element, MAX_DIMS};
+pub use config::{Axis, Bound, Coder, Config};
+pub use decode::{DecodeOptions, decode, decode_into, decode_with};
+pub use encode::{encode, max_encoded_size};
+pub use error::{Error, Result};
+pub use format::{FORMAT_VERSION, MAGIC};
+pub use inspect::{Info, inspect};
+
+/// Id of the HDF5 filter: in the private range until one is registered with The HDF Group.
+pub const HDF5_FILTER_ID: u32 = 0x8848;
