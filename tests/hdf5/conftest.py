@@ -66,3 +66,11 @@ def original():
 
     with netCDF4.Dataset(SAMPLE) as f:
         return {name: np.ma.getdata(v[:]) for name, v in f.variables.items()}
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """The sample without its filters: nccopy keeps a source's filters and then drops the one asked for."""
+    path = tmp_path_factory.mktemp("plain") / "plain.nc"
+    run("nccopy", "-F", "none", SAMPLE, path)
+    return path

@@ -7,7 +7,7 @@ import netCDF4
 import h5py
 import numpy as np
 import pytest
-from conftest import BOUND, ID, SAMPLE, close, is_hiha, python, run, words
+from conftest import BOUND, ID, close, is_hiha, python, run, words
 
 
 def write(path, data, kind="max_abs", value=BOUND, **more):
@@ -80,11 +80,11 @@ def test_padding_of_edge_chunks(tmp_path, original, fill):
     assert close(got, data, 1e-3 * np.ptp(data))
 
 
-def test_nccopy_with_padded_chunks(tmp_path, original):
+def test_nccopy_with_padded_chunks(tmp_path, original, plain):
     """netCDF-C declares its default fill value, and pads with it."""
     value = words("max_rel", 1e-3)
     run("nccopy", "-M", "0", "-F", f"field,{ID},{','.join(map(str, value))}", "-c", "time/5,latitude/64,longitude/128",
-        SAMPLE, tmp_path / "a.nc")
+        plain, tmp_path / "a.nc")
     assert is_hiha(tmp_path / "a.nc")
     with netCDF4.Dataset(tmp_path / "a.nc") as f:
         assert not np.ma.is_masked(f["field"][:])
@@ -105,20 +105,30 @@ def test_unlimited_dataset_grows(tmp_path, original):
         assert close(f["field"][:], data[:6], 4 * BOUND)
 
 
-def test_strings_are_left_alone(tmp_path):
+def test_strings_are_exact(tmp_path):
     names = np.array([b"abc", b"de"] * 50)
     with h5py.File(tmp_path / "a.h5", "w") as f:
         f.create_dataset("s", data=names, chunks=(100,), compression=ID, compression_opts=words())
     with h5py.File(tmp_path / "a.h5") as f:
         assert np.array_equal(f["s"][:], names)
-    cdl = 'netcdf t { dimensions: n = 3; k = 4; variables: string s(n); char c(n, k); data: s = "a", "b", "c"; c = "abcd", "efgh", "ijkl"; }'
+    cdl = 'netcdf t { dimensions: n = 3; k = 4; variables: char c(n, k); data: c = "abcd", "efgh", "ijkl"; }'
     (tmp_path / "t.cdl").write_text(cdl)
     run("ncgen", "-4", "-o", tmp_path / "t.nc", tmp_path / "t.cdl")
     run("nccopy", "-M", "0", "-F", f"*,{ID},1,0.5d", tmp_path / "t.nc", tmp_path / "u.nc")
+    assert is_hiha(tmp_path / "u.nc", "c")
     assert 'c =\n  "abcd",\n  "efgh",\n  "ijkl"' in run("ncdump", tmp_path / "u.nc")
 
 
-@pytest.mark.parametrize("opts,why", [((9, 0, 0), "bound kind"), ((1, 1), "floating point number"),
+def test_booleans_and_structures_are_exact(tmp_path):
+    rng = np.random.default_rng(2)
+    flags = rng.random((80, 90)) < 0.3
+    pairs = np.zeros((40, 50), [("a", "<f4"), ("b", "<i2")])
+    pairs["a"], pairs["b"] = rng.normal(size=(40, 50)), 7
+    for data in (flags, pairs):
+        assert np.array_equal(write(tmp_path / f"{data.dtype.kind}.h5", data, value=3.0), data)
+
+
+@pytest.mark.parametrize("opts,why", [((9, 0, 0x3FF00000), "bound kind"), ((1, 1), "floating point number"),
                                       ((1, 0, 0x3FF00000, 5, 64), "flags")])
 def test_wrong_parameters_are_named(tmp_path, opts, why):
     with h5py.File(tmp_path / "a.h5", "w") as f, pytest.raises(Exception, match=why):
@@ -171,8 +181,7 @@ if __name__ == "__main__":
     python(code, tmp_path / "a.h5")
 
 
-def test_same_bytes_whatever_the_environment(tmp_path, original):
-    write(tmp_path / "a.h5", original["field"][:3])
+def test_same_bytes_whatever_the_environment(tmp_path, plain):
     code = f"""
 import h5py, sys
 with h5py.File(sys.argv[1]) as f: v = f["field"].id.read_direct_chunk((0, 0, 0))[1]
@@ -181,6 +190,6 @@ sys.stdout.write(v.hex())
     outs = set()
     for env in ({}, {"RAYON_NUM_THREADS": "1", "HIHA_DEBUG": "1", "LC_ALL": "de_DE"}):
         out = tmp_path / f"{len(env)}.nc"
-        subprocess.run(["nccopy", "-M", "0", "-F", f"field,{ID},1,0.01d", SAMPLE, out], check=True, env=os.environ | env)
+        subprocess.run(["nccopy", "-M", "0", "-F", f"field,{ID},1,0.01d", plain, out], check=True, env=os.environ | env)
         outs.add(python(code, out))
     assert len(outs) == 1

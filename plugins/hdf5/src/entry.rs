@@ -13,7 +13,7 @@ pub(crate) static CLASS: H5ZClass2 = H5ZClass2 {
     encoder_present: 1,
     decoder_present: 1,
     name: c"hiha: error-bounded compression of gridded data".as_ptr(),
-    can_apply: Some(can_apply),
+    can_apply: None, // every type is held, if only as bytes
     set_local: Some(set_local),
     filter: Some(filter),
 };
@@ -44,14 +44,9 @@ macro_rules! trampoline {
 }
 pub(crate) use trampoline;
 
-trampoline!(3, can_apply => can_apply_from, fn(Hid, Hid, Hid) -> c_int);
 trampoline!(3, set_local => set_local_from, fn(Hid, Hid, Hid) -> c_int);
 trampoline!(6, filter => filter_from,
     fn(c_uint, usize, *const c_uint, usize, *mut usize, *mut *mut c_void) -> usize);
-
-extern "C" fn can_apply_from(_dcpl: Hid, type_id: Hid, _space: Hid, caller: usize) -> c_int {
-    catch_unwind(|| local::can_apply(Hdf5::of_caller(caller), type_id).into()).unwrap_or(-1)
-}
 
 extern "C" fn set_local_from(dcpl: Hid, type_id: Hid, _space: Hid, caller: usize) -> c_int {
     guard(caller, || local::set_local(Hdf5::of_caller(caller), dcpl, type_id)).map_or(-1, |()| 0)

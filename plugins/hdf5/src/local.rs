@@ -1,4 +1,4 @@
-//! `can_apply` and `set_local`: what HDF5 knows of the dataset goes into the filter's words.
+//! `set_local`: what HDF5 knows of the dataset goes into the filter's words.
 
 use crate::abi::{H5D_FILL_VALUE_USER_DEFINED, Hid};
 use crate::hdf5::{Functions, Hdf5};
@@ -14,11 +14,6 @@ const MAX_WORDS: usize = 64;
 const MAX_RANK: usize = 32;
 const ID: c_int = hiha::HDF5_FILTER_ID as c_int;
 
-/// Can the filter hold this type? Without the host's functions the question stays open until the chunk comes.
-pub(crate) fn can_apply(host: Option<&Hdf5>, type_id: Hid) -> bool {
-    host.is_none_or(|h| types::describe(&h.functions, type_id).is_some())
-}
-
 /// Complete the filter's words in the dataset's creation property list.
 pub(crate) fn set_local(host: Option<&Hdf5>, dcpl: Hid, type_id: Hid) -> Result<(), String> {
     let Some(host) = host else {
@@ -26,10 +21,6 @@ pub(crate) fn set_local(host: Option<&Hdf5>, dcpl: Hid, type_id: Hid) -> Result<
         return Ok(());
     };
     let h5 = &host.functions;
-    let Some((dtype, order)) = types::describe(h5, type_id) else {
-        // HDF5 has heard `can_apply` say no; an optional filter is then skipped chunk by chunk.
-        return Ok(());
-    };
     let (flags, words) = current(h5, dcpl)?;
     let mut params = Params::parse(&words)?;
     params.config()?;
@@ -39,8 +30,7 @@ pub(crate) fn set_local(host: Option<&Hdf5>, dcpl: Hid, type_id: Hid) -> Result<
     // SAFETY: the list is HDF5's own, the buffer holds MAX_RANK dimensions.
     let rank = unsafe { (h5.chunk)(dcpl, MAX_RANK as c_int, dims.as_mut_ptr()) };
     let dims = usize::try_from(rank).ok().and_then(|n| dims.get(..n)).ok_or("HDF5 does not tell the chunk's shape")?;
-    let fill = fill_value(h5, dcpl, type_id, dtype, order)?;
-    params.layout = Some(Layout::new(dtype, order, dims, fill)?);
+    params.layout = Some(layout(h5, dcpl, type_id, dims)?);
 
     let words = params.to_words();
     // SAFETY: the words are valid for the call, which copies them.
@@ -48,6 +38,18 @@ pub(crate) fn set_local(host: Option<&Hdf5>, dcpl: Hid, type_id: Hid) -> Result<
         return Err("HDF5 refuses the filter's completed parameters".into());
     }
     Ok(())
+}
+
+/// The chunk as HDF5 describes it. Elements that are no numbers become one more dimension of bytes:
+/// tools apply one filter to every variable, and a refusal would end their run.
+fn layout(h5: &Functions, dcpl: Hid, type_id: Hid, dims: &[u64]) -> Result<Layout, String> {
+    if let Some((dtype, order)) = types::describe(h5, type_id) {
+        return Layout::new(dtype, order, dims, fill_value(h5, dcpl, type_id, dtype, order)?);
+    }
+    // SAFETY: the id is the one HDF5 gave to the callback.
+    let size = unsafe { (h5.type_size)(type_id) };
+    let bytes = Layout::new(DType::U8, ByteOrder::NATIVE, &[dims, &[size as u64]].concat(), None)?;
+    Ok(Layout { opaque: true, ..bytes })
 }
 
 /// Flags and words of our filter in the list.

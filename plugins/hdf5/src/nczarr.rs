@@ -5,7 +5,7 @@ use crate::entry::trampoline;
 use crate::object::{Object, functions};
 use crate::params::{Layout, Params};
 use crate::report;
-use hiha::{Bound, ByteOrder, Config, DType};
+use hiha::{ByteOrder, Config, DType};
 use serde_json::Value;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::panic::catch_unwind;
@@ -87,11 +87,7 @@ unsafe extern "C" fn modify_parameters_from(
         let netcdf = Object::holding(caller)
             .and_then(|o| NetCdf::load(&o))
             .ok_or("netCDF-C's functions could not be found: the chunk's shape is unknown")?;
-        let (layout, is_text) = layout(&netcdf, ncid, varid)?;
-        params.layout = Some(layout);
-        if is_text {
-            params.user = Config::new(Bound::Lossless).to_cd_values();
-        }
+        params.layout = Some(layout(&netcdf, ncid, varid)?);
         // SAFETY: both out pointers are valid.
         unsafe { give(&params.to_words(), n, words) }
     })
@@ -114,8 +110,8 @@ fn json_from_words(words: &[u32]) -> Result<String, String> {
     Ok(value.to_string())
 }
 
-/// The variable's chunk, and whether it holds text.
-fn layout(netcdf: &NetCdf, ncid: c_int, varid: c_int) -> Result<(Layout, bool), String> {
+/// The variable's chunk.
+fn layout(netcdf: &NetCdf, ncid: c_int, varid: c_int) -> Result<Layout, String> {
     let (mut nc_type, mut rank, mut storage, mut endian) = (0, 0, 0, 0);
     let mut chunk = vec![0usize; MAX_DIMS];
     // SAFETY: the out pointers are valid; no variable has more than MAX_DIMS dimensions.
@@ -155,7 +151,7 @@ fn layout(netcdf: &NetCdf, ncid: c_int, varid: c_int) -> Result<(Layout, bool), 
     let fill = (known && no_fill == 0).then(|| u64::from_le_bytes(bytes));
     chunk.truncate(usize::try_from(rank).unwrap_or(0));
     let dims: Vec<u64> = if chunk.is_empty() { vec![1] } else { chunk.iter().map(|&d| d as u64).collect() };
-    Ok((Layout::new(dtype, order, &dims, fill)?, nc_type == 2))
+    Ok(Layout { opaque: nc_type == 2, ..Layout::new(dtype, order, &dims, fill)? })
 }
 
 /// A malloc'd copy of `data`, and its length.
@@ -191,6 +187,7 @@ fn status(caller: usize, f: impl FnOnce() -> Result<(), String> + std::panic::Un
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hiha::Bound;
 
     #[test]
     fn json_and_words() {

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! user:     [kind, f64 low, f64 high [, effort [, flags]]]   or   [kind, f32 [, effort [, flags]]]
-//! complete: [MAGIC, n, n user words, descriptor, chunk dimensions ..., [fill low, fill high]]
+//!           or   [short]   or   []
+//! complete: [MAGIC, n, n user words, descriptor, chunk dimensions ..., [fill low, fill high,] short]
 //! ```
+//!
+//! NCO hands on only the last word of a filter. So the last one, `short`, holds the whole bound.
 
 use hiha::{Bound, ByteOrder, Config, DType, MAX_DIMS};
 
@@ -25,6 +28,8 @@ pub struct Layout {
     pub chunk: Vec<usize>,
     /// Bits of the declared fill value, in the low bytes.
     pub fill: Option<u64>,
+    /// True when the elements are no numbers (text, enumerations, structures): bytes, kept losslessly.
+    pub opaque: bool,
 }
 
 impl Layout {
@@ -43,7 +48,7 @@ impl Layout {
             chunk.push(folded.iter().product::<u64>() as usize);
         }
         chunk.extend(kept.iter().map(|&d| d as usize));
-        Ok(Self { dtype, order, chunk, fill })
+        Ok(Self { dtype, order, chunk, fill, opaque: false })
     }
 
     /// Bytes of one chunk.
@@ -56,13 +61,13 @@ impl Layout {
     /// coordinates, cell bounds and tiny arrays come here too.
     fn wants_lossless(&self) -> bool {
         let cell_bounds = self.chunk.len() == 2 && (2..=MAX_VERTICES).contains(&self.chunk[1]);
-        self.chunk.len() == 1 || cell_bounds || self.chunk.iter().product::<usize>() < MIN_LOSSY_ELEMENTS
+        self.opaque || self.chunk.len() == 1 || cell_bounds || self.chunk.iter().product::<usize>() < MIN_LOSSY_ELEMENTS
     }
 
     fn to_words(&self) -> Vec<u32> {
         let big = u32::from(self.order == ByteOrder::Big);
-        let fill = u32::from(self.fill.is_some());
-        let mut words = vec![self.dtype as u32 | big << 8 | fill << 9 | (self.chunk.len() as u32) << 16];
+        let flags = big << 8 | u32::from(self.fill.is_some()) << 9 | u32::from(self.opaque) << 10;
+        let mut words = vec![self.dtype as u32 | flags | (self.chunk.len() as u32) << 16];
         words.extend(self.chunk.iter().map(|&d| d as u32));
         if let Some(bits) = self.fill {
             words.extend([bits as u32, (bits >> 32) as u32]);
@@ -81,11 +86,11 @@ impl Layout {
             (true, &[low, high]) => Some(u64::from(low) | u64::from(high) << 32),
             _ => return Err(damaged()),
         };
-        if dims.len() > MAX_DIMS || descriptor & 0xfc00 != 0 {
+        if dims.len() > MAX_DIMS || descriptor & 0xf800 != 0 {
             return Err(damaged());
         }
         let dims: Vec<u64> = dims.iter().map(|&d| d.into()).collect();
-        Self::new(dtype, order, &dims, fill)
+        Ok(Self { opaque: descriptor & 0x400 != 0, ..Self::new(dtype, order, &dims, fill)? })
     }
 }
 
@@ -108,6 +113,7 @@ impl Params {
             return Ok(Self { user: words.to_vec(), layout: None });
         };
         let split = rest.split_first().and_then(|(&n, rest)| rest.split_at_checked(n as usize));
+        let split = split.and_then(|(user, rest)| Some((user, rest.split_last()?.1)));
         let (user, layout) = split.ok_or_else(|| format!("damaged cd_values: {words:?} ends early"))?;
         Ok(Self { user: user.to_vec(), layout: Some(Layout::from_words(layout)?) })
     }
@@ -119,6 +125,7 @@ impl Params {
         let mut words = vec![MAGIC, self.user.len() as u32];
         words.extend(&self.user);
         words.extend(layout.to_words());
+        words.push(self.config().map_or(0, |config| short(config.bound)));
         words
     }
 
@@ -144,10 +151,38 @@ impl Params {
     }
 }
 
+/// A bound in one word: the kind in the low 3 bits, above them an f32 without its sign and its last
+/// two bits, rounded toward the stricter bound. Lossless is 0.
+fn short(bound: Bound) -> u32 {
+    let (kind, value) = (Config::new(bound).to_cd_values()[0], bound.value());
+    if kind == 0 {
+        return 0;
+    }
+    // Keep to normal numbers: a smaller bound is as strict as lossless, a larger one as loose as none.
+    let near = (value as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
+    let down = near.to_bits() & !3;
+    let loose = if matches!(bound, Bound::Psnr(_)) { value > unshort(down) } else { value < unshort(down) };
+    let strict = match bound {
+        _ if !loose => down,
+        Bound::Psnr(_) => down + 4,
+        _ => down - 4,
+    };
+    strict << 1 | kind
+}
+
+/// The value of a short word's f32.
+fn unshort(bits: u32) -> f64 {
+    f64::from(f32::from_bits(bits))
+}
+
 /// Tools that know only 32-bit numbers give the bound as one f32 word (nccopy: `0.01f`): make it f64,
 /// by way of its shortest decimal, so that `0.1f` means 0.1. As the high word of an f64, 0 to 9 would
 /// mean a number below 1e-300; there it is the effort.
 fn widen(user: &[u32]) -> Result<Vec<u32>, String> {
+    if let [word] = *user {
+        let bits = unshort((word & !7) >> 1).to_bits();
+        return Ok(vec![word & 7, bits as u32, (bits >> 32) as u32]);
+    }
     let (kind, single, rest) = match *user {
         [kind, single] if kind != 0 => (kind, single, &[][..]),
         [kind, single, effort, ..] if kind != 0 && effort <= 9 => (kind, single, &user[2..]),

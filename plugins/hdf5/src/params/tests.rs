@@ -29,9 +29,10 @@ fn every_layout_round_trips() {
 #[test]
 fn damaged_words_are_refused() {
     let words = Params { user: vec![0], layout: Some(layout()) }.to_words();
-    for n in 1..words.len() {
+    for n in 1..words.len() - 1 {
         assert!(Params::parse(&words[..n]).is_err(), "{n}");
     }
+    assert!(Params::parse(&words[..words.len() - 1]).is_err());
     assert!(Params::parse(&[&words[..], &[7]].concat()).is_err());
     for (i, bad) in [(1, u32::MAX), (3, 0xff), (3, 0x9_0003), (4, 0)] {
         let mut words = words.clone();
@@ -55,6 +56,25 @@ fn single_precision_words_mean_their_decimal() {
 }
 
 #[test]
+fn the_last_word_alone_holds_the_bound_or_a_stricter_one() {
+    for v in [0.01, 0.1, 1.0, 1.5, 1e-7, 3e20, 60.0, 1e-30] {
+        for bound in [Bound::MaxAbs(v), Bound::MaxRel(v), Bound::Rmse(v), Bound::Nrmse(v), Bound::Psnr(v)] {
+            let user = Config::new(bound).to_cd_values();
+            let words = Params { user, layout: Some(layout()) }.to_words();
+            let last = Params::parse(&words[words.len() - 1..]).unwrap().config().unwrap().bound;
+            assert_eq!(last.kind(), bound.kind());
+            let excess = (last.value() - v) / v;
+            assert!(if matches!(bound, Bound::Psnr(_)) { excess >= 0.0 } else { excess <= 0.0 }, "{bound:?} {last:?}");
+            assert!(excess.abs() < 2e-6, "{bound:?} {last:?}");
+            // And the word of that bound is itself.
+            assert_eq!(short(last), *words.last().unwrap());
+        }
+    }
+    assert_eq!(Params::parse(&[0]).unwrap().config().unwrap().bound, Bound::Lossless);
+    assert!(Params::parse(&[1]).unwrap().config().is_err());
+}
+
+#[test]
 fn coordinates_and_small_chunks_are_lossless() {
     let p = Params { user: Config::new(Bound::MaxRel(0.1)).to_cd_values(), layout: None };
     let bound =
@@ -67,6 +87,16 @@ fn coordinates_and_small_chunks_are_lossless() {
     let p = Params { user: Config::new(Bound::MaxAbs(2.0)).to_cd_values(), layout: None };
     let ints = Layout::new(DType::I16, ByteOrder::Little, &[100, 100], None).unwrap();
     assert_eq!(p.config_for(&ints).unwrap().bound, Bound::MaxAbs(2.0));
+}
+
+#[test]
+fn bytes_that_are_no_numbers_are_lossless() {
+    let plain = Layout::new(DType::U8, ByteOrder::Little, &[100, 100], None).unwrap();
+    let opaque = Layout { opaque: true, ..plain.clone() };
+    let p = Params { user: Config::new(Bound::MaxAbs(2.0)).to_cd_values(), layout: Some(opaque.clone()) };
+    assert_eq!(Params::parse(&p.to_words()).unwrap(), p);
+    assert_eq!(p.config_for(&opaque).unwrap().bound, Bound::Lossless);
+    assert_eq!(p.config_for(&plain).unwrap().bound, Bound::MaxAbs(2.0));
 }
 
 #[test]
