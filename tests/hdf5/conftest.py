@@ -22,6 +22,9 @@ SAMPLE = pathlib.Path(__file__).parents[2] / "examples/data/demo_t500_24h_2deg.n
 BOUND = 0.01
 KINDS = {"lossless": 0, "max_abs": 1, "max_rel": 2, "rmse": 3, "nrmse": 4, "psnr": 5}
 
+# max_abs BOUND in one word (codec-spec/hdf5.md): an f32 rounded down, the kind in the low bits.
+SHORT = ((struct.unpack("<I", struct.pack("<f", BOUND))[0] & ~3) << 1) | 1
+
 
 def words(kind="max_abs", value=BOUND):
     """The filter's cd_values: bound kind, low and high word of the f64."""
