@@ -193,3 +193,21 @@ sys.stdout.write(v.hex())
         subprocess.run(["nccopy", "-M", "0", "-F", f"field,{ID},1,0.01d", plain, out], check=True, env=os.environ | env)
         outs.add(python(code, out))
     assert len(outs) == 1
+
+
+@pytest.mark.parametrize("dtype,code", [("<f4", 3), (">f4", 0x83), ("<f8", 4), (">f8", 0x84), ("<f2", 1), (">i2", 0x8A),
+                                        ("<u4", 13), ("u1", 9), ("<i8", 14)])
+def test_streams_name_type_order_rank_and_bound(tmp_path, dtype, code):
+    """The head of a stream (codec-spec/format.md): magic, version, type and order, rank and bound kind."""
+    data = np.arange(6000).reshape(10, 20, 30).astype(dtype)
+    for path, kind, chunks, rank, stored in [
+        ("a", "max_abs", (10, 1, 30), 3, 1),
+        ("b", "max_rel", (1, 20, 30), 3, 2 if "f" in dtype else 0),
+        ("c", "max_abs", (1, 2, 3), 3, 0),
+    ]:
+        write(tmp_path / path, data, kind, 0.4, chunks=chunks)
+        with h5py.File(tmp_path / path) as f:
+            head = f["field"].id.read_direct_chunk((0, 0, 0))[1][:10]
+        assert head[5] & (0x7F if dtype == "u1" else 0xFF) == code
+        assert head[6] == rank | stored << 4
+        assert tuple(head[7:10]) == chunks
