@@ -211,3 +211,26 @@ def test_streams_name_type_order_rank_and_bound(tmp_path, dtype, code):
         assert head[5] & (0x7F if dtype == "u1" else 0xFF) == code
         assert head[6] == rank | stored << 4
         assert tuple(head[7:10]) == chunks
+
+
+def test_registration_in_process(tmp_path, original):
+    """Without any plugin folder: H5Zregister with the class, as the command-line tool does."""
+    code = f"""
+import ctypes, glob, os, sys
+plugin = os.environ.pop("HIHA_PLUGIN_DIR") + "/libh5zhiha.so"
+os.environ["HDF5_PLUGIN_PATH"] = "/nonexistent"
+import h5py, numpy as np
+assert not h5py.h5z.filter_avail({ID})
+hdf5 = ctypes.CDLL(glob.glob(os.path.dirname(os.path.dirname(h5py.__file__)) + "/h5py.libs/libhdf5-*.so*")[0])
+lib = ctypes.CDLL(plugin)
+lib.H5PLget_plugin_info.restype = ctypes.c_void_p
+assert hdf5.H5Zregister(ctypes.c_void_p(lib.H5PLget_plugin_info())) >= 0
+v = np.load(sys.argv[1])
+with h5py.File(sys.argv[2], "w") as f:
+    f.create_dataset("field", data=v, chunks=(1, 91, 180), compression={ID}, compression_opts={words()})
+with h5py.File(sys.argv[2]) as f:
+    assert np.abs(f["field"][:] - v).max() <= {BOUND}
+"""
+    np.save(tmp_path / "v.npy", original["field"])
+    python(code, tmp_path / "v.npy", tmp_path / "a.h5")
+    assert is_hiha(tmp_path / "a.h5")
