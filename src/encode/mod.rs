@@ -1,5 +1,8 @@
 //! Array to stream.
 
+#[allow(dead_code)] // Until the harmonic coder uses them.
+pub(crate) mod ops;
+
 use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;
 use crate::error::{Result, invalid};

@@ -2,6 +2,8 @@
 
 mod geometry;
 mod header;
+#[allow(dead_code)] // Until the harmonic coder uses it.
+pub(crate) mod pyramid;
 mod wire;
 
 pub(crate) use geometry::Geometry;
