@@ -20,8 +20,6 @@
 //! ```
 #![warn(missing_docs)]
 
-// Until the harmonic coder uses them.
-#[allow(dead_code)]
 mod arith;
 mod array;
 mod config;

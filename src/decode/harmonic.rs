@@ -1,10 +1,12 @@
 //! Harmonic detail, bytes to field: coefficients, outer axes, pyramid.
 
-use crate::arith::{Isa, lapped};
+use super::ops::pyramid;
+use crate::arith::Isa;
 use crate::entropy::bands::{Bands, Models};
 use crate::entropy::range::Decoder;
 use crate::error::Result;
-use crate::format::{AxisTransform, Geometry, HarmonicParams, Level, Reader, levels};
+use crate::format::pyramid::{Level, levels};
+use crate::format::{AxisTransform, Geometry, HarmonicParams, Reader};
 
 /// A decoded harmonic field: value = mean + step * field.
 pub(crate) struct HarmonicField {
@@ -29,8 +31,7 @@ fn coefficients(input: &[u8], params: &HarmonicParams, geometry: &Geometry, leve
     let mut decoder = Decoder::new(input);
     let mut models = Models::new();
     let mut bands: Vec<Bands> = levels.iter().map(Bands::new).collect();
-    let mut volumes: Vec<Vec<f32>> =
-        levels.iter().map(|l| vec![0.0; l.height * l.width * geometry.slices()]).collect();
+    let mut volumes: Vec<Vec<f32>> = levels.iter().map(|l| vec![0.0; l.height * l.width * geometry.slices()]).collect();
     for slice in 0..geometry.slices() {
         for l in (0..levels.len()).rev() {
             let (fine, coarse) = bands.split_at_mut(l + 1);
@@ -57,13 +58,13 @@ pub(crate) fn synthesise(
     for (&n, &axis) in geometry.outer.iter().zip(axes).rev() {
         if axis == AxisTransform::Dct {
             for (volume, level) in volumes.iter_mut().zip(levels) {
-                lapped::inverse_axis(volume, n, inner_slices * level.height * level.width, isa);
+                pyramid::inverse_axis(volume, n, inner_slices * level.height * level.width, isa);
             }
         }
         inner_slices *= n;
     }
     if geometry.slices() == 1 {
-        lapped::inverse(levels, geometry.periodic, volumes, isa);
+        pyramid::inverse(levels, geometry.periodic, volumes, isa);
         return;
     }
     let mut planes: Vec<Vec<f32>> = levels.iter().map(|l| vec![0.0; l.height * l.width]).collect();
@@ -72,7 +73,7 @@ pub(crate) fn synthesise(
             let size = plane.len();
             plane.copy_from_slice(&volume[slice * size..][..size]);
         }
-        lapped::inverse(levels, geometry.periodic, &mut planes, isa);
+        pyramid::inverse(levels, geometry.periodic, &mut planes, isa);
         let size = planes[0].len();
         volumes[0][slice * size..][..size].copy_from_slice(&planes[0]);
     }

@@ -1,7 +1,7 @@
 //! Stream to array. This module and what it uses never panic and never allocate more than the
 //! caller's limit, whatever the input.
 
-#[allow(dead_code)] // Until the harmonic coder uses them.
+pub(crate) mod harmonic;
 pub(crate) mod ops;
 
 use crate::array::{Array, ByteOrder, Element, with_element};

@@ -1,10 +1,11 @@
 //! Harmonic detail, field to bytes: pyramid, outer axes, quantiser, sparse coefficients.
 
-use super::lapped;
+use super::ops::pyramid;
 use crate::arith::Isa;
 use crate::entropy::bands::{Bands, MAX_MAGNITUDE, Models};
 use crate::entropy::range::Encoder;
-use crate::format::{AxisTransform, Geometry, HarmonicParams, Level, Writer, levels};
+use crate::format::pyramid::{Level, levels};
+use crate::format::{AxisTransform, Geometry, HarmonicParams, Writer};
 use sprs::CsMat;
 
 /// The transformed field, ready to be quantised at any step.
@@ -59,7 +60,12 @@ impl Statistics {
 impl Analysis {
     /// Transform `values` (C order, all finite). `target` is the RMSE to aim at, in the data's unit:
     /// the choice of axis transforms depends on it.
-    pub(crate) fn new(values: impl ExactSizeIterator<Item = f64> + Clone, geometry: &Geometry, target: f64, isa: Isa) -> Self {
+    pub(crate) fn new(
+        values: impl ExactSizeIterator<Item = f64> + Clone,
+        geometry: &Geometry,
+        target: f64,
+        isa: Isa,
+    ) -> Self {
         let n = values.len() as f64;
         let mean = values.clone().sum::<f64>() / n;
         let peak = values.clone().fold(0.0, |m: f64, v| m.max((v - mean).abs()));
@@ -86,7 +92,7 @@ impl Analysis {
             if dct_pays(&self.volumes[0], outer[axis], sizes[0], target * 3.5, isa) {
                 self.axes[axis] = AxisTransform::Dct;
                 for (volume, size) in self.volumes.iter_mut().zip(sizes) {
-                    lapped::forward_axis(volume, outer[axis], size, isa);
+                    pyramid::forward_axis(volume, outer[axis], size, isa);
                 }
             }
         }
@@ -142,11 +148,8 @@ impl Analysis {
     /// Code at this step (in the data's unit).
     pub(crate) fn encode(&self, step: f64) -> Vec<u8> {
         let slices = self.geometry.slices();
-        let mut sparse: Vec<Vec<SparsePlane>> = self
-            .levels
-            .iter()
-            .map(|l| (0..slices).map(|_| SparsePlane::new(l.width)).collect())
-            .collect();
+        let mut sparse: Vec<Vec<SparsePlane>> =
+            self.levels.iter().map(|l| (0..slices).map(|_| SparsePlane::new(l.width)).collect()).collect();
         let statistics = self.quantise(step, |l, s, _, row| sparse[l][s].push_row(row));
         let params = HarmonicParams { mean: self.mean, step, axes: self.axes.clone(), shrink: statistics.shrink() };
         let mut writer = Writer::default();
@@ -217,25 +220,16 @@ struct RowQuantiser<'a> {
     inverse: f32,
     /// Distance to the same frequency in the neighbouring blocks.
     block: (usize, usize),
-    /// Rows below these frequencies leave out the columns below them.
-    kept: (usize, usize),
-    row_block: Vec<usize>,
     activity: Vec<f32>,
     q: Vec<i32>,
 }
 
 impl<'a> RowQuantiser<'a> {
     fn new(level: &'a Level, inverse: f32) -> Self {
-        let mut row_block = vec![0; level.height];
-        for (b, (&start, &len)) in level.y.starts.iter().zip(&level.y.lens).enumerate() {
-            row_block[start..start + len].fill(b);
-        }
         Self {
             level,
             inverse,
             block: (level.y.lens[0], level.x.lens[0]),
-            kept: if level.last { (0, 0) } else { (level.y.keep.unwrap_or(usize::MAX), level.x.keep.unwrap_or(usize::MAX)) },
-            row_block,
             activity: vec![0.0; level.width],
             q: vec![0; level.width],
         }
@@ -266,13 +260,9 @@ impl<'a> RowQuantiser<'a> {
             let magnitude = (c.abs() * self.inverse + (1.0 - dead_zone)) as i32;
             *q = if c < 0.0 { -magnitude } else { magnitude };
         }
-        let u = y - self.level.y.starts[self.row_block[y]];
-        for (&start, &len) in self.level.x.starts.iter().zip(&self.level.x.lens) {
-            let from = if u < self.kept.0 { start + self.kept.1.min(len) } else { start };
-            self.q[start..from].fill(0);
-            for (&q, &c) in self.q[from..start + len].iter().zip(&here[from..]) {
-                total.add(q.unsigned_abs() as f32, c.abs() * self.inverse);
-            }
+        // The kept corners are zero and stay so.
+        for (&q, &c) in self.q.iter().zip(here) {
+            total.add(q.unsigned_abs() as f32, c.abs() * self.inverse);
         }
         &self.q
     }
@@ -281,12 +271,12 @@ impl<'a> RowQuantiser<'a> {
 /// Pyramid of every slice: a volume for each level.
 fn analyse(mut field: Vec<f32>, geometry: &Geometry, levels: &[Level], isa: Isa) -> Vec<Vec<f32>> {
     if geometry.slices() == 1 {
-        return lapped::forward(levels, geometry.periodic, field, isa);
+        return pyramid::forward(levels, geometry.periodic, field, isa);
     }
     let mut coarse: Vec<Vec<f32>> =
         levels[1..].iter().map(|l| Vec::with_capacity(l.height * l.width * geometry.slices())).collect();
     for plane in field.chunks_exact_mut(geometry.plane()) {
-        let planes = lapped::forward(levels, geometry.periodic, plane.to_vec(), isa);
+        let planes = pyramid::forward(levels, geometry.periodic, plane.to_vec(), isa);
         plane.copy_from_slice(&planes[0]);
         for (volume, p) in coarse.iter_mut().zip(&planes[1..]) {
             volume.extend_from_slice(p);
@@ -309,6 +299,65 @@ fn dct_pays(volume: &[f32], n: usize, inner: usize, step: f64, isa: Isa) -> bool
     let inverse = (1.0 / step) as f32;
     let bits = |s: &[f32]| s.iter().map(|&c| f64::from((1.0 + (c * inverse).powi(2)).log2())).sum::<f64>();
     let before = bits(&sample);
-    lapped::forward_axis(&mut sample, n, picked.len(), isa);
+    pyramid::forward_axis(&mut sample, n, picked.len(), isa);
     bits(&sample) < before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rounds trip through the decoder; the RMSE predicted from the coefficients is the field's.
+    fn check(values: &[f32], geometry: &Geometry, target: f64) -> usize {
+        let isa = Isa::detect();
+        let t = std::time::Instant::now();
+        let a = Analysis::new(values.iter().map(|&v| f64::from(v)), geometry, target, isa);
+        eprintln!("analyse {:?} axes {:?}", t.elapsed(), a.axes);
+        let step = a.step_for_rmse(target);
+        eprintln!("search {:?}", t.elapsed());
+        assert!(a.fits(step));
+        let bytes = a.encode(step);
+        eprintln!("encode {:?}", t.elapsed());
+        let t = std::time::Instant::now();
+        let f = crate::decode::harmonic::decode(&bytes, 0, geometry, isa).unwrap();
+        eprintln!("decode {:?}", t.elapsed());
+        let sum: f64 =
+            values.iter().zip(&f.field).map(|(&v, &y)| (f64::from(v) - (f.mean + f.step * f64::from(y))).powi(2)).sum();
+        let rmse = (sum / values.len() as f64).sqrt();
+        assert!(rmse <= target && rmse > 0.985 * target, "{rmse} for {target}");
+        bytes.len()
+    }
+
+    #[test]
+    fn waves_round_trip() {
+        for (outer, h, w, periodic) in
+            [(vec![], 61, 97, false), (vec![5], 40, 72, true), (vec![], 1, 300, false), (vec![2, 3], 17, 50, false)]
+        {
+            let geometry = Geometry { outer, height: h, width: w, periodic };
+            let values: Vec<f32> = (0..geometry.slices() * h * w)
+                .map(|i| {
+                    let (x, y) = ((i % w) as f32, (i / w % h) as f32);
+                    280.0 + 20.0 * (y * 0.05).cos() + 5.0 * (x * 0.3 + y * 0.1).sin() + (x * y * 0.37).sin()
+                })
+                .collect();
+            for target in [0.5, 0.05, 0.001] {
+                check(&values, &geometry, target);
+            }
+        }
+    }
+
+    #[test]
+    #[ignore]
+    fn field() {
+        let path = std::env::var("FIELD").unwrap();
+        let raw = std::fs::read(&path).unwrap();
+        let dims: Vec<usize> = std::env::var("DIMS").unwrap().split(',').map(|s| s.parse().unwrap()).collect();
+        let values: Vec<f32> = raw.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        let g = Geometry::new(&dims, true);
+        let (lo, hi) = values.iter().fold((f32::MAX, f32::MIN), |(a, b), &v| (a.min(v), b.max(v)));
+        for t in [1e-2, 1e-3, 1e-4, 1e-5] {
+            let n = check(&values, &g, t * f64::from(hi - lo));
+            eprintln!("{t:e}: {n} bytes, ratio {:.2}", values.len() as f64 * 4.0 / n as f64);
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Array to stream.
 
-#[allow(dead_code)] // Until the harmonic coder uses them.
+pub(crate) mod harmonic;
 pub(crate) mod ops;
+mod split;
 
 use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;

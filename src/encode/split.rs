@@ -27,7 +27,8 @@ pub(crate) fn split(values: impl Fn(usize) -> f64, geometry: &Geometry) -> Optio
         along_x.process(&mut rows);
         // The field is real: half the columns hold everything.
         let half = w / 2 + 1;
-        let mut columns: Vec<Complex<f32>> = (0..half).flat_map(|x| (0..h).map(move |y| y * w + x)).map(|i| rows[i]).collect();
+        let mut columns: Vec<Complex<f32>> =
+            (0..half).flat_map(|x| (0..h).map(move |y| y * w + x)).map(|i| rows[i]).collect();
         along_y.process(&mut columns);
         for (x, column) in columns.chunks_exact(h).enumerate() {
             let twice = if x == 0 || 2 * x == w { 1.0 } else { 2.0 };

@@ -8,7 +8,7 @@
 
 use super::mixer::{Mixer, Prob};
 use super::range::Coder;
-use crate::format::{AxisBlocks, Level};
+use crate::format::pyramid::{AxisBlocks, Level};
 
 /// Largest quantised magnitude.
 pub(crate) const MAX_MAGNITUDE: u32 = 1 << 30;
@@ -188,8 +188,11 @@ impl Models {
         for (u, v) in order {
             let at = bands.shape.index(u, v);
             let n = bands.shape.blocks();
-            let previous_zero =
-                if bands.has_previous { 1 + usize::from(bands.previous[at..at + n].iter().all(|&m| m == 0)) } else { 0 };
+            let previous_zero = if bands.has_previous {
+                1 + usize::from(bands.previous[at..at + n].iter().all(|&m| m == 0))
+            } else {
+                0
+            };
             let zero = C::ENCODES && bands.q[at..at + n].iter().all(|&q| q == 0);
             last_was_zero = self.band_zero[usize::from(last_was_zero) * 3 + previous_zero].code(coder, zero);
             if !last_was_zero {
@@ -345,7 +348,9 @@ impl Parents {
         let mut list = Vec::with_capacity(5);
         let mut total = 0;
         let mut nearest = [None; 2];
-        for (k, (du, dv, centre, side)) in [(1, 0, 4, 1), (0, 1, 4, 1), (1, 1, 2, 0), (2, 0, 2, 0), (0, 2, 2, 0)].into_iter().enumerate() {
+        for (k, (du, dv, centre, side)) in
+            [(1, 0, 4, 1), (0, 1, 4, 1), (1, 1, 2, 0), (2, 0, 2, 0), (0, 2, 2, 0)].into_iter().enumerate()
+        {
             let (Some(pu), Some(pv)) = (u.checked_sub(du), v.checked_sub(dv)) else { continue };
             if shape.is_coded(pu, pv) {
                 list.push((shape.index(pu, pv), centre, side));

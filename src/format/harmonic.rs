@@ -68,7 +68,12 @@ mod tests {
 
     #[test]
     fn parameters_come_back() {
-        let p = HarmonicParams { mean: 3.5, step: 0.1, axes: vec![AxisTransform::Dct, AxisTransform::None], shrink: [9, 8, 7, 6] };
+        let p = HarmonicParams {
+            mean: 3.5,
+            step: 0.1,
+            axes: vec![AxisTransform::Dct, AxisTransform::None],
+            shrink: [9, 8, 7, 6],
+        };
         let mut w = Writer::default();
         p.write(&mut w);
         assert_eq!(w.0.len(), 8 + 8 + 2 + 4);
