@@ -1,9 +1,16 @@
 //! Array to stream.
 
+mod lattice;
+mod packing;
+mod problem;
+mod verify;
+
 use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;
+use crate::decode::{self, DecodeOptions};
 use crate::error::{Result, invalid};
-use crate::format::{Header, MAX_OVERHEAD, Method, SectionId, Stream};
+use crate::format::{Header, MAX_OVERHEAD, Method, SectionId, Stream, Writer};
+use problem::{Problem, Target, write_value};
 
 /// Most bytes that [`encode`] returns for an array of this type and shape.
 #[must_use]
@@ -23,8 +30,9 @@ pub fn encode(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
     with_element!(array.dtype(), T => encode_typed::<T>(array, config))
 }
 
+/// The pipeline, field to bytes.
 fn encode_typed<T: Element>(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
-    let header = Header {
+    let mut header = Header {
         dtype: T::DTYPE,
         order: array.byte_order(),
         shape: array.shape().to_vec(),
@@ -32,10 +40,85 @@ fn encode_typed<T: Element>(array: &ArrayView<'_>, config: &Config) -> Result<Ve
         periodic: config.periodic,
         method: Method::Stored,
     };
-    let mut payload = Vec::with_capacity(array.bytes().len());
-    for v in array.iter::<T>() {
-        let v = if cfg!(target_endian = "big") { v.swap() } else { v };
-        payload.extend_from_slice(bytemuck::bytes_of(&v));
+    let problem = Problem::<T>::new(array, config, header.geometry())?;
+    let mask = problem.mask_section();
+    let Some(best) = candidates(&problem, config).into_iter().min_by_key(|c| c.detail.len()) else {
+        return Ok(stored::<T>(array, &header));
+    };
+    header.method = best.method;
+    let mut sections = vec![(SectionId::Mask, mask), (SectionId::Detail, best.detail)];
+    let first = Stream::write(&header, &sections);
+    let mut decoded = decoded::<T>(&first)?;
+    let exact = verify::repair(&problem, &mut decoded);
+    if !verify::holds(&problem, &decoded) {
+        return Ok(stored::<T>(array, &header));
     }
-    Ok(Stream::write(&header, &[(SectionId::Detail, payload)]))
+    drop(decoded);
+    let stream = if exact.is_empty() {
+        first
+    } else {
+        sections.push((SectionId::Exact, exact));
+        Stream::write(&header, &sections)
+    };
+    let plain = stored_len(&header, array);
+    Ok(if stream.len() < plain { stream } else { stored::<T>(array, &header) })
 }
+
+/// One way to hold the values.
+pub(crate) struct Candidate {
+    pub(crate) method: Method,
+    /// The detail section.
+    pub(crate) detail: Vec<u8>,
+}
+
+/// The ways that are worth a try; the smallest is taken. Each coder has one line here.
+fn candidates<T: Element>(problem: &Problem<T>, config: &Config) -> Vec<Candidate> {
+    if let Some(detail) = constant(problem) {
+        return vec![Candidate { method: Method::Constant, detail }];
+    }
+    let mut out = Vec::new();
+    let _ = config.coder;
+    out.push(Candidate { method: Method::Lattice, detail: lattice::encode(problem) });
+    out
+}
+
+/// The value, when one stands for all.
+fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
+    let mut w = Writer::default();
+    let Some((lo, hi)) = problem.extremes else {
+        // Nothing but masked elements.
+        write_value(&mut w, T::zeroed());
+        return Some(w.0);
+    };
+    let same = |&v: &T| v.same(lo);
+    let close = problem.target != Target::Lossless && problem.range() == 0.0;
+    if lo != hi || !close && !problem.values.iter().all(same) {
+        return None;
+    }
+    write_value(&mut w, lo);
+    Some(w.0)
+}
+
+/// What the decoder makes of a stream.
+fn decoded<T: Element>(stream: &[u8]) -> Result<Vec<T>> {
+    let parsed = Stream::read(stream)?;
+    let mut out = vec![T::zeroed(); parsed.header.len()];
+    decode::fill(&parsed, &mut out, &DecodeOptions::default())?;
+    Ok(out)
+}
+
+fn stored_len(header: &Header, array: &ArrayView<'_>) -> usize {
+    Stream::write(header, &[]).len() + 3 + array.bytes().len()
+}
+
+/// The elements' bytes as they are.
+fn stored<T: Element>(array: &ArrayView<'_>, header: &Header) -> Vec<u8> {
+    let mut w = Writer(Vec::with_capacity(array.bytes().len()));
+    for v in array.iter::<T>() {
+        write_value(&mut w, v);
+    }
+    Stream::write(&Header { method: Method::Stored, ..header.clone() }, &[(SectionId::Detail, w.0)])
+}
+
+#[cfg(test)]
+mod tests;

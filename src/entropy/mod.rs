@@ -1,4 +1,8 @@
 //! Entropy coding: models written once for both directions, generic over the side of the coder.
 
+pub(crate) mod lattice;
+pub(crate) mod mask;
 pub(crate) mod mixer;
+mod predict;
 pub(crate) mod range;
+mod residual;

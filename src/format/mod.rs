@@ -2,11 +2,13 @@
 
 mod geometry;
 mod header;
+mod values;
 mod wire;
 
 pub(crate) use geometry::Geometry;
 pub use header::{FORMAT_VERSION, MAGIC};
 pub(crate) use header::{Header, Method, Section, SectionId, Stream};
+pub(crate) use values::{Mapping, class, special};
 pub(crate) use wire::{Reader, Writer};
 
 /// Bytes of a stream that are neither dimensions nor section payloads, at most: magic, version,
