@@ -7,7 +7,7 @@ mod tables;
 mod trig;
 
 pub(crate) use isa::Isa;
-pub(crate) use lapped::{Axis, forward_image, inverse_image, transform_outer};
+pub(crate) use lapped::{forward_image, inverse_image, transform_outer};
 pub(crate) use tables::{Dct, Kind, dct, window};
 
 /// Longest block that is transformed.
