@@ -6,6 +6,7 @@
 //! vector width nor the number of threads can change a bit.
 
 use super::lapped::Axis;
+use super::tables::Window;
 use super::{Dct, Isa, MAX_BLOCK};
 
 /// Compile `$body` for each instruction set behind one function that takes the `Isa` first.
@@ -44,19 +45,20 @@ dispatched!(
 );
 dispatched!(
     /// Fold (or unfold) rows: the first rows of `hi` with the last ones of `lo`.
-    fold_rows(lo: &mut [f32], hi: &mut [f32], width: usize, window: &(Box<[f32]>, Box<[f32]>), inverse: bool),
+    fold_rows(lo: &mut [f32], hi: &mut [f32], width: usize, window: &Window, inverse: bool),
     fold_rows_body, fold_rows_body, fold_rows_body
 );
-// Eight rows by eight outputs: wider shapes are not vectorised by LLVM 21.
+// A shape of its own for each: LLVM 22 optimises a shared body before it inlines it, at half the
+// speed, and does not vectorise wider shapes.
 dispatched!(
     /// Fold each row along x, then transform its blocks.
     forward_rows(data: &mut [f32], width: usize, axis: &Axis<'_>),
-    forward_rows_body::<8, 8>, forward_rows_body::<8, 8>, forward_rows_body::<8, 8>
+    forward_rows_body::<4, 16>, forward_rows_body::<8, 8>, forward_rows_body::<6, 8>
 );
 dispatched!(
     /// Inverse-transform the blocks of each row, then unfold along x.
     inverse_rows(data: &mut [f32], width: usize, axis: &Axis<'_>),
-    inverse_rows_body::<8, 8>, inverse_rows_body::<8, 8>, inverse_rows_body::<8, 8>
+    inverse_rows_body::<4, 16>, inverse_rows_body::<8, 8>, inverse_rows_body::<6, 8>
 );
 
 /// `sum[a][j] += factors[a] * vector[j]`.
@@ -113,7 +115,7 @@ fn butterfly(l: &mut f32, r: &mut f32, s: f32, c: f32, inverse: bool) {
 }
 
 #[inline(always)]
-fn fold_rows_body(lo: &mut [f32], hi: &mut [f32], width: usize, window: &(Box<[f32]>, Box<[f32]>), inverse: bool) {
+fn fold_rows_body(lo: &mut [f32], hi: &mut [f32], width: usize, window: &Window, inverse: bool) {
     let pairs = lo.chunks_exact_mut(width).rev().zip(hi.chunks_exact_mut(width));
     for ((low, high), (&s, &c)) in pairs.zip(window.0.iter().zip(&window.1)) {
         if inverse {
