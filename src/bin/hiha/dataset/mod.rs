@@ -3,7 +3,7 @@
 mod model;
 mod netcdf;
 
-pub(crate) use model::{Attribute, DataType, DimId, Dimension, Filter, Group, Model, UserKind, UserType, Values, Variable};
+pub(crate) use model::{Attribute, DataType, DimId, Dimension, Filter, Group, Model, Values, Variable};
 
 use anyhow::{Result, bail};
 use hiha::Config;

@@ -13,54 +13,26 @@ pub(crate) enum DataType {
     Char,
     /// Text of any length.
     String,
-    /// A user-defined type: index into [`Model::types`].
-    User(usize),
-}
-
-/// What a user-defined type is.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum UserKind {
-    /// Names for integers; each value in native byte order.
-    Enum { base: DType, members: Vec<(String, Vec<u8>)> },
-    /// Bytes without meaning.
-    Opaque,
-    /// Lists of elements of fixed size.
-    Vlen { base: DataType },
-    /// Named fields without pointers: name, offset, type, dimensions.
-    Compound { fields: Vec<(String, usize, DataType, Vec<i32>)> },
-}
-
-/// A user-defined type.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct UserType {
-    pub(crate) name: String,
-    /// The group that defines it.
-    pub(crate) group: usize,
-    /// Bytes of one element in memory.
-    pub(crate) size: usize,
-    pub(crate) kind: UserKind,
 }
 
 /// Elements of a variable or an attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Values {
-    /// Elements of fixed size, one after the other, native byte order (numbers, chars, fixed-size user types).
+    /// Elements of fixed size, one after the other, native byte order (numbers, chars).
     Fixed(Vec<u8>),
     /// Strings.
     Strings(Vec<Vec<u8>>),
-    /// Lists: the bytes of each.
-    Lists(Vec<Vec<u8>>),
 }
 
 impl Values {
     /// The bytes of elements of fixed size.
     ///
     /// # Errors
-    /// For strings and lists.
+    /// For strings.
     pub(crate) fn fixed(self) -> Result<Vec<u8>> {
         match self {
             Self::Fixed(bytes) => Ok(bytes),
-            Self::Strings(_) | Self::Lists(_) => bail!("expected numbers, found strings or lists"),
+            Self::Strings(_) => bail!("expected numbers, found strings"),
         }
     }
 }
@@ -169,7 +141,6 @@ impl Variable {
 pub(crate) struct Model {
     /// Parents before children; the first is the root.
     pub(crate) groups: Vec<Group>,
-    pub(crate) types: Vec<UserType>,
     /// In file order.
     pub(crate) variables: Vec<Variable>,
 }
@@ -196,24 +167,6 @@ impl Model {
         let name = &self.dimension(id).name;
         self.variables.iter().position(|v| v.dims == [id] && v.group == id.group && &v.name == name)
     }
-
-    /// Name of a type for people.
-    pub(crate) fn type_name(&self, dtype: DataType) -> String {
-        match dtype {
-            DataType::User(i) => self.types[i].name.clone(),
-            other => other.to_string(),
-        }
-    }
-
-    /// Bytes of one element in memory; `None` for strings and lists.
-    pub(crate) fn element_size(&self, dtype: DataType) -> Option<usize> {
-        match dtype {
-            DataType::Number(d) => Some(d.size()),
-            DataType::Char => Some(1),
-            DataType::String => None,
-            DataType::User(i) => (!matches!(self.types[i].kind, UserKind::Vlen { .. })).then_some(self.types[i].size),
-        }
-    }
 }
 
 impl fmt::Display for DataType {
@@ -222,7 +175,6 @@ impl fmt::Display for DataType {
             Self::Number(d) => write!(f, "{d}"),
             Self::Char => f.write_str("char"),
             Self::String => f.write_str("string"),
-            Self::User(i) => write!(f, "user type {i}"),
         }
     }
 }
