@@ -5,8 +5,13 @@ use crate::dataset::Variable;
 use anyhow::{Context, Result, ensure};
 use hdf5_metno_sys::{h5d, h5f, h5i::hid_t, h5l, h5p::H5P_DEFAULT, h5s};
 use std::collections::HashMap;
-use std::ffi::{CString, c_uint};
+use std::ffi::{CString, c_int, c_uint};
 use std::path::Path;
+
+unsafe extern "C" {
+    // Missing from hdf5-metno-sys; HDF5 has it since 1.8.
+    fn H5Dget_chunk_storage_size(dataset: hid_t, offset: *const u64, bytes: *mut u64) -> c_int;
+}
 
 /// An HDF5 file and the datasets opened in it so far.
 pub(super) struct H5File {
@@ -78,7 +83,7 @@ impl H5File {
         let mut size = 0;
         // SAFETY: `offset` has one entry for each dimension; the buffer has the size HDF5 reports.
         unsafe {
-            let known = h5d::H5Dget_chunk_storage_size(dataset, offset.as_ptr(), &raw mut size);
+            let known = H5Dget_chunk_storage_size(dataset, offset.as_ptr(), &raw mut size);
             if known < 0 || size == 0 {
                 return Ok(None);
             }

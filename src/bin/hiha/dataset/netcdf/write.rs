@@ -182,9 +182,46 @@ fn define_variable(group: c_int, dims: &[c_int], variable: &Variable, storage: &
     Ok(id)
 }
 
-/// `cd_values` as written: the user's words.
-fn filter_words(config: &hiha::Config, _dtype: DType, _chunks: &[usize]) -> Vec<u32> {
-    config.to_cd_values()
+/// Complete `cd_values`, as the plugin's `set_local` leaves them (`codec-spec/hdf5.md`), so that other
+/// programs can append to the variable: magic, count, user words, descriptor, chunk, fill value, short form.
+fn filter_words(config: &hiha::Config, dtype: DType, chunks: &[usize]) -> Vec<u32> {
+    let user = config.to_cd_values();
+    let fill = config.fill_value.as_ref();
+    let big = u32::from(cfg!(target_endian = "big"));
+    let mut words = vec![u32::from_le_bytes(*b"HIHA"), user.len() as u32];
+    words.extend(&user);
+    words.push(dtype as u32 | big << 8 | u32::from(fill.is_some()) << 9 | (chunks.len() as u32) << 16);
+    words.extend(chunks.iter().map(|&n| n as u32));
+    if let Some(fill) = fill {
+        let mut bits = [0u8; 8];
+        bits[..fill.len()].copy_from_slice(fill);
+        if cfg!(target_endian = "big") {
+            bits[..fill.len()].reverse();
+        }
+        let bits = u64::from_le_bytes(bits);
+        words.extend([bits as u32, (bits >> 32) as u32]);
+    }
+    words.push(short(user[0], config.bound));
+    words
+}
+
+/// The bound in one word: kind in the low 3 bits, above them an f32 without its sign and last two bits,
+/// rounded toward the stricter bound.
+fn short(kind: u32, bound: hiha::Bound) -> u32 {
+    if kind == 0 {
+        return 0;
+    }
+    let value = bound.value();
+    let near = (value as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
+    let down = near.to_bits() & !3;
+    let kept = f64::from(f32::from_bits(down));
+    let strict = match bound {
+        hiha::Bound::Psnr(_) if value > kept => down + 4,
+        hiha::Bound::Psnr(_) => down,
+        _ if value < kept => down - 4,
+        _ => down,
+    };
+    strict << 1 | kind
 }
 
 fn put_attribute(group: c_int, id: c_int, attribute: &Attribute, variable: Option<DataType>) -> Result<()> {
