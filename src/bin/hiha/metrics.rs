@@ -19,7 +19,6 @@ macro_rules! with_type {
         }
     };
 }
-pub(crate) use with_type;
 
 /// 2^600: brings squares that would overflow or vanish back into range.
 const SHIFT: f64 = f64::from_bits((1023 + 600) << 52);
@@ -248,7 +247,8 @@ mod tests {
             m.update(a, b, None);
         }
         let n = original.len() as f64;
-        let range = original.iter().copied().fold(f64::MIN, f64::max) - original.iter().copied().fold(f64::MAX, f64::min);
+        let range =
+            original.iter().copied().fold(f64::MIN, f64::max) - original.iter().copied().fold(f64::MAX, f64::min);
         let errors: Vec<f64> = original.iter().zip(&decoded).map(|(a, b)| (a - b).abs()).collect();
         let rmse = (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt();
         let max = errors.iter().copied().fold(0.0, f64::max);
