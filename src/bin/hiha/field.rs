@@ -34,6 +34,63 @@ impl Field {
     }
 }
 
+/// A variable of an open file, not read yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Var {
+    pub(crate) name: String,
+    pub(crate) dtype: DType,
+    pub(crate) dims: Vec<String>,
+    pub(crate) shape: Vec<usize>,
+    /// Shape of the stored chunks, if it is chunked.
+    pub(crate) chunks: Option<Vec<usize>>,
+    pub(crate) fill_value: Option<Vec<u8>>,
+    pub(crate) units: Option<String>,
+}
+
+/// A file open for reading.
+pub(crate) struct Source {
+    file: netcdf::File,
+}
+
+impl Source {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        Ok(Self { file: netcdf::open(path).with_context(|| format!("cannot open {}", path.display()))? })
+    }
+
+    /// The numeric variables with at least one element, in file order.
+    pub(crate) fn variables(&self) -> Result<Vec<Var>> {
+        let numeric = |var: &netcdf::Variable<'_>| dtype_of(&var.vartype()).filter(|_| var.len() > 0);
+        self.file
+            .variables()
+            .filter_map(|var| numeric(&var).map(|dtype| (var, dtype)))
+            .map(|(var, dtype)| {
+                let units = var.attribute_value("units").and_then(|v| v.ok()?.try_into().ok());
+                Ok(Var {
+                    name: var.name(),
+                    dtype,
+                    dims: var.dimensions().iter().map(netcdf::Dimension::name).collect(),
+                    shape: var.dimensions().iter().map(netcdf::Dimension::len).collect(),
+                    chunks: var.chunking()?,
+                    fill_value: fill_value(&var, dtype)?,
+                    units,
+                })
+            })
+            .collect()
+    }
+
+    /// Elements `start .. start + count`, C order, native byte order.
+    pub(crate) fn read(&self, var: &Var, start: &[usize], count: &[usize]) -> Result<Vec<u8>> {
+        let variable = self.file.variable(&var.name).with_context(|| format!("no variable {}", var.name))?;
+        let extents: Vec<netcdf::Extent> = start.iter().zip(count).map(|(&s, &c)| (s..s + c).into()).collect();
+        Ok(variable.get_raw_values(extents)?)
+    }
+
+    /// Values of the coordinate variable of a dimension, if there is one.
+    pub(crate) fn coordinate(&self, dim: &str) -> Option<Vec<f64>> {
+        self.file.variable(dim)?.get_values::<f64, _>(..).ok()
+    }
+}
+
 /// Read the named variables, or every numeric one that is not a coordinate.
 pub(crate) fn read_fields(path: &Path, names: &[String]) -> Result<Vec<Field>> {
     let file = netcdf::open(path).with_context(|| format!("cannot open {}", path.display()))?;

@@ -19,6 +19,7 @@ macro_rules! with_type {
         }
     };
 }
+pub(crate) use with_type;
 
 /// 2^600: brings squares that would overflow or vanish back into range.
 const SHIFT: f64 = f64::from_bits((1023 + 600) << 52);
@@ -149,11 +150,27 @@ impl Metrics {
         self.squares.merge(squares);
     }
 
+    /// Add what another run over other elements has seen.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.total += other.total;
+        self.finite += other.finite;
+        self.non_finite += other.non_finite;
+        self.non_finite_mismatches += other.non_finite_mismatches;
+        self.fill += other.fill;
+        self.fill_mismatches += other.fill_mismatches;
+        self.changed += other.changed;
+        self.max_abs = self.max_abs.max(other.max_abs);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.squares.merge(other.squares);
+    }
+
     /// Maximum minus minimum of the original's finite values; 0 when there are none.
     pub(crate) fn range(&self) -> f64 {
         if self.finite == 0 { 0.0 } else { self.max - self.min }
     }
     /// Smallest and largest finite value of the original.
+    #[cfg(test)]
     pub(crate) fn extent(&self) -> Option<(f64, f64)> {
         (self.finite > 0).then_some((self.min, self.max))
     }
@@ -246,6 +263,14 @@ mod tests {
         for (a, b) in original.chunks(999).zip(decoded.chunks(999)) {
             m.update(a, b, None);
         }
+        let mut merged = Metrics::default();
+        for (a, b) in original.chunks(4000).zip(decoded.chunks(4000)) {
+            let mut part = Metrics::default();
+            part.update(a, b, None);
+            merged.merge(&part);
+        }
+        close(merged.rmse(), m.rmse());
+        assert_eq!((merged.total, merged.max_abs, merged.extent()), (m.total, m.max_abs, m.extent()));
         let n = original.len() as f64;
         let range =
             original.iter().copied().fold(f64::MIN, f64::max) - original.iter().copied().fold(f64::MAX, f64::min);
