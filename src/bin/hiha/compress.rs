@@ -1,6 +1,5 @@
 //! `hiha compress`: one pass for the ranges that relative bounds need, one that encodes chunk by chunk.
 
-use crate::Outcome;
 use crate::args::{BoundArgs, ChunkShape, EffortArgs, FileArgs, VarSpec, parse_chunk, parse_var};
 use crate::dataset::{self, Attribute, Dataset, Format, Model, Output, Storage};
 use crate::plan;
@@ -31,10 +30,13 @@ pub(crate) struct CompressArgs {
 }
 
 /// Run the verb.
-pub(crate) fn run(args: &CompressArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &CompressArgs) -> Result<bool> {
     let default = args.bound.bound()?;
     let named = args.var.iter().any(|v| v.bound.is_some()) && args.var.iter().all(|v| v.bound.is_some());
-    ensure!(default.is_some() || named, "a bound is needed: --max-abs, --max-rel, --rmse, --nrmse, --psnr or --lossless");
+    ensure!(
+        default.is_some() || named,
+        "a bound is needed: --max-abs, --max-rel, --rmse, --nrmse, --psnr or --lossless"
+    );
     let format = Format::of(&args.files.output)?;
     let input = dataset::open(&args.files.input)?;
     let temporary = Temporary::new(&args.files.input, &args.files.output, args.files.overwrite)?;
@@ -45,7 +47,7 @@ pub(crate) fn run(args: &CompressArgs) -> Result<Outcome> {
     write_values(&*input, &mut *output, &storage, args.effort.threads(), &temporary)?;
     temporary.guarded(|| output.finish())?;
     temporary.keep()?;
-    Ok(Outcome::Good)
+    Ok(true)
 }
 
 fn plan_storage(input: &dyn Dataset, bounds: &[Bound], args: &CompressArgs) -> Result<Vec<Storage>> {
@@ -90,7 +92,8 @@ fn range(input: &dyn Dataset, variable: usize, config: &Config, chunk: &[usize])
         let attribute = var.attribute(name).filter(|a| a.dtype == var.dtype)?;
         Some(plan::to_f64(&attribute.values.clone().fixed().ok()?, dtype))
     };
-    let mut skip = [missing("_FillValue"), missing("missing_value")].into_iter().flatten().flatten().collect::<Vec<_>>();
+    let mut skip =
+        [missing("_FillValue"), missing("missing_value")].into_iter().flatten().flatten().collect::<Vec<_>>();
     skip.extend(config.fill_value.iter().flat_map(|f| plan::to_f64(f, dtype)));
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for offset in plan::offsets(&var.shape, chunk) {
@@ -195,7 +198,10 @@ fn encode(
         for offset in batch {
             let count = plan::counts(&var.shape, chunk, offset);
             let bytes = input.read(variable, offset, &count)?.fixed()?;
-            jobs.push((pad(bytes, &count, chunk, dtype.size()), for_edge(config, &count, chunk, threads / batch.len())));
+            jobs.push((
+                pad(bytes, &count, chunk, dtype.size()),
+                for_edge(config, &count, chunk, threads / batch.len()),
+            ));
         }
         let streams: Vec<hiha::Result<Vec<u8>>> = std::thread::scope(|scope| {
             let workers: Vec<_> = jobs

@@ -168,7 +168,9 @@ fn define_variable(group: c_int, dims: &[c_int], variable: &Variable, storage: &
             Storage::Hiha { chunks, .. } => Some(chunks),
         };
         if let Some(chunks) = chunks.filter(|_| rank > 0) {
-            check(nc::nc_def_var_chunking(group, id, nc::NC_CHUNKED, chunks.as_ptr()), || format!("chunks {chunks:?}"))?;
+            check(nc::nc_def_var_chunking(group, id, nc::NC_CHUNKED, chunks.as_ptr()), || {
+                format!("chunks {chunks:?}")
+            })?;
         }
         if let (Storage::Hiha { config, chunks }, Some(dtype)) = (storage, variable.number()) {
             let words = filter_words(config, dtype, chunks);
