@@ -27,6 +27,8 @@ mod encode;
 mod error;
 mod format;
 mod inspect;
+#[cfg(feature = "zarr")]
+pub mod zarr;
 
 pub use array::{Array, ArrayView, ByteOrder, DType, Element, MAX_DIMS};
 pub use config::{Axis, Bound, Coder, Config};
