@@ -46,7 +46,11 @@ fn unsupported_data_types_are_refused() {
         (data_type::bool(), vec![0u8], bytes(4)),
         (data_type::complex64(), vec![0; 8], bytes(32)),
         (data_type::float8_e4m3(), vec![0], bytes(4)),
-        (data_type::string(), vec![], ArrayBytes::new_vlen(vec![b'x'; 4], vec![0, 1, 2, 3, 4].try_into().unwrap()).unwrap()),
+        (
+            data_type::string(),
+            vec![],
+            ArrayBytes::new_vlen(vec![b'x'; 4], vec![0, 1, 2, 3, 4].try_into().unwrap()).unwrap(),
+        ),
     ] {
         let result = ArrayBuilder::new(vec![4], vec![4], dtype.clone(), zarrs::array::FillValue::new(fill))
             .array_to_bytes_codec(codec(Bound::Lossless))

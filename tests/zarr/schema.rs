@@ -12,23 +12,47 @@ fn validator() -> jsonschema::Validator {
 fn configurations() -> Vec<Value> {
     let mut all = vec![json!({}), json!([]), json!(null), json!(5), json!("max_abs")];
     let numbers = [
-        json!(0.01), json!(5), json!(0), json!(0.0), json!(-0.0), json!(-1), json!(1e-300), json!(5e-324), json!(1e300),
-        json!("0.1"), json!(null), json!(true), json!([1]),
+        json!(0.01),
+        json!(5),
+        json!(0),
+        json!(0.0),
+        json!(-0.0),
+        json!(-1),
+        json!(1e-300),
+        json!(5e-324),
+        json!(1e300),
+        json!("0.1"),
+        json!(null),
+        json!(true),
+        json!([1]),
     ];
     let kinds = ["max_abs", "max_rel", "rmse", "nrmse", "psnr", "lossless"];
     for kind in kinds {
         all.extend(numbers.iter().map(|n| json!({ kind: n })));
         all.push(json!({ kind: false }));
         all.extend(kinds.iter().flat_map(|k| {
-            [json!({ kind: 1, *k: 1 }), json!({ kind: 1, *k: true }), json!({ kind: 1, *k: false }), json!({ kind: 1, *k: null })]
+            [
+                json!({ kind: 1, *k: 1 }),
+                json!({ kind: 1, *k: true }),
+                json!({ kind: 1, *k: false }),
+                json!({ kind: 1, *k: null }),
+            ]
         }));
     }
-    for effort in [json!(0), json!(1), json!(9), json!(10), json!(-1), json!(256), json!(2.5), json!("5"), json!(null)] {
+    for effort in [json!(0), json!(1), json!(9), json!(10), json!(-1), json!(256), json!(2.5), json!("5"), json!(null)]
+    {
         all.push(json!({"max_abs": 1, "effort": effort}));
     }
     for axes in [
-        json!([]), json!(["time", "level", "latitude", "longitude", "channel", "other"]), json!(["time", "time"]),
-        json!(["Time"]), json!("time"), json!([1]), json!(null), json!(vec!["other"; 8]), json!(vec!["other"; 9]),
+        json!([]),
+        json!(["time", "level", "latitude", "longitude", "channel", "other"]),
+        json!(["time", "time"]),
+        json!(["Time"]),
+        json!("time"),
+        json!([1]),
+        json!(null),
+        json!(vec!["other"; 8]),
+        json!(vec!["other"; 9]),
     ] {
         all.push(json!({"nrmse": 1e-3, "axes": axes}));
     }
