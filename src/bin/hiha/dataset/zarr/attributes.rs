@@ -111,7 +111,7 @@ pub(super) fn to_json(of: &str, attributes: &[Attribute], variable: Option<DataT
             (DataType::Char, Values::Fixed(bytes)) => json!(String::from_utf8_lossy(bytes).trim_end_matches('\0')),
             (DataType::String, Values::Strings(s)) if s.len() == 1 => json!(String::from_utf8_lossy(&s[0])),
             (DataType::String, Values::Strings(s)) => s.iter().map(|s| String::from_utf8_lossy(s)).collect(),
-            _ => bail!("{of}: attribute {} has a user-defined type, which Zarr cannot hold", a.name),
+            _ => bail!("{of}: attribute {} has values of another type than it says", a.name),
         };
         let implied = variable.filter(|_| OF_THE_VARIABLE.contains(&&*a.name)).unwrap_or_else(|| inferred(&value));
         if implied != a.dtype {
@@ -190,9 +190,5 @@ fn fill_from_json(dtype: DataType, value: Value) -> Value {
 
 /// The attribute that says the same as a Zarr v2 fill value.
 pub(super) fn fill_attribute(dtype: DType, bytes: &[u8]) -> Attribute {
-    Attribute {
-        name: "_FillValue".to_owned(),
-        dtype: DataType::Number(dtype),
-        values: Values::Fixed(bytes.to_vec()),
-    }
+    Attribute { name: "_FillValue".to_owned(), dtype: DataType::Number(dtype), values: Values::Fixed(bytes.to_vec()) }
 }

@@ -29,8 +29,7 @@ impl Writer {
         let store = Arc::new(FilesystemStore::new(path).with_context(|| path.display().to_string())?);
         for group in &model.groups {
             let mut map = attributes::to_json(&group.path, &group.attributes, None)?;
-            let unlimited: Vec<&str> =
-                group.dims.iter().filter(|d| d.unlimited).map(|d| d.name.as_str()).collect();
+            let unlimited: Vec<&str> = group.dims.iter().filter(|d| d.unlimited).map(|d| d.name.as_str()).collect();
             if !unlimited.is_empty() {
                 map.insert(UNLIMITED.to_owned(), json!(unlimited));
             }
@@ -63,7 +62,6 @@ fn array(
         DataType::Number(d) => (d.name(), variable.fill.clone().unwrap_or_else(|| vec![0; d.size()])),
         DataType::Char => ("uint8", vec![0]),
         DataType::String => ("string", Vec::new()),
-        DataType::User(_) => bail!("Zarr cannot hold the user-defined type {}", model.type_name(variable.dtype)),
     };
     let mut map = attributes::to_json(&variable.path, &variable.attributes, Some(variable.dtype))?;
     if variable.dtype == DataType::Char {
