@@ -1,0 +1,88 @@
+# make build    release build: library, program `hiha`, HDF5 plugin
+# make test     everything that CI runs; installs what it needs
+# make demo     compress the shipped sample (and DATA=file.nc), read it back, draw the difference
+# make bench    criterion benches
+# make install  program and plugin under PREFIX
+# make fuzz     fuzz the decoder for FUZZ_SECONDS
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PREFIX ?= /usr/local
+DATA ?=
+BOUND ?= --max-rel 1e-3
+FUZZ_SECONDS ?= 60
+
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+RELEASE := $(TARGET)/release
+DEBUG := $(TARGET)/debug
+VENV := $(CURDIR)/build/venv
+FEATURES := --all-features
+LIBRARIES := build-essential pkg-config libhdf5-dev libnetcdf-dev
+READERS := netcdf-bin python3 python3-netcdf4
+TEST_TOOLS := netcdf-bin hdf5-tools cdo nco python3-venv
+
+export HIHA_TARGET_DIR := $(TARGET)
+
+.PHONY: build test lint unit programs doc fuzz-build demo bench install fuzz packages-build packages-test packages-demo
+.DEFAULT_GOAL := build
+
+build: packages-build
+	cargo build --release --workspace $(FEATURES)
+
+test: packages-test lint unit programs doc fuzz-build
+	@echo "make test: all passed"
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(FEATURES) -- -D warnings
+
+unit:
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	    cargo nextest run --workspace $(FEATURES); \
+	else \
+	    cargo test --workspace --lib --bins --tests $(FEATURES); \
+	fi
+	cargo test --doc $(FEATURES)
+
+# Real programs read what `hiha` and the plugin write.
+programs: $(VENV)/ready
+	cargo build --workspace $(FEATURES)
+	$(VENV)/bin/python -m pytest -q $(wildcard tests/programs tests/hdf5 tests/zarr)
+
+$(VENV)/ready: tests/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch $@
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(FEATURES)
+
+# The fuzz targets must build, or they rot. Without cargo-fuzz they are built plainly.
+fuzz-build:
+	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
+	    cargo +nightly fuzz build; \
+	else \
+	    CARGO_TARGET_DIR=$(TARGET)/fuzz cargo build --manifest-path fuzz/Cargo.toml; \
+	fi
+
+fuzz:
+	cargo +nightly fuzz run decode -- -max_total_time=$(FUZZ_SECONDS)
+	cargo +nightly fuzz run round_trip -- -max_total_time=$(FUZZ_SECONDS)
+
+demo: packages-demo build
+	BOUND="$(BOUND)" scripts/demo $(RELEASE) build/demo examples/data/demo_t500_24h_2deg.nc $(DATA)
+
+bench: packages-build
+	cargo bench --bench '*' $(FEATURES)
+
+install: build
+	install -D -m 755 $(RELEASE)/hiha $(DESTDIR)$(PREFIX)/bin/hiha
+	install -D -m 755 $(RELEASE)/libh5zhiha.so $(DESTDIR)$(PREFIX)/lib/hdf5/plugin/libh5zhiha.so
+	@echo "For HDF5 and netCDF programs: export HDF5_PLUGIN_PATH=$(PREFIX)/lib/hdf5/plugin"
+
+packages-build:
+	@scripts/packages $(LIBRARIES)
+packages-test:
+	@scripts/packages $(LIBRARIES) $(TEST_TOOLS)
+packages-demo:
+	@scripts/packages $(LIBRARIES) $(READERS)
