@@ -6,6 +6,9 @@ use crate::entropy::range::Decoder;
 use crate::error::Result;
 use crate::format::{Geometry, Mapping, Reader};
 
+/// Nudges that a stream may hold, per element.
+pub(crate) const NUDGES_PER_ELEMENT: usize = 2;
+
 /// Fill `out`; elements that `mask` names are left to the caller.
 pub(crate) fn decode<T: Element>(
     mut r: Reader<'_>,
@@ -13,7 +16,7 @@ pub(crate) fn decode<T: Element>(
     mask: Option<&[u8]>,
     out: &mut [T],
 ) -> Result<()> {
-    let mapping = Mapping::read(&mut r)?;
+    let mapping = Mapping::read(&mut r, NUDGES_PER_ELEMENT * out.len())?;
     let shift = r.u8("shift")?;
     let mut coder = Decoder::new(r.rest());
     let mut lattice = Lattice::new(geometry, shift.into());

@@ -7,6 +7,8 @@ mod lattice;
 mod mask;
 pub(crate) mod ops;
 
+pub(crate) use lattice::NUDGES_PER_ELEMENT;
+
 use crate::arith::Isa;
 use crate::array::{Array, ByteOrder, Element, with_element};
 use crate::error::{Error, Result, corrupt, invalid};

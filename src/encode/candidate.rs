@@ -39,18 +39,17 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Candida
         return Candidate::new(Method::Constant, detail);
     }
     let harmonic = if config.coder == Coder::Lattice { None } else { harmonic(problem, config.effort) };
+    let harmonic = match harmonic {
+        Some(h) if config.coder == Coder::Harmonic => return h,
+        other => other,
+    };
+    let plan = lattice::Plan::new(problem);
+    let lattice = || Candidate::new(Method::Lattice, plan.encode(problem));
     match harmonic {
-        Some(h) if config.coder == Coder::Harmonic || lattice::estimate(problem) > h.len() => h,
-        Some(h) => {
-            let l = lattice(problem);
-            if l.len() < h.len() { l } else { h }
-        }
-        None => lattice(problem),
+        Some(h) if plan.estimate(problem) > h.len() => h,
+        Some(h) => Some(lattice()).filter(|l| l.len() < h.len()).unwrap_or(h),
+        None => lattice(),
     }
-}
-
-fn lattice<T: Element>(problem: &Problem<T>) -> Candidate {
-    Candidate::new(Method::Lattice, lattice::encode(problem))
 }
 
 /// The value, when one stands for all.

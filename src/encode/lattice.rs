@@ -3,88 +3,113 @@
 use super::packing::{self, half_ulp};
 use super::problem::{Problem, Target};
 use crate::array::Element;
+use crate::decode::NUDGES_PER_ELEMENT;
 use crate::entropy::lattice::Lattice;
-use crate::entropy::range::{Counter, Encoder};
-use crate::format::{Geometry, Mapping, Writer};
+use crate::entropy::range::{Coder, Counter, Encoder};
+use crate::format::{Geometry, MAX_NUDGES, Mapping, Writer};
+use std::ops::Range;
 
 /// Largest index that f64 arithmetic keeps apart from its neighbours.
 const MAX_INDEX: f64 = 1e15;
 
-/// The payload for a problem.
-pub(crate) fn encode<T: Element>(problem: &Problem<T>) -> Vec<u8> {
-    let mapping = choose(problem);
-    let quantiser = Quantiser::new::<T>(mapping);
-    let shift = learning_shift(problem, &quantiser);
-    let mut w = Writer::default();
-    mapping.write(&mut w);
-    w.u8(shift);
-    let mut coder = Encoder::new();
-    let mut lattice = Lattice::new(&problem.geometry, shift.into());
-    let mut q = vec![0i64; problem.geometry.width];
-    let mut done = 0;
-    while done < problem.values.len() {
-        let part = done..done + lattice.row_len();
+/// How a problem becomes integers.
+pub(crate) struct Plan {
+    mapping: Mapping,
+    /// Shift of differences for learning.
+    shift: u8,
+}
+
+impl Plan {
+    pub(crate) fn new<T: Element>(problem: &Problem<T>) -> Self {
+        let mapping = choose(problem);
+        let shift = learning_shift(problem, &Quantiser::new(&mapping));
+        Self { mapping, shift }
+    }
+
+    /// The payload.
+    pub(crate) fn encode<T: Element>(&self, problem: &Problem<T>) -> Vec<u8> {
+        let mut w = Writer::default();
+        self.mapping.write(&mut w);
+        w.u8(self.shift);
+        let mut coder = Encoder::new();
+        let mut lattice = Lattice::new(&problem.geometry, self.shift.into());
+        let mut q = vec![0i64; problem.geometry.width];
+        let mut done = 0;
+        while done < problem.values.len() {
+            let part = done..done + lattice.row_len();
+            done = part.end;
+            self.row(problem, part, &mut q, &mut lattice, &mut coder);
+        }
+        w.bytes(&coder.finish());
+        w.0
+    }
+
+    /// About how many bytes [`encode`](Self::encode) would take: a quarter of the rows, in bands
+    /// spread over the array.
+    pub(crate) fn estimate<T: Element>(&self, problem: &Problem<T>) -> usize {
+        let width = problem.geometry.width;
+        let rows = problem.values.len() / width;
+        let band = (rows / 16).max(8);
+        let bands = (rows / (4 * band)).max(1);
+        if rows < 64 {
+            return 0;
+        }
+        let mut counter = Counter::default();
+        let mut q = vec![0i64; width];
+        for b in 0..bands {
+            let geometry = Geometry { outer: Vec::new(), height: band, ..problem.geometry.clone() };
+            let mut lattice = Lattice::new(&geometry, self.shift.into());
+            let start = b * (rows - band) / bands.max(2).saturating_sub(1).max(1);
+            for y in start..(start + band).min(rows) {
+                self.row(problem, y * width..(y + 1) * width, &mut q, &mut lattice, &mut counter);
+            }
+        }
+        // A band pays for learning anew; a long run does not, and has the slice before to learn from.
+        let gain = if problem.geometry.outer.is_empty() { 9 } else { 7 };
+        (counter.bytes() as usize * rows / (bands * band)) * gain / 10
+    }
+
+    /// Quantise and code one row.
+    fn row<T: Element, C: Coder>(
+        &self,
+        problem: &Problem<T>,
+        part: Range<usize>,
+        q: &mut [i64],
+        lattice: &mut Lattice,
+        coder: &mut C,
+    ) {
+        let quantiser = Quantiser::new(&self.mapping);
         for (q, &v) in q.iter_mut().zip(&problem.values[part.clone()]) {
             *q = quantiser.index(v);
         }
-        let row = &mut q[..part.len()];
-        lattice.row(&mut coder, row, problem.classes.as_ref().map(|c| &c[part.clone()]));
-        done = part.end;
+        lattice.row(coder, &mut q[..part.len()], problem.classes.as_ref().map(|c| &c[part]));
     }
-    w.bytes(&coder.finish());
-    w.0
-}
-
-/// About how many bytes [`encode`] would take: a quarter of the rows, in bands spread over the array.
-pub(crate) fn estimate<T: Element>(problem: &Problem<T>) -> usize {
-    let width = problem.geometry.width;
-    let rows = problem.values.len() / width;
-    let band = (rows / 16).max(8);
-    let bands = (rows / (4 * band)).max(1);
-    if rows < 64 {
-        return 0;
-    }
-    let quantiser_of = choose(problem);
-    let quantiser = Quantiser::new::<T>(quantiser_of);
-    let mut counter = Counter::default();
-    let mut q = vec![0i64; width];
-    for b in 0..bands {
-        let geometry = Geometry { outer: Vec::new(), height: band, ..problem.geometry.clone() };
-        let mut lattice = Lattice::new(&geometry, learning_shift(problem, &quantiser).into());
-        let start = b * (rows - band) / bands.max(2).saturating_sub(1).max(1);
-        for y in start..(start + band).min(rows) {
-            let part = y * width..(y + 1) * width;
-            for (q, &v) in q.iter_mut().zip(&problem.values[part.clone()]) {
-                *q = quantiser.index(v);
-            }
-            lattice.row(&mut counter, &mut q, problem.classes.as_ref().map(|c| &c[part]));
-        }
-    }
-    // A band pays for learning anew; a long run does not.
-    (counter.bytes() as usize * rows / (bands * band)) * 9 / 10
 }
 
 /// Values to integers.
-pub(crate) struct Quantiser {
-    mapping: Mapping,
+pub(crate) struct Quantiser<'a> {
+    mapping: &'a Mapping,
     inverse: f64,
 }
 
-impl Quantiser {
-    fn new<T: Element>(mapping: Mapping) -> Self {
-        let inverse = if let Mapping::Scaled { step, .. } = mapping { 1.0 / step } else { 0.0 };
+impl<'a> Quantiser<'a> {
+    fn new(mapping: &'a Mapping) -> Self {
+        let inverse = match *mapping {
+            Mapping::Ordinals { .. } => 0.0,
+            Mapping::Scaled { step, .. } | Mapping::Nudged { step, .. } => 1.0 / step,
+        };
         Self { mapping, inverse }
     }
     #[inline]
     fn index<T: Element>(&self, v: T) -> i64 {
-        match self.mapping {
+        match *self.mapping {
             Mapping::Ordinals { base, step: 1 } => v.to_ordinal().wrapping_sub(base),
             Mapping::Ordinals { base, step } => {
                 let d = i128::from(v.to_ordinal()) - i128::from(base);
                 let half = i128::from(step / 2);
                 (d + half).div_euclid(step.into()) as i64
             }
-            Mapping::Scaled { offset, .. } => {
+            Mapping::Scaled { offset, .. } | Mapping::Nudged { offset, .. } => {
                 let x = (v.to_f64() - offset) * self.inverse;
                 (if x < 0.0 { x - 0.5 } else { x + 0.5 }) as i64
             }
@@ -110,6 +135,11 @@ fn choose<T: Element>(problem: &Problem<T>) -> Mapping {
         Target::Rmse(limit) => Some(rmse_step(problem, limit)),
     }
     .filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
+    if let (Some(p), Target::Lossless) = (packing, problem.target) {
+        if !p.exact {
+            return nudged(problem, p).unwrap_or(exact);
+        }
+    }
     if let Some(p) = packing {
         let multiple = match problem.target {
             Target::Lossless => Some(1.0).filter(|_| p.exact),
@@ -127,12 +157,33 @@ fn choose<T: Element>(problem: &Problem<T>) -> Mapping {
     plain.map_or(exact, |step| Mapping::Scaled { offset: lo.to_f64(), step })
 }
 
+/// Packed data that no offset and step reproduce to the bit: say for each lattice point by how much
+/// its values are off.
+fn nudged<T: Element>(problem: &Problem<T>, packing: packing::Packing) -> Option<Mapping> {
+    let (offset, step) = (packing.offset, packing.step);
+    let plain = Mapping::Scaled { offset, step };
+    let quantiser = Quantiser::new(&plain);
+    let span = quantiser.index(problem.extremes?.1).checked_add(1)?;
+    let limit = (NUDGES_PER_ELEMENT * problem.values.len()).min(MAX_NUDGES);
+    let span = usize::try_from(span).ok().filter(|&s| s <= limit)?;
+    let mut nudges = vec![0i8; span];
+    for (i, &v) in problem.values.iter().enumerate() {
+        let q = quantiser.index(v);
+        let y: T = plain.value(q, (0, 0));
+        if problem.ordinary(i) {
+            *nudges.get_mut(usize::try_from(q).ok()?)? =
+                i8::try_from(v.to_ordinal().wrapping_sub(y.to_ordinal())).unwrap_or(0);
+        }
+    }
+    Some(Mapping::Nudged { offset, step, nudges })
+}
+
 /// The step whose measured RMSE is just below the limit. Uniform errors have step / sqrt(12).
 fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> f64 {
     let offset = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
     let measure = |step: f64| {
         let mapping = Mapping::Scaled { offset, step };
-        let quantiser = Quantiser::new::<T>(mapping);
+        let quantiser = Quantiser::new(&mapping);
         let mut sum = 0.0;
         for (i, &v) in problem.values.iter().enumerate() {
             if problem.ordinary(i) {
@@ -158,7 +209,7 @@ fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> f64 {
 }
 
 /// Shift that brings the typical difference of neighbours to some hundreds.
-fn learning_shift<T: Element>(problem: &Problem<T>, quantiser: &Quantiser) -> u8 {
+fn learning_shift<T: Element>(problem: &Problem<T>, quantiser: &Quantiser<'_>) -> u8 {
     let stride = (problem.values.len() / 65_536).max(1);
     let mut sum = 0u128;
     let mut n = 0u128;

@@ -24,7 +24,7 @@ pub(crate) fn find<T: Element>(values: &[T]) -> Option<Packing> {
     let sample = distinct(values.iter().skip(stride / 2).step_by(stride).copied());
     let step = step_of::<T>(&sample)?;
     let all = distinct(values.iter().copied());
-    let (base, step) = refine::<T>(&all, step)?;
+    let (base, step) = refine(&all, step)?;
     let close = Packing { offset: base, step, exact: false };
     let exact = fit::<T>(&all, base, step).filter(|p| {
         all.iter().all(|&v| T::from_f64(p.offset + ((v.to_f64() - p.offset) / p.step).round() * p.step).same(v))
@@ -50,41 +50,56 @@ pub(crate) fn half_ulp<T: Element>(v: T) -> f64 {
 
 /// The smallest difference, or a half or third of it, when a lattice of that step holds the sample.
 fn step_of<T: Element>(sample: &[T]) -> Option<f64> {
-    if sample.len() < 3 {
-        return None;
-    }
-    let smallest = sample
-        .windows(2)
-        .map(|w| (w[1].to_f64() - w[0].to_f64(), half_ulp(w[0]) + half_ulp(w[1])))
-        .min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let smallest = sample.windows(2).map(|w| w[1].to_f64() - w[0].to_f64()).min_by(f64::total_cmp)?;
     // Native floats differ by single ulps.
-    if smallest.0 < 6.0 * smallest.1 {
+    if sample.len() < 3 || smallest < 2.0 * tolerance(sample) {
         return None;
     }
-    (1..=4).map(|d| smallest.0 / f64::from(d)).find(|&s| refine::<T>(sample, s).is_some())
+    (1..=4).map(|d| smallest / f64::from(d)).find_map(|s| refine(sample, s).map(|r| r.1))
 }
 
-/// Walk up the sorted values, so that the step is known better the further the index grows.
+/// What rounding does to the difference of two values, at most, and a little more.
+fn tolerance<T: Element>(sorted: &[T]) -> f64 {
+    sorted.first().zip(sorted.last()).map_or(0.0, |(&a, &b)| 2.5 * half_ulp(a).max(half_ulp(b)))
+}
+
+/// Base and step of the lattice that holds all values, from a rough step. Differences over more and
+/// more values give the step: each round only those short enough that their index is certain.
 fn refine<T: Element>(sorted: &[T], mut step: f64) -> Option<(f64, f64)> {
-    let base = sorted.first()?.to_f64();
-    for &v in &sorted[1..] {
-        let (distance, tolerance) = (v.to_f64() - base, 3.0 * half_ulp(v) + 3.0 * half_ulp(sorted[0]));
-        let k = (distance / step).round();
-        if k < 1.0 || k > MAX_INDEX || tolerance > 0.3 * step {
-            return None;
-        }
-        let error = distance - k * step;
-        if error.abs() > tolerance + 0.1 * step.min(tolerance * 4.0) {
-            // Early on the step is known only to its own rounding.
-            if k > 64.0 || error.abs() > 0.2 * step {
+    const WINDOWS: usize = 4096;
+    let tolerance = tolerance(sorted);
+    // Relative error of the step.
+    let mut doubt = tolerance / step;
+    if doubt > 0.4 {
+        return None;
+    }
+    let mut lag = 1;
+    while lag < sorted.len() {
+        let (mut distances, mut indices, mut n) = (0.0, 0.0, 0.0);
+        for i in (0..sorted.len() - lag).step_by((sorted.len() - lag).div_ceil(WINDOWS)) {
+            let d = sorted[i + lag].to_f64() - sorted[i].to_f64();
+            let k = (d / step).round();
+            if k * doubt > 0.25 && k > 1.0 {
+                continue;
+            }
+            if (d - k * step).abs() > tolerance + k * step * doubt {
                 return None;
             }
+            (distances, indices, n) = (distances + d, indices + k, n + 1.0);
         }
-        // Follow slowly where the distance is long: each value bounds the step by tolerance / k.
-        let slack = tolerance / k;
-        step = step.clamp(distance / k - slack, distance / k + slack);
+        if indices > 0.0 {
+            step = distances / indices;
+            doubt = doubt.min(tolerance * n / distances);
+        }
+        lag *= 2;
     }
-    Some((base, step))
+    let base = sorted.first()?.to_f64();
+    let on = |&v: &T| {
+        let d = v.to_f64() - base;
+        let k = (d / step).round();
+        k <= MAX_INDEX && k * doubt < 0.4 && (d - k * step).abs() <= tolerance + k * step * doubt
+    };
+    sorted.iter().all(on).then_some((base, step))
 }
 
 /// Offset and step such that every value is the rounding of its lattice point: a linear program in

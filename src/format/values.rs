@@ -2,15 +2,23 @@
 
 use super::wire::{Reader, Writer};
 use crate::array::Element;
+use crate::entropy::mixer::Prob;
+use crate::entropy::range::{Coder, Decoder, Encoder};
 use crate::error::{Result, corrupt};
 
+/// Most lattice points that may have a nudge.
+pub(crate) const MAX_NUDGES: usize = 1 << 22;
+
 /// Integers to values.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Mapping {
     /// `base + q * step` in the order of the type's values: exact for a step of 1.
     Ordinals { base: i64, step: u64 },
     /// `offset + q * step`, multiplied and added in f64, rounded once to the type.
     Scaled { offset: f64, step: f64 },
+    /// `Scaled`, then `nudges[q]` steps up in the order of the type's values: packed data whose
+    /// maker rounded in another way.
+    Nudged { offset: f64, step: f64, nudges: Vec<i8> },
 }
 
 impl Mapping {
@@ -24,6 +32,11 @@ impl Mapping {
                 T::from_ordinal(v.clamp(range.0.into(), range.1.into()) as i64)
             }
             Self::Scaled { offset, step } => T::from_f64(offset + q as f64 * step),
+            Self::Nudged { offset, step, ref nudges } => {
+                let v = T::from_f64(offset + q as f64 * step);
+                let nudge = usize::try_from(q).ok().and_then(|q| nudges.get(q)).copied().unwrap_or(0);
+                T::from_ordinal(v.to_ordinal().wrapping_add(nudge.into()))
+            }
         }
     }
 
@@ -50,16 +63,57 @@ impl Mapping {
                 w.f64(offset);
                 w.f64(step);
             }
+            Self::Nudged { offset, step, ref nudges } => {
+                w.u8(2);
+                w.f64(offset);
+                w.f64(step);
+                w.varint(nudges.len() as u64);
+                let mut e = Encoder::new();
+                code_nudges(&mut e, &mut nudges.clone());
+                let bytes = e.finish();
+                w.varint(bytes.len() as u64);
+                w.bytes(&bytes);
+            }
         }
     }
 
-    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self> {
+    /// Read; there may be nudges for `limit` lattice points.
+    pub(crate) fn read(r: &mut Reader<'_>, limit: usize) -> Result<Self> {
         let at = r.offset();
         match r.u8("mapping")? {
             0 => Ok(Self::Ordinals { base: r.svarint("base")?, step: r.varint("step")? }),
             1 => Ok(Self::Scaled { offset: r.finite_f64("offset")?, step: r.finite_f64("step")? }),
-            other => corrupt(at, format!("mapping must be 0 or 1, found {other}")),
+            2 => {
+                let (offset, step) = (r.finite_f64("offset")?, r.finite_f64("step")?);
+                let mut nudges = vec![0; r.count(limit.min(MAX_NUDGES), "nudges")?];
+                let len = r.count(usize::MAX, "nudge bytes")?;
+                code_nudges(&mut Decoder::new(r.bytes(len, "nudges")?), &mut nudges);
+                Ok(Self::Nudged { offset, step, nudges })
+            }
+            other => corrupt(at, format!("mapping must be 0, 1 or 2, found {other}")),
         }
+    }
+}
+
+/// Code the nudges: zero or not, sign, size in unary, each in the light of the one before.
+fn code_nudges<C: Coder>(coder: &mut C, nudges: &mut [i8]) {
+    let mut models = [[Prob::HALF; 2]; 9];
+    let mut size = [Prob::HALF; 16];
+    let (mut last, mut before) = (0i8, 0i8);
+    for v in nudges {
+        let kind = |v: i8| (v.signum() + 1) as usize;
+        let m = &mut models[kind(last) * 3 + kind(before)];
+        before = last;
+        last = 0;
+        if m[0].code(coder, *v != 0) {
+            let negative = m[1].code(coder, *v < 0);
+            let mut n = 1i8;
+            while n < i8::MAX && size[n.min(15) as usize].code(coder, v.unsigned_abs() > n as u8) {
+                n += 1;
+            }
+            last = if negative { -n } else { n };
+        }
+        *v = last;
     }
 }
 
