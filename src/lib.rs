@@ -24,6 +24,7 @@ mod array;
 mod config;
 mod decode;
 mod encode;
+mod entropy;
 mod error;
 mod format;
 mod inspect;

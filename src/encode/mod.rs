@@ -29,6 +29,7 @@ fn encode_typed<T: Element>(array: &ArrayView<'_>, config: &Config) -> Result<Ve
         order: array.byte_order(),
         shape: array.shape().to_vec(),
         bound: config.bound,
+        periodic: config.periodic,
         method: Method::Stored,
     };
     let mut payload = Vec::with_capacity(array.bytes().len());

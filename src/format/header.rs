@@ -72,6 +72,8 @@ pub(crate) struct Header {
     pub(crate) order: ByteOrder,
     pub(crate) shape: Vec<usize>,
     pub(crate) bound: Bound,
+    /// The last axis is longitude and spans the globe.
+    pub(crate) periodic: bool,
     pub(crate) method: Method,
 }
 
@@ -82,6 +84,11 @@ impl Header {
     }
     pub(crate) fn byte_len(&self) -> usize {
         self.len() * self.dtype.size()
+    }
+
+    /// The array as the detail coders see it.
+    pub(crate) fn geometry(&self) -> super::Geometry {
+        super::Geometry::new(&self.shape, self.periodic)
     }
 
     fn write(&self, w: &mut Writer) {
@@ -95,7 +102,7 @@ impl Header {
         if self.bound != Bound::Lossless {
             w.f64(self.bound.value());
         }
-        w.u8(self.method as u8);
+        w.u8(self.method as u8 | if self.periodic { 0x80 } else { 0 });
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self> {
@@ -138,10 +145,10 @@ impl Header {
         };
         let offset = r.offset();
         let code = r.u8("method")?;
-        let Some(method) = Method::ALL.into_iter().find(|&m| m as u8 == code) else {
-            return corrupt(offset, format!("unknown method {code}"));
+        let Some(method) = Method::ALL.into_iter().find(|&m| m as u8 == code & 0x7f) else {
+            return corrupt(offset, format!("unknown method {}", code & 0x7f));
         };
-        Ok(Self { dtype, order, shape, bound, method })
+        Ok(Self { dtype, order, shape, bound, periodic: code & 0x80 != 0, method })
     }
 }
 

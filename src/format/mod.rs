@@ -1,8 +1,10 @@
 //! What the bytes of a stream mean (`codec-spec/format.md`), shared by encoder and decoder.
 
+mod geometry;
 mod header;
 mod wire;
 
+pub(crate) use geometry::Geometry;
 pub use header::{FORMAT_VERSION, MAGIC};
 pub(crate) use header::{Header, Method, Section, SectionId, Stream};
 pub(crate) use wire::{Reader, Writer};

@@ -1,5 +1,6 @@
 //! `hiha eval`: encode and decode in memory, and report size, error and time.
 
+use crate::Outcome;
 use crate::field::{Field, read_fields};
 use crate::metrics::Metrics;
 use anyhow::{Context, Result, bail};
@@ -87,8 +88,8 @@ fn parse_coder(text: &str) -> Result<Coder, String> {
     serde_json::from_value(text.into()).map_err(|_| "expected auto, harmonic or lattice".to_owned())
 }
 
-/// Run; true when every bound held.
-pub(crate) fn run(args: &EvalArgs) -> Result<bool> {
+/// Run; the check fails when a bound does not hold.
+pub(crate) fn run(args: &EvalArgs) -> Result<Outcome> {
     let bounds = args.bounds.list();
     let mut all_hold = true;
     if !args.json {
@@ -117,7 +118,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<bool> {
             }
         }
     }
-    Ok(all_hold)
+    Ok(if all_hold { Outcome::Good } else { Outcome::CheckFailed })
 }
 
 /// What one variable became under one bound.
@@ -134,7 +135,8 @@ struct Report {
 }
 
 fn evaluate(field: &Field, bound: Bound, args: &EvalArgs) -> Result<Report> {
-    let mut config = Config { effort: args.effort, threads: args.threads, coder: args.coder, ..field.config(bound) };
+    let mut config =
+        Config { bound, effort: args.effort, threads: args.threads, coder: args.coder, ..field.config.clone() };
     config.periodic = (config.periodic || args.periodic) && !args.no_periodic;
     let chunk = if args.chunk.is_empty() { field.shape.clone() } else { args.chunk.clone() };
     if chunk.len() != field.shape.len() || chunk.contains(&0) {
@@ -163,7 +165,7 @@ fn evaluate(field: &Field, bound: Bound, args: &EvalArgs) -> Result<Report> {
 
 fn range_of(field: &Field) -> f64 {
     let mut m = Metrics::default();
-    m.update_bytes(field.dtype, &field.data, &field.data, field.fill_value.as_deref());
+    m.update_bytes(field.dtype, &field.data, &field.data, field.config.fill_value.as_deref());
     m.range()
 }
 
@@ -309,11 +311,9 @@ mod tests {
         let field = Field {
             name: "v".into(),
             dtype: hiha::DType::U16,
-            dims: vec![String::new(); 3],
             shape,
             data: bytemuck::cast_slice(&values).to_vec(),
-            fill_value: None,
-            periodic: false,
+            config: Config::new(Bound::Lossless),
         };
         let mut seen: Vec<u16> = Vec::new();
         let mut shapes = Vec::new();

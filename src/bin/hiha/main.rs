@@ -1,40 +1,47 @@
-//! `hiha`: error-bounded compression of gridded data from the command line.
+//! `hiha`: compress, decompress, inspect and compare gridded data files.
 
+mod args;
 mod compare;
+mod compress;
+mod dataset;
+mod decompress;
 mod eval;
 mod field;
+mod filter_params;
+mod inspect;
 mod metrics;
+mod plan;
 mod plot;
+mod progress;
+mod temporary;
 
-use clap::{Parser, Subcommand};
+use args::{Cli, Verb};
+use clap::Parser;
 use std::process::ExitCode;
 
-/// Error-bounded compression of gridded scientific data.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Debug, Subcommand)]
-enum Verb {
-    /// Encode and decode variables in memory; report size, error and time.
-    Eval(eval::EvalArgs),
-    /// Compare two files variable by variable; report errors and sizes, draw the difference.
-    Compare(compare::CompareArgs),
+/// What a verb that ran to its end found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Exit code 0.
+    Good,
+    /// A bound or an expectation does not hold: exit code 1.
+    CheckFailed,
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
+        Verb::Compress(args) => compress::run(&args),
+        Verb::Decompress(args) => decompress::run(&args),
+        Verb::Inspect(args) => inspect::run(&args),
         Verb::Eval(args) => eval::run(&args),
         Verb::Compare(args) => compare::run(&args),
+        Verb::FilterParams(args) => filter_params::run(&args),
     };
     match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(e) => {
-            eprintln!("hiha: {e:#}");
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::CheckFailed) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("hiha: {error:#}");
             ExitCode::from(2)
         }
     }

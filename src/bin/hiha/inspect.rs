@@ -1,0 +1,71 @@
+//! `hiha inspect`: how each variable is stored. Nothing is decoded.
+
+use crate::Outcome;
+use crate::dataset::{self, Dataset};
+use crate::plan;
+use anyhow::{Context, Result};
+use hiha::DType;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Arguments of `hiha inspect`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    /// File to read.
+    pub(crate) file: PathBuf,
+    /// One JSON object a line, one for each variable.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Run the verb.
+pub(crate) fn run(args: &InspectArgs) -> Result<Outcome> {
+    let input = dataset::open(&args.file)?;
+    for i in 0..input.model().variables.len() {
+        let report = describe(&*input, i)?;
+        if args.json {
+            println!("{}", Value::Object(report));
+            continue;
+        }
+        println!("{}", input.model().variables[i].path);
+        for (key, value) in report.iter().filter(|(k, v)| *k != "var" && !v.is_null()) {
+            println!("  {key:<12} {}", value.to_string().replace('"', ""));
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+fn describe(input: &dyn Dataset, i: usize) -> Result<Map<String, Value>> {
+    let model = input.model();
+    let var = &model.variables[i];
+    let stored = input.stored_bytes(i)?;
+    let bytes = (var.len() * var.number().map_or(1, DType::size)) as u64;
+    let mut report = Map::new();
+    let mut put = |key: &str, value: Value| report.insert(key.to_owned(), value);
+    put("var", json!(var.path));
+    put("dtype", json!(var.dtype.to_string()));
+    put("shape", json!(var.shape));
+    put("dims", json!(model.dim_names(var)));
+    put("chunks", json!(var.chunks));
+    put("filters", json!(var.filters.iter().map(|f| &f.name).collect::<Vec<_>>()));
+    put("bytes", json!(bytes));
+    put("stored", json!(stored));
+    put("ratio", if stored > 0 { json!(bytes as f64 / stored as f64) } else { Value::Null });
+    if let (true, Some(chunks)) = (var.is_hiha(), &var.chunks) {
+        let (mut methods, mut stages, mut bounds) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for offset in plan::offsets(&var.shape, chunks) {
+            let Some(stream) = input.raw_chunk(i, &offset)? else { continue };
+            let info = hiha::inspect(&stream).with_context(|| format!("{}: chunk at {offset:?}", var.path))?;
+            *methods.entry(info.method).or_insert(0u64) += 1;
+            *bounds.entry(format!("{}:{}", info.bound.kind(), info.bound.value())).or_insert(0u64) += 1;
+            for (name, n) in info.stages {
+                *stages.entry(name).or_insert(0u64) += n as u64;
+            }
+        }
+        put("bounds", json!(bounds));
+        put("methods", json!(methods));
+        put("stages", json!(stages));
+    }
+    Ok(report)
+}

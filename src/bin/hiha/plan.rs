@@ -1,0 +1,197 @@
+//! Which variable is stored how: lossy or not, chunk shape, meaning of the axes.
+
+use crate::args::VarSpec;
+use crate::dataset::{Dataset, DimId, Model, Values, Variable};
+use anyhow::{Context, Result, ensure};
+use hiha::{Axis, Bound, Config, DType, MAX_DIMS};
+
+/// Variables with fewer values stay plain, readable without HiHa.
+pub(crate) const MIN_VALUES: usize = 4096;
+/// Values that a chunk should hold at least and at most.
+const CHUNK_VALUES: std::ops::RangeInclusive<usize> = 1 << 20..=1 << 22;
+/// Most time steps in one chunk.
+const MAX_STEPS: usize = 32;
+
+/// True for coordinate variables, 1-D variables and those that another variable names in its
+/// `coordinates` or `bounds` attribute.
+pub(crate) fn is_coordinate(model: &Model, variable: &Variable) -> bool {
+    let named = |other: &Variable| {
+        ["coordinates", "bounds"].iter().any(|a| {
+            let text = other.attribute(a).and_then(crate::dataset::Attribute::text).unwrap_or_default();
+            text.split_whitespace().any(|n| n == variable.name)
+        })
+    };
+    variable.dims.len() < 2 || model.variables.iter().any(named)
+}
+
+/// The bound of each variable, before it is resolved.
+///
+/// # Errors
+/// When a `--var` names nothing, or asks for a loss where there cannot be one.
+pub(crate) fn bounds(model: &Model, default: Option<Bound>, specs: &[VarSpec]) -> Result<Vec<Bound>> {
+    for spec in specs {
+        let index = model.find(&spec.name).with_context(|| format!("--var {}: no such variable", spec.name))?;
+        let lossless = spec.bound.or(default) == Some(Bound::Lossless);
+        let float = model.variables[index].number().is_some_and(DType::is_float);
+        ensure!(float || lossless, "--var {}: only floating point variables can be lossy", spec.name);
+    }
+    let only_named = specs.iter().any(|s| s.bound.is_none());
+    Ok(model
+        .variables
+        .iter()
+        .map(|v| {
+            let spec =
+                specs.iter().rev().find(|s| model.find(&s.name).is_some_and(|i| model.variables[i].path == v.path));
+            match spec {
+                Some(VarSpec { bound: Some(bound), .. }) => *bound,
+                Some(_) => default.unwrap_or(Bound::Lossless),
+                None if only_named || is_coordinate(model, v) || !v.number().is_some_and(DType::is_float) => {
+                    Bound::Lossless
+                }
+                None => default.unwrap_or(Bound::Lossless),
+            }
+        })
+        .collect())
+}
+
+/// The role of a dimension: from its coordinate variable's CF attributes, else from its name.
+fn axis(model: &Model, id: DimId) -> Axis {
+    let by_name = Axis::from_dimension_name(&model.dimension(id).name);
+    let Some(coordinate) = model.coordinate(id).map(|i| &model.variables[i]) else { return by_name };
+    let text = |name| coordinate.attribute(name).and_then(crate::dataset::Attribute::text).unwrap_or_default();
+    match (text("standard_name").as_str(), text("units").as_str(), text("axis").as_str()) {
+        ("longitude", _, _) | (_, "degrees_east" | "degree_east", _) | (_, _, "X") => Axis::Longitude,
+        ("latitude", _, _) | (_, "degrees_north" | "degree_north", _) | (_, _, "Y") => Axis::Latitude,
+        ("time", _, _) | (_, _, "T") => Axis::Time,
+        (_, _, "Z") => Axis::Level,
+        (_, units, _) if units.contains(" since ") => Axis::Time,
+        _ => by_name,
+    }
+}
+
+/// The configuration for chunks of this shape: axes, longitude's period, fill value.
+///
+/// # Errors
+/// When the longitudes cannot be read.
+pub(crate) fn config(dataset: &dyn Dataset, variable: usize, bound: Bound, chunk: &[usize]) -> Result<Config> {
+    let model = dataset.model();
+    let var = &model.variables[variable];
+    let axes: Vec<Axis> = var.dims.iter().map(|&d| axis(model, d)).collect();
+    let mut periodic = false;
+    for (i, _) in axes.iter().enumerate().filter(|(_, a)| **a == Axis::Longitude) {
+        periodic |= chunk[i] == var.shape[i] && spans_globe(dataset, var.dims[i])?;
+    }
+    Ok(Config { axes, periodic, fill_value: fill_value(var), ..Config::new(bound) })
+}
+
+/// The declared fill value, `missing_value`, or the format's default.
+pub(crate) fn fill_value(var: &Variable) -> Option<Vec<u8>> {
+    let size = var.number()?.size();
+    let declared = ["_FillValue", "missing_value"].into_iter().find_map(|name| {
+        let attribute = var.attribute(name).filter(|a| a.dtype == var.dtype)?;
+        match &attribute.values {
+            Values::Fixed(b) if b.len() >= size => Some(b[..size].to_vec()),
+            _ => None,
+        }
+    });
+    declared.or_else(|| var.fill.clone())
+}
+
+/// Is n times the spacing 360 degrees?
+fn spans_globe(dataset: &dyn Dataset, id: DimId) -> Result<bool> {
+    let Some(index) = dataset.model().coordinate(id) else { return Ok(false) };
+    let Some(dtype) = dataset.model().variables[index].number() else { return Ok(false) };
+    let x = to_f64(&dataset.read_all(index)?.fixed()?, dtype);
+    let n = x.len();
+    if n < 4 {
+        return Ok(false);
+    }
+    let step = (x[n - 1] - x[0]) / (n - 1) as f64;
+    let even = x.windows(2).all(|w| ((w[1] - w[0]) - step).abs() < 0.05 * step.abs());
+    Ok(even && (step.abs() * n as f64 - 360.0).abs() < 0.25 * step.abs())
+}
+
+/// Numbers in native byte order as f64.
+pub(crate) fn to_f64(bytes: &[u8], dtype: DType) -> Vec<f64> {
+    fn each<T: hiha::Element>(bytes: &[u8]) -> Vec<f64> {
+        bytes.chunks_exact(size_of::<T>()).map(|b| bytemuck::pod_read_unaligned::<T>(b).to_f64()).collect()
+    }
+    match dtype {
+        DType::F16 => each::<half::f16>(bytes),
+        DType::BF16 => each::<half::bf16>(bytes),
+        DType::F32 => each::<f32>(bytes),
+        DType::F64 => each::<f64>(bytes),
+        DType::I8 => each::<i8>(bytes),
+        DType::U8 => each::<u8>(bytes),
+        DType::I16 => each::<i16>(bytes),
+        DType::U16 => each::<u16>(bytes),
+        DType::I32 => each::<i32>(bytes),
+        DType::U32 => each::<u32>(bytes),
+        DType::I64 => each::<i64>(bytes),
+        DType::U64 => each::<u64>(bytes),
+    }
+}
+
+/// True when the codec can hold the variable and it is worth it.
+pub(crate) fn is_encodable(var: &Variable) -> bool {
+    var.number().is_some() && (1..=MAX_DIMS).contains(&var.dims.len()) && var.len() >= MIN_VALUES
+}
+
+/// Chunk shape: as asked, the file's own if sensible, else whole fields and as many levels and
+/// steps as make one to four million values.
+pub(crate) fn chunk_shape(model: &Model, var: &Variable, asked: Option<&[usize]>) -> Vec<usize> {
+    let shape = &var.shape;
+    let rank = shape.len();
+    if let Some(asked) = asked.filter(|a| a.len() == rank) {
+        return asked.iter().zip(shape).map(|(&a, &n)| a.min(n)).collect();
+    }
+    let plane = rank.saturating_sub(2);
+    if let Some(own) = &var.chunks {
+        let whole = own[plane..].iter().zip(&shape[plane..]).all(|(c, n)| c == n);
+        let fits = own.iter().zip(shape).all(|(c, n)| c <= n);
+        if whole && fits && (*CHUNK_VALUES.start()..=4 * *CHUNK_VALUES.end()).contains(&own.iter().product()) {
+            return own.clone();
+        }
+    }
+    let mut chunk = vec![1; rank];
+    let mut room = *CHUNK_VALUES.end();
+    for i in (0..rank).rev() {
+        let mut most = room.max(1);
+        if i < plane && axis(model, var.dims[i]) == Axis::Time {
+            most = most.min(MAX_STEPS);
+        }
+        // Equal parts, so that little of the last chunk is padding.
+        let parts = shape[i].div_ceil(most).max(1);
+        chunk[i] = shape[i].div_ceil(parts).max(1);
+        room /= chunk[i];
+    }
+    chunk
+}
+
+/// The offsets of all chunks, C order.
+pub(crate) fn offsets(shape: &[usize], chunk: &[usize]) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for (&n, &c) in shape.iter().zip(chunk) {
+        all =
+            all.into_iter().flat_map(|head| (0..n).step_by(c).map(move |o| [head.as_slice(), &[o]].concat())).collect();
+    }
+    all
+}
+
+/// How much of the chunk at `offset` lies inside the array.
+pub(crate) fn counts(shape: &[usize], chunk: &[usize], offset: &[usize]) -> Vec<usize> {
+    shape.iter().zip(chunk).zip(offset).map(|((&n, &c), &o)| c.min(n - o)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunk_grid() {
+        let all = offsets(&[5, 4], &[2, 4]);
+        assert_eq!(all, [[0, 0], [2, 0], [4, 0]]);
+        assert_eq!(counts(&[5, 4], &[2, 4], &[4, 0]), [1, 4]);
+        assert!(offsets(&[0, 4], &[1, 4]).is_empty());
+    }
+}

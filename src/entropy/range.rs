@@ -1,0 +1,257 @@
+//! Binary range coder: 64-bit state, 16-bit probabilities, 32-bit renormalisation.
+//!
+//! Models are written once, generic over [`Coder`]: the encoder passes the value in and gets it
+//! back, the decoder ignores what is passed and returns what the stream says.
+
+/// Bits of a probability.
+pub(crate) const PROB_BITS: u32 = 16;
+
+/// One side of the range coder.
+pub(crate) trait Coder {
+    /// True on the encoding side.
+    const ENCODES: bool;
+    /// Code one bit; `p1` is the probability of a 1 in 1..65536, of 65536.
+    fn bit(&mut self, bit: bool, p1: u32) -> bool;
+    /// Code the low `count` (0 to 64) bits of `value` at even odds, high bits first.
+    fn raw(&mut self, value: u64, count: u32) -> u64;
+}
+
+/// Writes bits.
+pub(crate) struct Encoder {
+    low: u64,
+    range: u64,
+    out: Vec<u8>,
+}
+
+impl Encoder {
+    pub(crate) const fn new() -> Self {
+        Self { low: 0, range: u64::MAX, out: Vec::new() }
+    }
+
+    #[inline]
+    fn add(&mut self, delta: u64) {
+        let (low, carry) = self.low.overflowing_add(delta);
+        self.low = low;
+        if carry {
+            for b in self.out.iter_mut().rev() {
+                *b = b.wrapping_add(1);
+                if *b != 0 {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn renormalise(&mut self) {
+        while self.range < 1 << 32 {
+            self.out.extend_from_slice(&((self.low >> 32) as u32).to_be_bytes());
+            self.low <<= 32;
+            self.range <<= 32;
+        }
+    }
+
+    /// The bytes, as few as decode the same (the decoder reads zeros past the end).
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        // Of the numbers in low .. low + range, the one with the most trailing zero bits.
+        let keep = self.range.leading_zeros() + 1;
+        let mask = u64::MAX.checked_shr(keep).unwrap_or(0);
+        let rounded = self.low.checked_add(mask).map(|v| v & !mask);
+        match rounded {
+            Some(v) => self.low = v,
+            None => {
+                let delta = self.low.wrapping_neg();
+                self.add(delta);
+            }
+        }
+        self.out.extend_from_slice(&self.low.to_be_bytes());
+        while self.out.last() == Some(&0) {
+            self.out.pop();
+        }
+        self.out
+    }
+}
+
+impl Coder for Encoder {
+    const ENCODES: bool = true;
+
+    #[inline]
+    fn bit(&mut self, bit: bool, p1: u32) -> bool {
+        debug_assert!(p1 > 0 && p1 < 1 << PROB_BITS);
+        let bound = (self.range >> PROB_BITS) * u64::from(p1);
+        if bit {
+            self.range = bound;
+        } else {
+            self.add(bound);
+            self.range -= bound;
+        }
+        self.renormalise();
+        bit
+    }
+
+    #[inline]
+    fn raw(&mut self, value: u64, count: u32) -> u64 {
+        let mut left = count;
+        while left > 0 {
+            let n = left.min(16);
+            left -= n;
+            let part = (value >> left) & ((1 << n) - 1);
+            self.range >>= n;
+            self.add(self.range * part);
+            self.renormalise();
+        }
+        value
+    }
+}
+
+/// Reads bits. Past the end of its input it reads zeros; it never fails.
+pub(crate) struct Decoder<'a> {
+    /// Distance of the stream's number from the low end of the interval.
+    code: u64,
+    range: u64,
+    input: &'a [u8],
+}
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        let mut d = Self { code: 0, range: u64::MAX, input };
+        d.code = d.word() << 32 | d.word();
+        d
+    }
+
+    #[inline]
+    fn word(&mut self) -> u64 {
+        if let Some((word, rest)) = self.input.split_first_chunk::<4>() {
+            self.input = rest;
+            return u32::from_be_bytes(*word).into();
+        }
+        let mut word = [0; 4];
+        for (w, &b) in word.iter_mut().zip(self.input) {
+            *w = b;
+        }
+        self.input = &[];
+        u32::from_be_bytes(word).into()
+    }
+
+    #[inline]
+    fn renormalise(&mut self) {
+        while self.range < 1 << 32 {
+            self.code = self.code << 32 | self.word();
+            self.range <<= 32;
+        }
+    }
+}
+
+impl Coder for Decoder<'_> {
+    const ENCODES: bool = false;
+
+    #[inline]
+    fn bit(&mut self, _: bool, p1: u32) -> bool {
+        let bound = (self.range >> PROB_BITS) * u64::from(p1);
+        let bit = self.code < bound;
+        if bit {
+            self.range = bound;
+        } else {
+            self.code -= bound;
+            self.range -= bound;
+        }
+        self.renormalise();
+        bit
+    }
+
+    #[inline]
+    fn raw(&mut self, _: u64, count: u32) -> u64 {
+        let mut value = 0;
+        let mut left = count;
+        while left > 0 {
+            let n = left.min(16);
+            left -= n;
+            self.range >>= n;
+            // A damaged stream may hold a number outside the interval: stay inside it.
+            let part = (self.code / self.range).min((1 << n) - 1);
+            self.code -= self.range * part;
+            value = value << n | part;
+            self.renormalise();
+        }
+        value
+    }
+}
+
+/// Counts what coding would cost, in units of 2^-16 bit, and keeps nothing.
+#[derive(Default)]
+pub(crate) struct Counter(pub(crate) u64);
+
+impl Counter {
+    /// Whole bytes counted.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.0 >> 19
+    }
+}
+
+impl Coder for Counter {
+    const ENCODES: bool = true;
+
+    #[inline]
+    fn bit(&mut self, bit: bool, p1: u32) -> bool {
+        let p = if bit { p1 } else { (1 << PROB_BITS) - p1 };
+        self.0 += u64::from(super::mixer::cost(p));
+        bit
+    }
+
+    #[inline]
+    fn raw(&mut self, value: u64, count: u32) -> u64 {
+        self.0 += u64::from(count) << 16;
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random(state: &mut u64) -> u64 {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *state >> 20
+    }
+
+    #[test]
+    fn bits_come_back() {
+        for seed in 0..200 {
+            let mut s = seed;
+            let n = random(&mut s) % 300;
+            let items: Vec<(bool, u32, u64, u32)> = (0..n)
+                .map(|_| {
+                    let p = match random(&mut s) % 3 {
+                        0 => 1,
+                        1 => 65_535,
+                        _ => 1 + (random(&mut s) % 65_535) as u32,
+                    };
+                    let count = (random(&mut s) % 65) as u32;
+                    let value = random(&mut s).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    (random(&mut s) % 2 == 1, p, value & u64::MAX.checked_shr(64 - count).unwrap_or(0), count)
+                })
+                .collect();
+            let mut e = Encoder::new();
+            for &(b, p, v, c) in &items {
+                e.bit(b, p);
+                e.raw(v, c);
+            }
+            let bytes = e.finish();
+            let mut d = Decoder::new(&bytes);
+            for &(b, p, v, c) in &items {
+                assert_eq!(d.bit(false, p), b);
+                assert_eq!(d.raw(0, c), v);
+            }
+        }
+    }
+
+    #[test]
+    fn likely_bits_are_almost_free() {
+        let mut e = Encoder::new();
+        for _ in 0..1_000_000 {
+            e.bit(false, 1);
+        }
+        assert!(e.finish().len() <= 4);
+        assert!(Encoder::new().finish().is_empty());
+    }
+}

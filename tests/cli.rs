@@ -1,0 +1,239 @@
+//! The built program, driven as users do.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{env, fs};
+
+const DEMO: &str = "examples/data/demo_t500_24h_2deg.nc";
+
+fn hiha(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hiha")).args(args).output().unwrap()
+}
+
+fn good(args: &[&str]) -> String {
+    let out = hiha(args);
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+fn refused(args: &[&str], reason: &str) {
+    let out = hiha(args);
+    assert_eq!(out.status.code(), Some(2), "{args:?}");
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert!(message.contains(reason), "{args:?}: {message}");
+}
+
+/// A fresh folder for one test.
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn run(program: &str, args: &[&str]) -> String {
+    let out = Command::new(program).args(args).output().unwrap();
+    assert!(out.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// `ncdump` without its first line (the file's name) and the history.
+fn dump(path: &Path) -> String {
+    let all = run("ncdump", &["-p", "9,17", text(path)]);
+    let start = all.find(":history = ").unwrap();
+    let end = start + all[start..].find(';').unwrap();
+    format!("{}{}", &all[all.find('\n').unwrap()..start], &all[end..])
+}
+
+/// The numbers of one variable, by ncdump; missing values as NaN.
+fn values(path: &Path, variable: &str) -> Vec<f64> {
+    let all = run("ncdump", &["-p", "9,17", "-v", variable, text(path)]);
+    let data = &all[all.find("\ndata:").unwrap()..];
+    let body = &data[data.find(&format!("\n {variable} =")).unwrap()..];
+    let body = &body[body.find('=').unwrap() + 1..body.find(';').unwrap()];
+    body.split(',').map(|v| v.trim().trim_end_matches('f').parse().unwrap_or(f64::NAN)).collect()
+}
+
+fn worst(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let mut worst = 0.0f64;
+    for (a, b) in a.iter().zip(b) {
+        assert_eq!(a.is_nan(), b.is_nan());
+        if !a.is_nan() {
+            worst = worst.max((a - b).abs());
+        }
+    }
+    worst
+}
+
+#[test]
+fn demo_there_and_back() {
+    let dir = folder("demo");
+    let (packed, plain) = (dir.join("a.nc"), dir.join("b.nc"));
+    good(&["compress", DEMO, text(&packed), "--max-abs", "0.05"]);
+    good(&["decompress", text(&packed), text(&plain)]);
+    let error = worst(&values(Path::new(DEMO), "field"), &values(&plain, "field"));
+    // ncdump prints 9 digits of the float.
+    assert!(error <= 0.05 + 1e-6, "{error}");
+    for coordinate in ["time", "latitude", "longitude"] {
+        assert_eq!(values(Path::new(DEMO), coordinate), values(&plain, coordinate));
+    }
+    let report = good(&["inspect", text(&packed), "--json"]);
+    let field = report.lines().find(|l| l.contains("\"var\":\"field\"")).unwrap();
+    assert!(field.contains("\"hiha\"") && field.contains("max_abs:0.05"), "{field}");
+    assert!(good(&["inspect", text(&plain)]).contains("field"));
+}
+
+const CDL: &str = r#"netcdf t {
+dimensions: time = UNLIMITED; y = 60; x = 80; n = 3;
+variables:
+  double time(time); time:units = "hours since 2000-01-01";
+  float x(x); x:units = "degrees_east";
+  float t(time, y, x); t:_FillValue = -999.f; t:valid_range = -5.f, 5.f; t:coordinates = "lat2d";
+  double lat2d(y, x);
+  short p(y, x); p:scale_factor = 0.01; p:add_offset = 3.;
+  int count(n);
+  float scalar;
+  string names(n);
+  char code(n);
+:b = 1b; :s = 2s; :i = 3; :f = 4.f; :d = 5., 6.; :ub = 7ub; :us = 8us; :ui = 9u; :l = 10ll; :ul = 11ull;
+string :st = "one", "two"; :Conventions = "CF-1.8"; :history = "made by hand";
+data:
+ DATA names = "alpha", "", "gamma"; code = "abc"; count = 1, 2, 3; scalar = 2.5;
+group: inner {
+  dimensions: z = 2;
+  variables: float u(z, y, x); u:note = "nested";
+  data: u = INNER;
+  group: deep { variables: byte flag(z); flag:a = 1b; data: flag = 4, 5; }
+}
+}"#;
+
+fn list(n: usize, f: impl Fn(usize) -> String) -> String {
+    (0..n).map(f).collect::<Vec<_>>().join(", ")
+}
+
+fn rich_file(dir: &Path) -> PathBuf {
+    let (cdl, nc) = (dir.join("in.cdl"), dir.join("in.nc"));
+    let field = |i: usize| match i % 997 {
+        7 => "_".to_owned(),
+        8 => "NaNf".to_owned(),
+        _ => format!("{:.6}f", ((i % 80) as f64 * 0.1).sin() + (i / 4800) as f64),
+    };
+    let data = format!(
+        "t = {};\n lat2d = {};\n p = {};\n time = 0, 6, 12;\n x = {};\n",
+        list(3 * 4800, field),
+        list(4800, |i| format!("{:.3}", i as f64 * 0.01)),
+        list(4800, |i| (i as i64 * 7919 % 30000 - 15000).to_string()),
+        list(80, |i| format!("{:.1}", i as f64 * 4.5)),
+    );
+    let inner = list(9600, |i| format!("{:.5}f", (i as f64 * 0.01).cos()));
+    fs::write(&cdl, CDL.replace("DATA", &data).replace("INNER", &inner)).unwrap();
+    run("ncgen", &["-4", "-o", text(&nc), text(&cdl)]);
+    nc
+}
+
+#[test]
+fn lossless_keeps_everything() {
+    let dir = folder("rich");
+    let input = rich_file(&dir);
+    let (packed, plain) = (dir.join("a.nc"), dir.join("b.nc"));
+    good(&["compress", text(&input), text(&packed), "--lossless"]);
+    good(&["decompress", text(&packed), text(&plain)]);
+    assert_eq!(dump(&input), dump(&plain));
+    let header = run("ncdump", &["-h", text(&plain)]);
+    assert!(header.contains("hiha compress") && header.contains("made by hand"), "{header}");
+    let report = good(&["inspect", text(&packed), "--json"]);
+    for encoded in ["t", "lat2d", "p", "/inner/u"] {
+        let line = report.lines().find(|l| l.contains(&format!("\"var\":\"{encoded}\""))).unwrap();
+        assert!(line.contains("\"hiha\""), "{line}");
+    }
+}
+
+#[test]
+fn bounds_hold_and_coordinates_stay() {
+    let dir = folder("bounds");
+    let input = rich_file(&dir);
+    let original = values(&input, "t");
+    let finite = || original.iter().filter(|v| v.is_finite());
+    let range = finite().fold(f64::MIN, |a, &b| a.max(b)) - finite().fold(f64::MAX, |a, &b| a.min(b));
+    let (packed, plain) = (dir.join("a.nc"), dir.join("b.nc"));
+    // Chunks that do not divide the array, so that edges are padded.
+    let rest = ["0.01", "--chunk", "2,50,33", "--overwrite", "--threads", "3"];
+    for (kind, allowed) in [("--max-rel", 0.01 * range), ("--nrmse", 0.01 * range), ("--max-abs", 0.01)] {
+        good(&[&["compress", text(&input), text(&packed), kind][..], &rest].concat());
+        good(&["decompress", text(&packed), text(&plain), "--overwrite"]);
+        let decoded = values(&plain, "t");
+        let error = if kind == "--nrmse" {
+            let pairs = original.iter().zip(&decoded).filter(|(a, _)| a.is_finite());
+            (pairs.map(|(a, b)| (a - b).powi(2)).sum::<f64>() / finite().count() as f64).sqrt()
+        } else {
+            worst(&original, &decoded)
+        };
+        assert!(error <= allowed + 1e-6, "{kind}: {error} > {allowed}");
+        for exact in ["lat2d", "p", "time", "x", "count"] {
+            assert_eq!(values(&input, exact), values(&plain, exact), "{exact}");
+        }
+    }
+}
+
+#[test]
+fn classic_input() {
+    let dir = folder("classic");
+    let (classic, packed, plain) = (dir.join("c.nc"), dir.join("a.nc"), dir.join("b.nc"));
+    let cdl = dir.join("c.cdl");
+    let all = run("ncdump", &["-p", "9,17", DEMO]).replace("500LL", "500");
+    fs::write(&cdl, all).unwrap();
+    run("ncgen", &["-k", "classic", "-o", text(&classic), text(&cdl)]);
+    good(&["compress", text(&classic), text(&packed), "--var", "field=psnr:70", "--effort", "1"]);
+    good(&["decompress", text(&packed), text(&plain)]);
+    let (a, b) = (values(&classic, "field"), values(&plain, "field"));
+    let range = a.iter().fold(f64::MIN, |m, &v| m.max(v)) - a.iter().fold(f64::MAX, |m, &v| m.min(v));
+    let mse = a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / a.len() as f64;
+    assert!(20.0 * (range / mse.sqrt()).log10() >= 70.0 - 1e-6);
+}
+
+#[test]
+fn refusals() {
+    let dir = folder("refusals");
+    let out = dir.join("a.nc");
+    let compress = |rest: &[&str], reason: &str| refused(&[&["compress", DEMO, text(&out)][..], rest].concat(), reason);
+    compress(&[], "bound is needed");
+    compress(&["--max-abs=-1"], "positive");
+    compress(&["--max-abs", "1", "--nrmse", "1"], "cannot be used with");
+    compress(&["--max-abs", "1", "--var", "nothing"], "no such variable");
+    compress(&["--max-abs", "1", "--chunk", "1,2,3,4,5"], "no variable");
+    refused(&["compress", DEMO, DEMO, "--max-abs", "1", "--overwrite"], "same file");
+    refused(&["compress", "absent.nc", text(&out), "--max-abs", "1"], "absent.nc");
+    refused(&["compress", DEMO, text(&dir.join("a.txt")), "--max-abs", "1"], "extension");
+    fs::write(&out, b"keep me").unwrap();
+    compress(&["--max-abs", "1"], "exists");
+    assert_eq!(fs::read(&out).unwrap(), b"keep me");
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "no temporary is left");
+}
+
+#[test]
+fn an_interrupt_leaves_nothing() {
+    let dir = folder("interrupt");
+    let out = dir.join("a.nc");
+    let args = ["compress", DEMO, text(&out), "--max-abs", "1e-4", "--effort", "9", "--chunk", "1,2,2"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hiha")).args(args).spawn().unwrap();
+    // Wait for the temporary to appear, so that there is something to leave behind.
+    while fs::read_dir(&dir).unwrap().count() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "ended before it could be interrupted");
+    }
+    run("kill", &["-INT", &child.id().to_string()]);
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+}
+
+#[test]
+fn filter_parameters() {
+    let spelled = good(&["filter-params", "--max-abs", "1"]);
+    let (id, words) = (hiha::HDF5_FILTER_ID, "1,0,1072693248,5,0");
+    assert!(spelled.contains(&format!("nccopy -F \"VAR,{id},{words}\"")), "{spelled}");
+    assert!(spelled.contains(&format!("VAR:UD={id},0,5,{words}")), "{spelled}");
+}
