@@ -1,6 +1,5 @@
 //! `hiha compare`: errors of one file against another, variable by variable, block by block.
 
-use crate::Outcome;
 use crate::field::{Source, Var};
 use crate::metrics::{Metrics, with_type};
 use crate::plot;
@@ -82,8 +81,8 @@ pub(crate) struct Compared {
     pub(crate) worst: Vec<usize>,
 }
 
-/// Run; the check fails when shapes differ or an expectation is not met.
-pub(crate) fn run(args: &CompareArgs) -> Result<Outcome> {
+/// Run; true when the shapes agree and every expectation is met.
+pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
     let (a, b) = (Source::open(&args.a)?, Source::open(&args.b)?);
     let (in_a, in_b) = (a.variables()?, b.variables()?);
     if let Some(name) = args.vars.iter().find(|n| !in_a.iter().any(|v| v.name == **n)) {
@@ -132,7 +131,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Outcome> {
         let compared = to_plot.context("no variable has two dimensions to draw")?;
         draw(&a, &b, &compared, path)?;
     }
-    Ok(if good { Outcome::Good } else { Outcome::CheckFailed })
+    Ok(good)
 }
 
 fn compare(a: &Source, b: &Source, var: &Var, other: &Var) -> Result<Compared> {
@@ -263,7 +262,8 @@ fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
         (start[d], count[d]) = (0, c.var.shape[d]);
     }
     let slice = (0..start.len()).filter(|d| ![rows_dim, columns_dim].contains(d));
-    let slice: Vec<String> = slice.map(|d| format!("{} {} of {}", c.var.dims[d], start[d], c.var.shape[d])).collect();
+    let slice: Vec<String> =
+        slice.map(|d| format!("{} index {} of {}", c.var.dims[d], start[d], c.var.shape[d])).collect();
     let read = |source: &Source| -> Result<Vec<f64>> {
         let bytes = source.read(&c.var, &start, &count)?;
         let fill = c.var.fill_value.as_deref();
@@ -282,7 +282,7 @@ fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
         columns: c.var.shape[columns_dim],
         vertical: axis(rows_dim),
         horizontal: axis(columns_dim),
-        title: format!("{}{}{}", c.var.name, if slice.is_empty() { "" } else { ", index " }, slice.join(", ")),
+        title: format!("{}{}{}", c.var.name, if slice.is_empty() { "" } else { ", " }, slice.join(", ")),
         subtitle: format!(
             "whole variable: max error {} {unit}   RMSE {} {unit}   NRMSE {}   PSNR {:.1} dB",
             plot::number(m.max_abs),

@@ -1,6 +1,5 @@
 //! `hiha compress`: one pass for the ranges that relative bounds need, one that encodes chunk by chunk.
 
-use crate::Outcome;
 use crate::args::{BoundArgs, ChunkShape, EffortArgs, FileArgs, VarSpec, parse_chunk, parse_var};
 use crate::dataset::{self, Attribute, Dataset, Format, Model, Output, Storage};
 use crate::plan;
@@ -31,7 +30,7 @@ pub(crate) struct CompressArgs {
 }
 
 /// Run the verb.
-pub(crate) fn run(args: &CompressArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &CompressArgs) -> Result<bool> {
     let default = args.bound.bound()?;
     let named = args.var.iter().any(|v| v.bound.is_some()) && args.var.iter().all(|v| v.bound.is_some());
     ensure!(
@@ -48,7 +47,7 @@ pub(crate) fn run(args: &CompressArgs) -> Result<Outcome> {
     write_values(&*input, &mut *output, &storage, args.effort.threads(), &temporary)?;
     temporary.guarded(|| output.finish())?;
     temporary.keep()?;
-    Ok(Outcome::Good)
+    Ok(true)
 }
 
 fn plan_storage(input: &dyn Dataset, bounds: &[Bound], args: &CompressArgs) -> Result<Vec<Storage>> {

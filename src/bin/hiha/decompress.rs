@@ -1,6 +1,5 @@
 //! `hiha decompress`: back to a file that needs no HiHa.
 
-use crate::Outcome;
 use crate::args::FileArgs;
 use crate::compress::{copy, plain};
 use crate::dataset::{self, Format};
@@ -16,7 +15,7 @@ pub(crate) struct DecompressArgs {
 }
 
 /// Run the verb.
-pub(crate) fn run(args: &DecompressArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &DecompressArgs) -> Result<bool> {
     let format = Format::of(&args.files.output)?;
     let input = dataset::open(&args.files.input)?;
     let temporary = Temporary::new(&args.files.input, &args.files.output, args.files.overwrite)?;
@@ -31,5 +30,5 @@ pub(crate) fn run(args: &DecompressArgs) -> Result<Outcome> {
     bar.finish_and_clear();
     temporary.guarded(|| output.finish())?;
     temporary.keep()?;
-    Ok(Outcome::Good)
+    Ok(true)
 }

@@ -1,6 +1,5 @@
 //! `hiha filter-params`: the HDF5 filter's id and parameters as each tool spells them.
 
-use crate::Outcome;
 use crate::args::BoundArgs;
 use anyhow::Result;
 use hiha::Config;
@@ -19,12 +18,12 @@ pub(crate) struct FilterParamsArgs {
 }
 
 /// Run the verb.
-pub(crate) fn run(args: &FilterParamsArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &FilterParamsArgs) -> Result<bool> {
     let config = Config { effort: args.effort, ..Config::new(args.bound.required()?) };
     let (id, words) = (hiha::HDF5_FILTER_ID, config.to_cd_values());
     if args.json {
         println!("{}", serde_json::json!({ "id": id, "cd_values": words }));
-        return Ok(Outcome::Good);
+        return Ok(true);
     }
     let list = words.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     println!("id         {id}");
@@ -33,5 +32,5 @@ pub(crate) fn run(args: &FilterParamsArgs) -> Result<Outcome> {
     println!("h5repack   h5repack -f VAR:UD={id},0,{},{list} IN OUT", words.len());
     println!("h5py       compression={id}, compression_opts=({list})");
     println!("xarray     encoding={{\"VAR\": {{\"compression\": {id}, \"compression_opts\": ({list})}}}}");
-    Ok(Outcome::Good)
+    Ok(true)
 }

@@ -1,6 +1,5 @@
 //! `hiha inspect`: how each variable is stored. Nothing is decoded.
 
-use crate::Outcome;
 use crate::dataset::{self, Dataset};
 use crate::plan;
 use anyhow::{Context, Result};
@@ -20,7 +19,7 @@ pub(crate) struct InspectArgs {
 }
 
 /// Run the verb.
-pub(crate) fn run(args: &InspectArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &InspectArgs) -> Result<bool> {
     let input = dataset::open(&args.file)?;
     for i in 0..input.model().variables.len() {
         let report = describe(&*input, i)?;
@@ -33,7 +32,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Outcome> {
             println!("  {key:<12} {}", value.to_string().replace('"', ""));
         }
     }
-    Ok(Outcome::Good)
+    Ok(true)
 }
 
 fn describe(input: &dyn Dataset, i: usize) -> Result<Map<String, Value>> {

@@ -19,16 +19,8 @@ use args::{Cli, Verb};
 use clap::Parser;
 use std::process::ExitCode;
 
-/// What a verb that ran to its end found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Exit code 0.
-    Good,
-    /// A bound or an expectation does not hold: exit code 1.
-    CheckFailed,
-}
-
 fn main() -> ExitCode {
+    // A verb returns false when a bound or an expectation does not hold.
     let result = match Cli::parse().verb {
         Verb::Compress(args) => compress::run(&args),
         Verb::Decompress(args) => decompress::run(&args),
@@ -38,8 +30,8 @@ fn main() -> ExitCode {
         Verb::FilterParams(args) => filter_params::run(&args),
     };
     match result {
-        Ok(Outcome::Good) => ExitCode::SUCCESS,
-        Ok(Outcome::CheckFailed) => ExitCode::from(1),
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("hiha: {error:#}");
             ExitCode::from(2)

@@ -108,7 +108,7 @@ impl Metrics {
     pub(crate) fn update_bytes(&mut self, dtype: DType, original: &[u8], decoded: &[u8], fill: Option<&[u8]>) {
         with_type!(dtype, T => {
             let elements = |bytes: &[u8]| -> Vec<T> { bytemuck::pod_collect_to_vec(bytes) };
-            let fill = fill.map(|f| bytemuck::pod_read_unaligned::<T>(f));
+            let fill = fill.map(bytemuck::pod_read_unaligned::<T>);
             // A few pages at a time: the bytes may be unaligned, and memory should stay small.
             let step = 1 << 16;
             for (a, b) in original.chunks(step).zip(decoded.chunks(step)) {

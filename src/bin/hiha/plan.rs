@@ -79,8 +79,10 @@ pub(crate) fn config(dataset: &dyn Dataset, variable: usize, bound: Bound, chunk
     let axes: Vec<Axis> = var.dims.iter().map(|&d| axis(model, d)).collect();
     let mut periodic = false;
     for (i, _) in axes.iter().enumerate().filter(|(_, a)| **a == Axis::Longitude) {
-        periodic |= chunk[i] == var.shape[i] && spans_globe(dataset, var.dims[i])?;
+        periodic |= chunk[i] == var.shape[i] && coordinate(dataset, var.dims[i])?.is_some_and(|x| spans_globe(&x));
     }
+    // Names that say nothing leave the library's default: the last two axes are a map.
+    let axes = if axes.iter().all(|&a| a == Axis::Other) { Vec::new() } else { axes };
     Ok(Config { axes, periodic, fill_value: fill_value(var), ..Config::new(bound) })
 }
 
@@ -97,18 +99,25 @@ pub(crate) fn fill_value(var: &Variable) -> Option<Vec<u8>> {
     declared.or_else(|| var.fill.clone())
 }
 
-/// Is n times the spacing 360 degrees?
-fn spans_globe(dataset: &dyn Dataset, id: DimId) -> Result<bool> {
-    let Some(index) = dataset.model().coordinate(id) else { return Ok(false) };
-    let Some(dtype) = dataset.model().variables[index].number() else { return Ok(false) };
-    let x = to_f64(&dataset.read_all(index)?.fixed()?, dtype);
-    let n = x.len();
+/// Values of a dimension's numeric coordinate variable, if there is one.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn coordinate(dataset: &dyn Dataset, id: DimId) -> Result<Option<Vec<f64>>> {
+    let Some(index) = dataset.model().coordinate(id) else { return Ok(None) };
+    let Some(dtype) = dataset.model().variables[index].number() else { return Ok(None) };
+    Ok(Some(to_f64(&dataset.read_all(index)?.fixed()?, dtype)))
+}
+
+/// Evenly spaced longitudes whose last and first are neighbours around the globe.
+fn spans_globe(longitude: &[f64]) -> bool {
+    let n = longitude.len();
     if n < 4 {
-        return Ok(false);
+        return false;
     }
-    let step = (x[n - 1] - x[0]) / (n - 1) as f64;
-    let even = x.windows(2).all(|w| ((w[1] - w[0]) - step).abs() < 0.05 * step.abs());
-    Ok(even && (step.abs() * n as f64 - 360.0).abs() < 0.25 * step.abs())
+    let step = (longitude[n - 1] - longitude[0]) / (n - 1) as f64;
+    let even = longitude.windows(2).all(|w| (w[1] - w[0] - step).abs() <= 0.05 * step.abs());
+    even && (step.abs() * n as f64 - 360.0).abs() <= 0.05 * step.abs()
 }
 
 /// Numbers in native byte order as f64.
@@ -186,6 +195,17 @@ pub(crate) fn counts(shape: &[usize], chunk: &[usize], offset: &[usize]) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn global_longitudes() {
+        let grid = |start: f64, step: f64, n: i32| (0..n).map(|i| start + step * f64::from(i)).collect::<Vec<_>>();
+        assert!(spans_globe(&grid(0.0, 0.25, 1440)));
+        assert!(spans_globe(&grid(-180.0, 2.0, 180)));
+        assert!(spans_globe(&grid(180.0, -2.0, 180)));
+        assert!(!spans_globe(&grid(0.0, 0.25, 1439)));
+        assert!(!spans_globe(&grid(0.0, 0.25, 1441)), "a repeated meridian is not periodic");
+        assert!(!spans_globe(&grid(-10.0, 0.1, 400)));
+    }
 
     #[test]
     fn chunk_grid() {

@@ -33,7 +33,7 @@ impl Reader {
         // SAFETY: the file is open.
         check(unsafe { nc::nc_inq_format(ncid, &raw mut format) }, || "format".into())?;
         Scan { file: &mut file, dims: HashMap::new() }.group(ncid, "/").with_context(|| path.display().to_string())?;
-        if format >= nc::NC_FORMAT_NETCDF4 && format <= nc::NC_FORMAT_NETCDF4_CLASSIC {
+        if (nc::NC_FORMAT_NETCDF4..=nc::NC_FORMAT_NETCDF4_CLASSIC).contains(&format) {
             file.h5 = Some(RefCell::new(H5File::open(path, false)?));
         }
         Ok(file)

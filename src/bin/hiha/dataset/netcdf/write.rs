@@ -66,7 +66,7 @@ impl Writer {
             for dim in &group.dims {
                 let mut dim_id = 0;
                 let name = c_string(&dim.name)?;
-                let len = if dim.unlimited { nc::NC_UNLIMITED as usize } else { dim.len };
+                let len = if dim.unlimited { nc::NC_UNLIMITED } else { dim.len };
                 // SAFETY: the name is NUL-terminated.
                 let status = unsafe { nc::nc_def_dim(id, name.as_ptr(), len, &raw mut dim_id) };
                 check(status, || format!("dimension {}", dim.name))?;
@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Close the netCDF side, open the HDF5 side and make every encoded dataset full size.
-    fn to_chunks(&mut self) -> Result<()> {
+    fn start_chunks(&mut self) -> Result<()> {
         if let Stage::Plain(ncid) = self.stage {
             self.stage = Stage::Closed;
             // SAFETY: open until here, closed once.
@@ -129,7 +129,7 @@ impl Output for Writer {
     }
 
     fn write_chunk(&mut self, variable: usize, offset: &[usize], stream: &[u8]) -> Result<()> {
-        self.to_chunks()?;
+        self.start_chunks()?;
         let var = &self.model.variables[variable];
         let Stage::Chunks(h5) = &mut self.stage else { bail!("{}: the file is closed", var.path) };
         let dataset = h5.dataset(&self.model.groups[var.group].path, var)?;
