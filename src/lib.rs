@@ -20,6 +20,7 @@
 //! ```
 #![warn(missing_docs)]
 
+mod arith;
 mod array;
 mod config;
 mod decode;

@@ -1,6 +1,9 @@
 //! Stream to array. This module and what it uses never panic and never allocate more than the
 //! caller's limit, whatever the input.
 
+pub(crate) mod harmonic;
+pub(crate) mod ops;
+
 use crate::array::{Array, ByteOrder, Element, with_element};
 use crate::error::{Error, Result, corrupt, invalid};
 use crate::format::{Method, SectionId, Stream};

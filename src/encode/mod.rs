@@ -1,5 +1,9 @@
 //! Array to stream.
 
+pub(crate) mod harmonic;
+pub(crate) mod ops;
+mod split;
+
 use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;
 use crate::error::{Result, invalid};

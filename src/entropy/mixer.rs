@@ -180,7 +180,7 @@ mod tests {
         for i in 1..4096 {
             let p = (2 * i + 1) as f64 / 8192.0;
             let exact = (p / (1.0 - p)).ln() * 256.0;
-            assert!((f64::from(TABLES.stretch[i]) - exact).abs() <= 2.0 + 0.005 * exact.abs(), "{i}");
+            assert!((f64::from(TABLES.stretch[i]) - exact).abs() <= 2.0 + 0.01 * exact.abs(), "{i}");
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
             m2.code(&mut counter, b, [0, 0], 0);
         }
         let bytes = e.finish();
-        assert!((bytes.len() as f64) < entropy * 1.04 + 8.0, "{} for {entropy}", bytes.len());
+        assert!((bytes.len() as f64) < entropy * 1.08 + 8.0, "{} for {entropy}", bytes.len());
         assert!((counter.bytes() as f64 - bytes.len() as f64).abs() < 0.02 * bytes.len() as f64);
         let mut m = Mixer::<2>::new([1, 1], 1, 250);
         let mut d = Decoder::new(&bytes);

@@ -1,12 +1,17 @@
 //! What the bytes of a stream mean (`codec-spec/format.md`), shared by encoder and decoder.
 
 mod geometry;
+mod harmonic;
 mod header;
+pub(crate) mod pyramid;
+mod split;
 mod wire;
 
 pub(crate) use geometry::Geometry;
+pub(crate) use harmonic::{AxisTransform, HarmonicParams};
 pub use header::{FORMAT_VERSION, MAGIC};
 pub(crate) use header::{Header, Method, Section, SectionId, Stream};
+pub(crate) use split::{Split, cutoffs};
 pub(crate) use wire::{Reader, Writer};
 
 /// Bytes of a stream that are neither dimensions nor section payloads, at most: magic, version,

@@ -1,0 +1,131 @@
+//! The lapped cosine transform of an image, in place: folding over block borders, then a DCT-IV of
+//! each block. Outside an axis that is not periodic the first block is even (as DCT-IV is) and the
+//! last block uses DCT-II.
+
+use super::kernels::{columns, fold_rows, forward_rows, inverse_rows};
+use super::{Dct, Isa, Kind, dct, window};
+use crate::format::pyramid::AxisBlocks;
+
+/// Longest block of a transform along an outer axis.
+const OUTER_BLOCK: usize = 32;
+
+/// The transform of one axis.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Axis<'a> {
+    pub(super) blocks: &'a AxisBlocks,
+    pub(super) periodic: bool,
+    /// Matrices of a block of the shorter length, of the longer one, and of the last block there and back.
+    matrices: [&'static Dct; 4],
+}
+
+impl<'a> Axis<'a> {
+    pub(crate) fn new(blocks: &'a AxisBlocks, periodic: bool) -> Option<Self> {
+        let (&first, &last) = (blocks.lens.first()?, blocks.lens.last()?);
+        if blocks.identity {
+            return None;
+        }
+        let (to, from) = if periodic { (Kind::Four, Kind::Four) } else { (Kind::Two, Kind::TwoInverse) };
+        let matrices = [dct(Kind::Four, first), dct(Kind::Four, last), dct(to, last), dct(from, last)];
+        Some(Self { blocks, periodic, matrices })
+    }
+
+    /// The matrix of block `i`.
+    #[inline(always)]
+    pub(super) fn dct(&self, i: usize, inverse: bool) -> &'static Dct {
+        if i + 1 == self.blocks.lens.len() {
+            self.matrices[2 + usize::from(inverse)]
+        } else {
+            self.matrices[usize::from(self.blocks.lens[i] != self.matrices[0].len)]
+        }
+    }
+
+    /// The window of the border before block `i`; before block 0 is the wrap-around.
+    #[inline(always)]
+    pub(super) fn window(&self, i: usize) -> &'static (Box<[f32]>, Box<[f32]>) {
+        let lens = &self.blocks.lens;
+        let before = if i == 0 { lens.len() - 1 } else { i - 1 };
+        window(lens[before].min(lens[i]) / 2)
+    }
+}
+
+/// Fold or unfold the border before block `i` of the y axis.
+fn fold_border(y: &Axis<'_>, i: usize, image: &mut [f32], width: usize, isa: Isa, inverse: bool) {
+    let (lo, hi) = image.split_at_mut(y.blocks.starts[i] * width);
+    fold_rows(isa, lo, hi, width, y.window(i), inverse);
+}
+
+/// Samples of block `i` of the y axis.
+fn block(blocks: &AxisBlocks, i: usize, width: usize) -> std::ops::Range<usize> {
+    blocks.starts[i] * width..(blocks.starts[i] + blocks.lens[i]) * width
+}
+
+/// Image to coefficients: each row along x, then each column along y. `y` is never periodic;
+/// `width` is the length of a row.
+///
+/// Works one block row at a time, so that it stays in the cache between the two directions.
+pub(crate) fn forward_image(
+    (y_blocks, x_blocks): (&AxisBlocks, &AxisBlocks),
+    periodic_x: bool,
+    image: &mut [f32],
+    width: usize,
+    isa: Isa,
+) {
+    let (y, x) = (Axis::new(y_blocks, false), Axis::new(x_blocks, periodic_x));
+    let count = y_blocks.lens.len();
+    for i in 0..=count {
+        if let Some(x) = &x
+            && i < count
+        {
+            forward_rows(isa, &mut image[block(y_blocks, i, width)], width, x);
+        }
+        if let Some(y) = &y
+            && i > 0
+        {
+            if i < count {
+                fold_border(y, i, image, width, isa, false);
+            }
+            columns(isa, &mut image[block(y_blocks, i - 1, width)], width, y.dct(i - 1, false));
+        }
+    }
+}
+
+/// Coefficients to image: each column along y, then each row along x.
+pub(crate) fn inverse_image(
+    (y_blocks, x_blocks): (&AxisBlocks, &AxisBlocks),
+    periodic_x: bool,
+    image: &mut [f32],
+    width: usize,
+    isa: Isa,
+) {
+    let (y, x) = (Axis::new(y_blocks, false), Axis::new(x_blocks, periodic_x));
+    let count = y_blocks.lens.len();
+    for i in 0..=count {
+        if let Some(y) = &y
+            && i < count
+        {
+            columns(isa, &mut image[block(y_blocks, i, width)], width, y.dct(i, true));
+            if i > 0 {
+                fold_border(y, i, image, width, isa, true);
+            }
+        }
+        if let Some(x) = &x
+            && i > 0
+        {
+            inverse_rows(isa, &mut image[block(y_blocks, i - 1, width)], width, x);
+        }
+    }
+}
+
+/// DCT-II (or its inverse) along the middle axis of `volume`, an array of shape
+/// `(outer, n, inner)`, in `ceil(n / 32)` blocks of nearly equal length, longer ones last.
+pub(crate) fn transform_outer(volume: &mut [f32], n: usize, inner: usize, isa: Isa, kind: Kind) {
+    if n == 0 || inner == 0 {
+        return;
+    }
+    let blocks = AxisBlocks::cut(n, n.div_ceil(OUTER_BLOCK), None);
+    for part in volume.chunks_exact_mut(n * inner) {
+        for (i, &len) in blocks.lens.iter().enumerate() {
+            columns(isa, &mut part[block(&blocks, i, inner)], inner, dct(kind, len));
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Normative arithmetic (`codec-spec/arithmetic.md`): the same bits on every processor.
+
+mod isa;
+mod kernels;
+mod lapped;
+mod tables;
+mod trig;
+
+pub(crate) use isa::Isa;
+pub(crate) use lapped::{Axis, forward_image, inverse_image, transform_outer};
+pub(crate) use tables::{Dct, Kind, dct, window};
+
+/// Longest block that is transformed.
+pub(crate) const MAX_BLOCK: usize = 35;

@@ -1,0 +1,3 @@
+//! Building blocks of decoding.
+
+pub(crate) mod pyramid;

@@ -1,0 +1,42 @@
+//! Coefficients to field: the inverse lapped pyramid, and the inverse transform along an outer axis.
+
+use crate::arith::{Isa, Kind, forward_image, inverse_image, transform_outer};
+use crate::format::pyramid::Level;
+
+/// Rebuild the image in `planes[0]` from the coefficient planes of all levels, finest first; each
+/// has `height * width` samples of its level. The kept corners of planes that are not last are not
+/// read: they come from the coarser level. Planes other than the first hold no result afterwards.
+pub(crate) fn inverse(levels: &[Level], periodic_x: bool, planes: &mut [Vec<f32>], isa: Isa) {
+    for l in (0..levels.len().min(planes.len())).rev() {
+        let level = &levels[l];
+        if !level.last {
+            let (fine, coarse) = planes.split_at_mut(l + 1);
+            if let (Some(fine), Some(coarse)) = (fine.last_mut(), coarse.first_mut()) {
+                let axes = (&level.y.coarse(), &level.x.coarse());
+                forward_image(axes, periodic_x, coarse, level.x.coarse_len(), isa);
+                scatter(level, coarse, fine);
+            }
+        }
+        inverse_image((&level.y, &level.x), periodic_x, &mut planes[l], level.width, isa);
+    }
+}
+
+/// Put the coarser level's coefficients into the kept corners.
+fn scatter(level: &Level, coarse: &[f32], fine: &mut [f32]) {
+    let mut rows = coarse.chunks_exact(level.x.coarse_len());
+    for (bi, &y) in level.y.starts.iter().enumerate() {
+        for (row, mut from) in (y..y + level.y.kept(bi)).zip(rows.by_ref()) {
+            let to = &mut fine[row * level.width..][..level.width];
+            for (bj, &x) in level.x.starts.iter().enumerate() {
+                let (corner, rest) = from.split_at(level.x.kept(bj));
+                to[x..x + corner.len()].copy_from_slice(corner);
+                from = rest;
+            }
+        }
+    }
+}
+
+/// Inverse transform along the middle axis of an array of shape `(outer, n, inner)`, in place.
+pub(crate) fn inverse_axis(volume: &mut [f32], n: usize, inner: usize, isa: Isa) {
+    transform_outer(volume, n, inner, isa, Kind::TwoInverse);
+}

@@ -1,0 +1,363 @@
+//! Harmonic detail, field to bytes: pyramid, outer axes, quantiser, sparse coefficients.
+
+use super::ops::pyramid;
+use crate::arith::Isa;
+use crate::entropy::bands::{Bands, MAX_MAGNITUDE, Models};
+use crate::entropy::range::Encoder;
+use crate::format::pyramid::{Level, levels};
+use crate::format::{AxisTransform, Geometry, HarmonicParams, Writer};
+use sprs::CsMat;
+
+/// The transformed field, ready to be quantised at any step.
+pub(crate) struct Analysis {
+    geometry: Geometry,
+    levels: Vec<Level>,
+    /// Per level: (slices, height, width), divided by `scale`.
+    volumes: Vec<Vec<f32>>,
+    axes: Vec<AxisTransform>,
+    mean: f64,
+    scale: f64,
+}
+
+/// Sums over coefficients by quantised magnitude: 0, 1, 2, 3, 4 and more.
+#[derive(Default, Clone, Copy)]
+struct Statistics {
+    count: [f64; 5],
+    /// Sum of (|c| - magnitude), in steps.
+    excess: [f64; 5],
+    excess_squared: [f64; 5],
+}
+
+impl Statistics {
+    #[inline]
+    fn add(&mut self, magnitude: f32, c: f32) {
+        let class = (magnitude as usize).min(4);
+        let e = f64::from(c - magnitude);
+        self.count[class] += 1.0;
+        self.excess[class] += e;
+        self.excess_squared[class] += e * e;
+    }
+
+    /// Best reconstruction points, in 1/512 step below the magnitude.
+    fn shrink(&self) -> [u8; 4] {
+        std::array::from_fn(|k| {
+            let mean = -self.excess[k + 1] / self.count[k + 1].max(1.0);
+            (mean * 512.0).round().clamp(0.0, 255.0) as u8
+        })
+    }
+
+    /// Sum of squared errors with those points, in squared steps.
+    fn squared_error(&self, shrink: [u8; 4]) -> f64 {
+        (0..5)
+            .map(|k| {
+                let r = if k == 0 { 0.0 } else { -f64::from(shrink[k - 1]) / 512.0 };
+                self.excess_squared[k] - 2.0 * r * self.excess[k] + self.count[k] * r * r
+            })
+            .sum()
+    }
+}
+
+impl Analysis {
+    /// Transform `values` (C order, all finite). `target` is the RMSE to aim at, in the data's unit:
+    /// the choice of axis transforms depends on it.
+    pub(crate) fn new(
+        values: impl ExactSizeIterator<Item = f64> + Clone,
+        geometry: &Geometry,
+        target: f64,
+        isa: Isa,
+    ) -> Self {
+        let n = values.len() as f64;
+        let mean = values.clone().sum::<f64>() / n;
+        let peak = values.clone().fold(0.0, |m: f64, v| m.max((v - mean).abs()));
+        let scale = if peak > 0.0 { peak } else { 1.0 };
+        let field = values.map(|v| ((v - mean) / scale) as f32).collect::<Vec<f32>>();
+        let levels = levels(geometry.height, geometry.width);
+        let mut this = Self {
+            geometry: geometry.clone(),
+            volumes: analyse(field, geometry, &levels, isa),
+            axes: vec![AxisTransform::None; geometry.outer.len()],
+            levels,
+            mean,
+            scale,
+        };
+        this.choose_axes(target / scale, isa);
+        this
+    }
+
+    fn choose_axes(&mut self, target: f64, isa: Isa) {
+        let outer = self.geometry.outer.clone();
+        for axis in (0..outer.len()).rev() {
+            let inner_slices: usize = outer[axis + 1..].iter().product();
+            let sizes: Vec<usize> = self.levels.iter().map(|l| l.height * l.width * inner_slices).collect();
+            if dct_pays(&self.volumes[0], outer[axis], sizes[0], target * 3.5, isa) {
+                self.axes[axis] = AxisTransform::Dct;
+                for (volume, size) in self.volumes.iter_mut().zip(sizes) {
+                    pyramid::forward_axis(volume, outer[axis], size, isa);
+                }
+            }
+        }
+    }
+
+    /// The step (in the data's unit) whose RMSE is just below `target`, by the coefficients.
+    pub(crate) fn step_for_rmse(&self, target: f64) -> f64 {
+        let n = (self.geometry.slices() * self.geometry.plane()) as f64;
+        let goal = target * 0.9965;
+        let (mut low, mut high) = (0.0f64, f64::INFINITY);
+        let mut step = goal * 12f64.sqrt() * 1.1;
+        for _ in 0..24 {
+            let statistics = self.quantise(step, |_, _, _, _| ());
+            let rmse = (statistics.squared_error(statistics.shrink()) / n).sqrt() * step;
+            if rmse <= goal {
+                low = step;
+                if rmse > goal * 0.997 || rmse == 0.0 {
+                    break;
+                }
+            } else {
+                high = step;
+            }
+            let ratio = (goal * 0.9985 / rmse).clamp(0.25, 4.0);
+            let next = step * if ratio > 1.0 { ratio.powf(1.2) } else { ratio };
+            step = if next > low && next < high { next } else { (low.max(high / 16.0) * high.min(low * 16.0)).sqrt() };
+        }
+        if low > 0.0 { low } else { step }
+    }
+
+    /// Quantise all coefficients with a dead zone that is wider where the surroundings are quiet.
+    /// `f(level, slice, row, q)` receives each row.
+    fn quantise(&self, step: f64, mut f: impl FnMut(usize, usize, usize, &[i32])) -> Statistics {
+        let inverse = (self.scale / step) as f32;
+        let mut total = Statistics::default();
+        for (l, level) in self.levels.iter().enumerate() {
+            let size = level.height * level.width;
+            let mut rows = RowQuantiser::new(level, inverse);
+            for (s, plane) in self.volumes[l].chunks_exact(size).enumerate() {
+                for y in 0..level.height {
+                    f(l, s, y, rows.quantise(plane, y, &mut total));
+                }
+            }
+        }
+        total
+    }
+
+    /// Can every coefficient be held at this step?
+    pub(crate) fn fits(&self, step: f64) -> bool {
+        let peak = self.volumes.iter().flatten().fold(0.0f32, |m, &c| m.max(c.abs()));
+        f64::from(peak) * self.scale / step < f64::from(MAX_MAGNITUDE)
+    }
+
+    /// Code at this step (in the data's unit).
+    pub(crate) fn encode(&self, step: f64) -> Vec<u8> {
+        let slices = self.geometry.slices();
+        let mut sparse: Vec<Vec<SparsePlane>> =
+            self.levels.iter().map(|l| (0..slices).map(|_| SparsePlane::new(l.width)).collect()).collect();
+        let statistics = self.quantise(step, |l, s, _, row| sparse[l][s].push_row(row));
+        let params = HarmonicParams { mean: self.mean, step, axes: self.axes.clone(), shrink: statistics.shrink() };
+        let mut writer = Writer::default();
+        params.write(&mut writer);
+        writer.bytes(&code(&self.levels, sparse, slices));
+        writer.0
+    }
+}
+
+/// Range-code quantised planes, given for each level and slice.
+fn code(levels: &[Level], sparse: Vec<Vec<SparsePlane>>, slices: usize) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    let mut models = Models::new();
+    let mut bands: Vec<Bands> = levels.iter().map(Bands::new).collect();
+    let places: Vec<Vec<u32>> = levels.iter().map(band_of_place).collect();
+    let mut planes: Vec<_> = sparse.into_iter().map(Vec::into_iter).collect();
+    for _ in 0..slices {
+        for l in (0..levels.len()).rev() {
+            let (fine, coarse) = bands.split_at_mut(l + 1);
+            if let Some(plane) = planes[l].next().map(SparsePlane::finish) {
+                for (&value, (y, x)) in &plane {
+                    fine[l].q[places[l][y * levels[l].width + x] as usize] = value;
+                }
+            }
+            models.level(&mut encoder, &mut fine[l], coarse.first());
+        }
+        bands.iter_mut().for_each(Bands::next_slice);
+    }
+    encoder.finish()
+}
+
+/// Index in [`Bands`] of every place of a level's plane.
+fn band_of_place(level: &Level) -> Vec<u32> {
+    let mut places = vec![0; level.height * level.width];
+    Bands::for_each_place(level, |index, place| places[place] = index as u32);
+    places
+}
+
+/// Quantised coefficients of a plane that passed the threshold, in compressed sparse rows
+/// (the paper's sparse storage module).
+struct SparsePlane {
+    width: usize,
+    row_starts: Vec<usize>,
+    columns: Vec<usize>,
+    values: Vec<i32>,
+}
+
+impl SparsePlane {
+    fn new(width: usize) -> Self {
+        Self { width, row_starts: vec![0], columns: Vec::new(), values: Vec::new() }
+    }
+    fn push_row(&mut self, row: &[i32]) {
+        for (x, &q) in row.iter().enumerate().filter(|&(_, &q)| q != 0) {
+            self.columns.push(x);
+            self.values.push(q);
+        }
+        self.row_starts.push(self.columns.len());
+    }
+    fn finish(self) -> CsMat<i32> {
+        CsMat::new((self.row_starts.len() - 1, self.width), self.row_starts, self.columns, self.values)
+    }
+}
+
+/// Quantises a level's plane row by row.
+struct RowQuantiser<'a> {
+    level: &'a Level,
+    /// Steps per unit of the plane.
+    inverse: f32,
+    /// Distance to the same frequency in the neighbouring blocks.
+    block: (usize, usize),
+    activity: Vec<f32>,
+    q: Vec<i32>,
+}
+
+impl<'a> RowQuantiser<'a> {
+    fn new(level: &'a Level, inverse: f32) -> Self {
+        Self {
+            level,
+            inverse,
+            block: (level.y.lens[0], level.x.lens[0]),
+            activity: vec![0.0; level.width],
+            q: vec![0; level.width],
+        }
+    }
+
+    fn quantise(&mut self, plane: &[f32], y: usize, total: &mut Statistics) -> &[i32] {
+        let (h, w) = (self.level.height, self.level.width);
+        let row = |y: usize| &plane[y * w..][..w];
+        let (by, bx) = self.block;
+        let neighbours = [y.saturating_sub(1), (y + 1).min(h - 1), y.saturating_sub(by), (y + by).min(h - 1)].map(row);
+        let here = row(y);
+        let near = |c: f32| (c.abs() * self.inverse).min(8.0);
+        for (x, a) in self.activity.iter_mut().enumerate() {
+            *a = near(neighbours[0][x]) + near(neighbours[1][x]) + near(neighbours[2][x]) + near(neighbours[3][x]);
+        }
+        for d in [1, bx] {
+            for x in d..w {
+                self.activity[x] += near(here[x - d]);
+            }
+            for x in 0..w.saturating_sub(d) {
+                self.activity[x] += near(here[x + d]);
+            }
+        }
+        for ((q, &c), &a) in self.q.iter_mut().zip(here).zip(&self.activity) {
+            let t = a * (2.0 / 8.0);
+            // Dead zone from 0.52 (busy) to 0.82 (quiet).
+            let dead_zone = 0.52 + 0.30 / (1.0 + t + 0.5 * t * t);
+            let magnitude = (c.abs() * self.inverse + (1.0 - dead_zone)) as i32;
+            *q = if c < 0.0 { -magnitude } else { magnitude };
+        }
+        // The kept corners are zero and stay so.
+        for (&q, &c) in self.q.iter().zip(here) {
+            total.add(q.unsigned_abs() as f32, c.abs() * self.inverse);
+        }
+        &self.q
+    }
+}
+
+/// Pyramid of every slice: a volume for each level.
+fn analyse(mut field: Vec<f32>, geometry: &Geometry, levels: &[Level], isa: Isa) -> Vec<Vec<f32>> {
+    if geometry.slices() == 1 {
+        return pyramid::forward(levels, geometry.periodic, field, isa);
+    }
+    let mut coarse: Vec<Vec<f32>> =
+        levels[1..].iter().map(|l| Vec::with_capacity(l.height * l.width * geometry.slices())).collect();
+    for plane in field.chunks_exact_mut(geometry.plane()) {
+        let planes = pyramid::forward(levels, geometry.periodic, plane.to_vec(), isa);
+        plane.copy_from_slice(&planes[0]);
+        for (volume, p) in coarse.iter_mut().zip(&planes[1..]) {
+            volume.extend_from_slice(p);
+        }
+    }
+    let mut volumes = vec![field];
+    volumes.append(&mut coarse);
+    volumes
+}
+
+/// Does a DCT along `n` lower the estimated bits of a sample of columns?
+fn dct_pays(volume: &[f32], n: usize, inner: usize, step: f64, isa: Isa) -> bool {
+    let stride = (inner / 2048).max(1) | 1;
+    let picked: Vec<usize> = (0..inner).step_by(stride).collect();
+    let outer = volume.len() / (n * inner);
+    let mut sample = Vec::with_capacity(outer * n * picked.len());
+    for plane in volume.chunks_exact(inner) {
+        sample.extend(picked.iter().map(|&i| plane[i]));
+    }
+    let inverse = (1.0 / step) as f32;
+    let bits = |s: &[f32]| s.iter().map(|&c| f64::from((1.0 + (c * inverse).powi(2)).log2())).sum::<f64>();
+    let before = bits(&sample);
+    pyramid::forward_axis(&mut sample, n, picked.len(), isa);
+    bits(&sample) < before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rounds trip through the decoder; the RMSE predicted from the coefficients is the field's.
+    fn check(values: &[f32], geometry: &Geometry, target: f64) -> usize {
+        let isa = Isa::detect();
+        let t = std::time::Instant::now();
+        let a = Analysis::new(values.iter().map(|&v| f64::from(v)), geometry, target, isa);
+        eprintln!("analyse {:?} axes {:?}", t.elapsed(), a.axes);
+        let step = a.step_for_rmse(target);
+        eprintln!("search {:?}", t.elapsed());
+        assert!(a.fits(step));
+        let bytes = a.encode(step);
+        eprintln!("encode {:?}", t.elapsed());
+        let t = std::time::Instant::now();
+        let f = crate::decode::harmonic::decode(&bytes, 0, geometry, isa).unwrap();
+        eprintln!("decode {:?}", t.elapsed());
+        let sum: f64 =
+            values.iter().zip(&f.field).map(|(&v, &y)| (f64::from(v) - (f.mean + f.step * f64::from(y))).powi(2)).sum();
+        let rmse = (sum / values.len() as f64).sqrt();
+        assert!(rmse <= target && rmse > 0.985 * target, "{rmse} for {target}");
+        bytes.len()
+    }
+
+    #[test]
+    fn waves_round_trip() {
+        for (outer, h, w, periodic) in
+            [(vec![], 61, 97, false), (vec![5], 40, 72, true), (vec![], 1, 300, false), (vec![2, 3], 17, 50, false)]
+        {
+            let geometry = Geometry { outer, height: h, width: w, periodic };
+            let values: Vec<f32> = (0..geometry.slices() * h * w)
+                .map(|i| {
+                    let (x, y) = ((i % w) as f32, (i / w % h) as f32);
+                    280.0 + 20.0 * (y * 0.05).cos() + 5.0 * (x * 0.3 + y * 0.1).sin() + (x * y * 0.37).sin()
+                })
+                .collect();
+            for target in [0.5, 0.05, 0.001] {
+                check(&values, &geometry, target);
+            }
+        }
+    }
+
+    #[test]
+    #[ignore]
+    fn field() {
+        let path = std::env::var("FIELD").unwrap();
+        let raw = std::fs::read(&path).unwrap();
+        let dims: Vec<usize> = std::env::var("DIMS").unwrap().split(',').map(|s| s.parse().unwrap()).collect();
+        let values: Vec<f32> = raw.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        let g = Geometry::new(&dims, true);
+        let (lo, hi) = values.iter().fold((f32::MAX, f32::MIN), |(a, b), &v| (a.min(v), b.max(v)));
+        for t in [1e-2, 1e-3, 1e-4, 1e-5] {
+            let n = check(&values, &g, t * f64::from(hi - lo));
+            eprintln!("{t:e}: {n} bytes, ratio {:.2}", values.len() as f64 * 4.0 / n as f64);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Building blocks of encoding.
+
+pub(crate) mod pyramid;

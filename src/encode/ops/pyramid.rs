@@ -1,0 +1,46 @@
+//! Field to coefficients: the lapped pyramid, and the transform along an outer axis.
+
+use crate::arith::{Isa, Kind, forward_image, inverse_image, transform_outer};
+use crate::format::pyramid::Level;
+
+/// The coefficient planes of all levels, finest first. The kept corners of planes that are not
+/// last are 0, so the squares of all planes sum to those of the image.
+pub(crate) fn forward(levels: &[Level], periodic_x: bool, image: Vec<f32>, isa: Isa) -> Vec<Vec<f32>> {
+    let mut planes = Vec::with_capacity(levels.len());
+    let mut image = image;
+    for level in levels {
+        forward_image((&level.y, &level.x), periodic_x, &mut image, level.width, isa);
+        let mut coarse = Vec::new();
+        if !level.last {
+            coarse = gather(level, &mut image);
+            let axes = (&level.y.coarse(), &level.x.coarse());
+            inverse_image(axes, periodic_x, &mut coarse, level.x.coarse_len(), isa);
+        }
+        planes.push(std::mem::replace(&mut image, coarse));
+    }
+    planes
+}
+
+/// Take the kept corners out of a plane, leaving zeros.
+fn gather(level: &Level, fine: &mut [f32]) -> Vec<f32> {
+    let mut coarse = Vec::with_capacity(level.y.coarse_len() * level.x.coarse_len());
+    for (bi, &y) in level.y.starts.iter().enumerate() {
+        for row in fine[y * level.width..].chunks_exact_mut(level.width).take(level.y.kept(bi)) {
+            for (bj, &x) in level.x.starts.iter().enumerate() {
+                let corner = &mut row[x..x + level.x.kept(bj)];
+                coarse.extend_from_slice(corner);
+                corner.fill(0.0);
+            }
+        }
+    }
+    coarse
+}
+
+/// Transform along the middle axis of an array of shape `(outer, n, inner)`, in place.
+pub(crate) fn forward_axis(volume: &mut [f32], n: usize, inner: usize, isa: Isa) {
+    transform_outer(volume, n, inner, isa, Kind::Two);
+}
+
+#[cfg(test)]
+#[path = "pyramid_tests.rs"]
+mod tests;

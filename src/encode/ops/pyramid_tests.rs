@@ -1,0 +1,194 @@
+use super::{forward, forward_axis};
+use crate::arith::Isa;
+use crate::decode::ops::pyramid::{inverse, inverse_axis};
+use crate::format::pyramid::{AxisBlocks, Level, levels};
+use std::f64::consts::PI;
+
+const SHAPES: [(usize, usize); 15] = [
+    (1, 1),
+    (1, 7),
+    (7, 1),
+    (1, 1000),
+    (1000, 1),
+    (15, 33),
+    (33, 15),
+    (16, 40),
+    (35, 35),
+    (32, 32),
+    (36, 37),
+    (5, 97),
+    (97, 101),
+    (211, 64),
+    (91, 181),
+];
+
+/// Smooth waves and noise.
+fn field(h: usize, w: usize) -> Vec<f32> {
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state as f32 / u32::MAX as f32 - 0.5
+    };
+    (0..h * w).map(|i| ((i / w) as f32 * 0.05).sin() * 9.0 + ((i % w) as f32 * 0.11).cos() * 4.0 + noise()).collect()
+}
+
+fn energy(values: &[f32]) -> f64 {
+    values.iter().map(|&v| f64::from(v).powi(2)).sum()
+}
+
+fn close(got: &[f32], want: &[f32]) -> bool {
+    let top = want.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    got.len() == want.len() && got.iter().zip(want).all(|(a, b)| (a - b).abs() <= 1e-5 * top)
+}
+
+fn bits(planes: &[Vec<f32>]) -> Vec<u32> {
+    planes.iter().flatten().map(|v| v.to_bits()).collect()
+}
+
+/// The oracle: a whole axis in f64 with the standard library's functions; `back` inverts.
+fn naive_axis(x: &mut [f64], b: &AxisBlocks, periodic: bool, back: bool) {
+    let fold = |x: &mut [f64]| {
+        for i in usize::from(!periodic)..b.lens.len() {
+            let m = b.lens[i].min(b.lens[(i + b.lens.len() - 1) % b.lens.len()]) / 2;
+            for k in 0..m {
+                let t = (PI / 4.0 + PI * (k as f64 + 0.5) / (4 * m) as f64).sin().powi(2) * PI / 2.0;
+                let (hi, lo) = (b.starts[i] + k, (b.starts[i] + x.len() - 1 - k) % x.len());
+                let (r, l, c) = (x[hi], x[lo], if back { -t.cos() } else { t.cos() });
+                (x[hi], x[lo]) = (t.sin() * r + c * l, t.sin() * l - c * r);
+            }
+        }
+    };
+    if !back {
+        fold(x);
+    }
+    for (i, (&s, &n)) in b.starts.iter().zip(&b.lens).enumerate() {
+        let two = !periodic && i + 1 == b.lens.len();
+        let basis = |k: usize, j: usize| {
+            let f = if two { k as f64 } else { k as f64 + 0.5 };
+            let scale = if two && k == 0 { 1.0 } else { 2.0 };
+            (scale / n as f64).sqrt() * (PI * f * (j as f64 + 0.5) / n as f64).cos()
+        };
+        let input = x[s..s + n].to_vec();
+        for o in 0..n {
+            x[s + o] = (0..n).map(|j| input[j] * if back { basis(j, o) } else { basis(o, j) }).sum();
+        }
+    }
+    if back {
+        fold(x);
+    }
+}
+
+fn naive_image(y: &AxisBlocks, x: &AxisBlocks, periodic: bool, back: bool, image: &mut [f64]) {
+    let w = x.lens.iter().sum::<usize>();
+    if !x.identity {
+        image.chunks_mut(w).for_each(|row| naive_axis(row, x, periodic, back));
+    }
+    for j in (0..w).filter(|_| !y.identity) {
+        let mut column: Vec<f64> = image.iter().skip(j).step_by(w).copied().collect();
+        naive_axis(&mut column, y, false, back);
+        image.iter_mut().skip(j).step_by(w).zip(column).for_each(|(a, b)| *a = b);
+    }
+}
+
+fn naive(levels: &[Level], periodic: bool, image: &[f32]) -> Vec<Vec<f32>> {
+    let mut image: Vec<f64> = image.iter().map(|&v| v.into()).collect();
+    let mut planes = Vec::new();
+    for level in levels {
+        naive_image(&level.y, &level.x, periodic, false, &mut image);
+        let mut coarse = Vec::new();
+        for i in (0..level.height * level.width).filter(|_| !level.last) {
+            let low = |a: &AxisBlocks, n: usize| a.starts.iter().enumerate().any(|(b, &s)| n >= s && n < s + a.kept(b));
+            if low(&level.y, i / level.width) && low(&level.x, i % level.width) {
+                coarse.push(std::mem::take(&mut image[i]));
+            }
+        }
+        planes.push(image.iter().map(|&v| v as f32).collect());
+        if !level.last {
+            naive_image(&level.y.coarse(), &level.x.coarse(), periodic, true, &mut coarse);
+        }
+        image = coarse;
+    }
+    planes
+}
+
+#[test]
+fn pyramid_is_the_naive_one_and_inverts_with_the_same_bits_everywhere() {
+    for ((h, w), periodic) in SHAPES.into_iter().flat_map(|s| [(s, false), (s, true)]) {
+        let (image, levels) = (field(h, w), levels(h, w));
+        let mut reference: Option<(Vec<u32>, Vec<u32>)> = None;
+        for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
+            let mut planes = forward(&levels, periodic, image.clone(), isa);
+            let coefficients = bits(&planes);
+            if reference.is_none() {
+                let ratio = planes.iter().map(|p| energy(p)).sum::<f64>() / energy(&image);
+                assert!((ratio - 1.0).abs() < 1e-5, "{h}x{w} {periodic}: energy {ratio}");
+                let want = naive(&levels, periodic, &image);
+                assert!(close(&planes.concat(), &want.concat()), "{h}x{w} {periodic}: coefficients");
+            }
+            inverse(&levels, periodic, &mut planes, isa);
+            assert!(close(&planes[0], &image), "{h}x{w} {periodic} {isa:?}: reconstruction");
+            let both = (coefficients, bits(&planes[..1]));
+            assert_eq!(reference.get_or_insert_with(|| both.clone()), &both, "{h}x{w} {periodic} {isa:?}");
+        }
+    }
+}
+
+#[test]
+fn kept_corners_of_fine_planes_are_not_read() {
+    let (image, levels) = (field(50, 70), levels(50, 70));
+    let mut planes = forward(&levels, true, image.clone(), Isa::detect());
+    for bi in &levels[0].y.starts {
+        for bj in &levels[0].x.starts {
+            planes[0][bi * 70 + bj] = f32::NAN;
+        }
+    }
+    inverse(&levels, true, &mut planes, Isa::detect());
+    assert!(close(&planes[0], &image));
+}
+
+#[test]
+fn axis_transform_inverts_and_keeps_energy() {
+    for (outer, n, inner) in [(1, 1, 1), (2, 24, 77), (1, 33, 5), (3, 100, 40), (2, 64, 1), (1, 31, 33)] {
+        let volume = field(outer * n, inner);
+        let mut reference: Option<Vec<u32>> = None;
+        for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
+            let mut v = volume.clone();
+            forward_axis(&mut v, n, inner, isa);
+            assert!((energy(&v) / energy(&volume) - 1.0).abs() < 1e-5);
+            if n <= 32 {
+                let mean = volume.iter().step_by(inner).take(n).sum::<f32>() / (n as f32).sqrt();
+                assert!((v[0] - mean).abs() < 1e-3, "{} {mean}", v[0]);
+            }
+            let mut all = vec![v.clone()];
+            inverse_axis(&mut v, n, inner, isa);
+            assert!(close(&v, &volume));
+            all.push(v);
+            assert_eq!(reference.get_or_insert_with(|| bits(&all)), &bits(&all));
+        }
+    }
+}
+
+#[test]
+#[ignore = "measures speed; run with --release --nocapture"]
+fn speed() {
+    let (h, w) = (721, 1440);
+    let (image, levels) = (field(h, w), levels(h, w));
+    let rate = |seconds: f64| (h * w * 4) as f64 / seconds / 1e6;
+    for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
+        let (mut there, mut back, mut axis) = (f64::MAX, f64::MAX, f64::MAX);
+        for _ in 0..20 {
+            let input = image.clone();
+            let start = std::time::Instant::now();
+            let mut planes = forward(&levels, true, input, isa);
+            there = there.min(start.elapsed().as_secs_f64());
+            let start = std::time::Instant::now();
+            inverse(&levels, true, &mut planes, isa);
+            back = back.min(start.elapsed().as_secs_f64());
+            let start = std::time::Instant::now();
+            inverse_axis(&mut planes[0][..720 * w], 24, 30 * w, isa);
+            axis = axis.min(start.elapsed().as_secs_f64());
+        }
+        println!("{isa:?}: forward {:.0}, inverse {:.0}, axis {:.0} MB/s", rate(there), rate(back), rate(axis));
+        assert!(isa == Isa::Scalar || rate(back) > 400.0);
+    }
+}

@@ -1,0 +1,83 @@
+//! Parameters of the harmonic detail, before its range-coded coefficients.
+
+use super::wire::{Reader, Writer};
+use crate::error::{Result, corrupt};
+
+/// What happens along an outer axis before the planes are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum AxisTransform {
+    /// Nothing: planes as they are.
+    None = 0,
+    /// Orthonormal DCT-II in blocks of at most 32.
+    Dct = 1,
+}
+
+/// Everything but the coefficients.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HarmonicParams {
+    /// Subtracted before the transform.
+    pub(crate) mean: f64,
+    /// Quantiser step in the data's unit.
+    pub(crate) step: f64,
+    /// One for each outer axis, outermost first.
+    pub(crate) axes: Vec<AxisTransform>,
+    /// How far below a magnitude of 1, 2, 3, and 4 or more its reconstruction lies, in 1/512 step.
+    pub(crate) shrink: [u8; 4],
+}
+
+impl HarmonicParams {
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.f64(self.mean);
+        w.f64(self.step);
+        for &a in &self.axes {
+            w.u8(a as u8);
+        }
+        w.bytes(&self.shrink);
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>, outer_axes: usize) -> Result<Self> {
+        let mean = r.finite_f64("mean")?;
+        let step = r.finite_f64("step")?;
+        let mut axes = Vec::with_capacity(outer_axes);
+        for _ in 0..outer_axes {
+            let at = r.offset();
+            axes.push(match r.u8("axis transform")? {
+                0 => AxisTransform::None,
+                1 => AxisTransform::Dct,
+                other => return corrupt(at, format!("unknown axis transform {other}")),
+            });
+        }
+        let mut shrink = [0; 4];
+        shrink.copy_from_slice(r.bytes(4, "reconstruction points")?);
+        Ok(Self { mean, step, axes, shrink })
+    }
+
+    /// Reconstruction of a quantised coefficient, in steps.
+    #[inline]
+    pub(crate) fn reconstruct(&self, q: i32) -> f32 {
+        let Some(class) = q.unsigned_abs().checked_sub(1) else { return 0.0 };
+        let shrink = f32::from(self.shrink[class.min(3) as usize]) / 512.0;
+        if q > 0 { q as f32 - shrink } else { q as f32 + shrink }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_come_back() {
+        let p = HarmonicParams {
+            mean: 3.5,
+            step: 0.1,
+            axes: vec![AxisTransform::Dct, AxisTransform::None],
+            shrink: [9, 8, 7, 6],
+        };
+        let mut w = Writer::default();
+        p.write(&mut w);
+        assert_eq!(w.0.len(), 8 + 8 + 2 + 4);
+        assert_eq!(HarmonicParams::read(&mut Reader::new(&w.0, 0), 2).unwrap(), p);
+        assert_eq!([p.reconstruct(0), p.reconstruct(-1)], [0.0, -1.0 + 9.0 / 512.0]);
+    }
+}

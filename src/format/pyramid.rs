@@ -1,0 +1,135 @@
+//! Geometry of the lapped pyramid: how each level cuts an image into blocks and which low
+//! coefficients of a block form the next, coarser image.
+//!
+//! Coefficient `(u, v)` of block `(bi, bj)` stands at row `y.starts[bi] + u`, column
+//! `x.starts[bj] + v` of its level's plane, which has the size of that level's image.
+
+/// An image no larger than this along both axes is the last level.
+const LAST: usize = 32;
+/// Wanted block length.
+const BLOCK: usize = 24;
+/// Low coefficients that a block of a decimated axis hands to the coarser level.
+const KEEP: usize = 8;
+/// Axes shorter than this are not decimated while the other axis still is.
+const SHORTEST: usize = 16;
+
+/// Blocks of one axis at one level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AxisBlocks {
+    /// Lengths of the blocks: at most two values, one apart, the longer ones last.
+    pub(crate) lens: Vec<usize>,
+    /// First sample (and first coefficient) of each block.
+    pub(crate) starts: Vec<usize>,
+    /// Low coefficients that each block hands on; `None` when the axis is not decimated here.
+    pub(crate) keep: Option<usize>,
+    /// The axis is left untransformed at this level: one block, handed on whole.
+    pub(crate) identity: bool,
+}
+
+impl AxisBlocks {
+    /// `n` samples in `count` blocks: `count - n % count` of `n / count` samples, then
+    /// `n % count` of one sample more.
+    pub(crate) fn cut(n: usize, count: usize, keep: Option<usize>) -> Self {
+        let (short, longer) = (n / count, n % count);
+        let lens: Vec<usize> = (0..count).map(|i| short + usize::from(i >= count - longer)).collect();
+        let starts = (0..count).map(|i| i * short + (i + longer).saturating_sub(count)).collect();
+        Self { lens, starts, keep, identity: false }
+    }
+
+    /// The rule of an axis: `max(1, floor((n + 12) / 24))` blocks.
+    fn new(n: usize, last: bool) -> Self {
+        if !last && n < SHORTEST {
+            return Self { lens: vec![n], starts: vec![0], keep: None, identity: true };
+        }
+        Self::cut(n, ((n + BLOCK / 2) / BLOCK).max(1), (!last).then_some(KEEP))
+    }
+
+    /// Coefficients that block `i` hands on, on a level that is not the last.
+    pub(crate) fn kept(&self, i: usize) -> usize {
+        self.keep.unwrap_or(self.lens[i])
+    }
+
+    /// Length of this axis in the coarser image.
+    pub(crate) fn coarse_len(&self) -> usize {
+        self.keep.map_or(self.lens.iter().sum(), |k| k * self.lens.len())
+    }
+
+    /// The coarser image's axis as the blocks of the 8-point transform that makes it.
+    pub(crate) fn coarse(&self) -> Self {
+        if self.identity { self.clone() } else { Self::cut(self.coarse_len(), self.lens.len(), None) }
+    }
+}
+
+/// One level of the pyramid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Level {
+    /// Blocks along rows' axis (latitude).
+    pub(crate) y: AxisBlocks,
+    /// Blocks along columns' axis (longitude).
+    pub(crate) x: AxisBlocks,
+    /// No coarser level follows: nothing is kept.
+    pub(crate) last: bool,
+    /// Rows of this level's image.
+    pub(crate) height: usize,
+    /// Columns of this level's image.
+    pub(crate) width: usize,
+}
+
+/// Levels of an image, finest first. Neither length may be 0.
+///
+/// A decimated axis has blocks of 16 samples or more and keeps 8 of each, and every level but the
+/// last decimates its longer axis, so there are at most 27 levels below 2^31 samples an axis.
+pub(crate) fn levels(height: usize, width: usize) -> Vec<Level> {
+    let (mut h, mut w) = (height.max(1), width.max(1));
+    let mut out = Vec::new();
+    loop {
+        let last = h.max(w) <= LAST;
+        let (y, x) = (AxisBlocks::new(h, last), AxisBlocks::new(w, last));
+        let (ch, cw) = (y.coarse_len(), x.coarse_len());
+        out.push(Level { y, x, last, height: h, width: w });
+        if last {
+            return out;
+        }
+        (h, w) = (ch, cw);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AxisBlocks, levels};
+    use crate::arith::MAX_BLOCK;
+
+    #[test]
+    fn blocks_tile_their_axis() {
+        for n in 1..3000 {
+            for last in [false, n <= 32] {
+                let a = AxisBlocks::new(n, last);
+                let mut at = 0;
+                for (&len, &start) in a.lens.iter().zip(&a.starts) {
+                    assert_eq!(start, at);
+                    assert!(len >= 1 && len <= MAX_BLOCK);
+                    at += len;
+                }
+                assert_eq!(at, n);
+                assert!(a.lens.is_sorted() && a.lens[a.lens.len() - 1] - a.lens[0] <= 1);
+                assert!(a.keep.is_none_or(|k| 2 * k <= a.lens[0]));
+            }
+        }
+        let a = AxisBlocks::new(721, false);
+        assert_eq!((a.lens.len(), a.lens[28], a.lens[29]), (30, 24, 25));
+    }
+
+    #[test]
+    fn levels_shrink() {
+        let sizes = |h, w| levels(h, w).iter().map(|l| (l.height, l.width)).collect::<Vec<_>>();
+        assert_eq!(sizes(721, 1440), [(721, 1440), (240, 480), (80, 160), (24, 56), (8, 16)]);
+        assert_eq!(sizes(5, 100), [(5, 100), (5, 32)]);
+        assert_eq!(sizes(1, 1), [(1, 1)]);
+        for (h, w) in [(1, 1 << 22), (1 << 22, 1), (33, 15), (997, 3), (16, 1009), (33, 33)] {
+            let l = levels(h, w);
+            assert!(l.len() <= 27);
+            assert!(l.windows(2).all(|p| p[1].height * p[1].width <= p[0].height * p[0].width / 2));
+            assert!(l[l.len() - 1].last && l.iter().filter(|l| l.last).count() == 1);
+        }
+    }
+}
