@@ -216,6 +216,35 @@ fn refusals() {
 }
 
 #[test]
+fn user_types_are_refused_by_name() {
+    let dir = folder("types");
+    let (cdl, nc, out) = (dir.join("e.cdl"), dir.join("e.nc"), dir.join("o.nc"));
+    let text_of = "netcdf e { types: byte enum sky {clear = 0, cloudy = 1};
+        dimensions: n = 2; variables: float a(n); sky cover(n); data: a = 1, 2; cover = clear, cloudy; }";
+    fs::write(&cdl, text_of).unwrap();
+    run("ncgen", &["-4", "-o", text(&nc), text(&cdl)]);
+    refused(&["compress", text(&nc), text(&out), "--lossless"], "variable cover: user-defined types");
+    assert!(!out.exists());
+}
+
+/// A plain program without HiHa's plugin cannot read the data, but still sees the whole structure, and
+/// an unlimited dimension has its length even without a coordinate variable.
+#[test]
+fn unlimited_dimension_without_coordinate() {
+    let dir = folder("unlimited");
+    let (cdl, nc, packed, plain) = (dir.join("u.cdl"), dir.join("u.nc"), dir.join("a.nc"), dir.join("b.nc"));
+    let numbers = list(5 * 4096, |i| format!("{:.4}f", (i as f64 * 0.01).sin()));
+    let text_of = "netcdf u { dimensions: time = UNLIMITED; y = 64; x = 64; variables: float v(time, y, x); data: v =";
+    fs::write(&cdl, format!("{text_of} {numbers}; }}")).unwrap();
+    run("ncgen", &["-4", "-o", text(&nc), text(&cdl)]);
+    good(&["compress", text(&nc), text(&packed), "--max-abs", "0.001", "--chunk", "2,64,64"]);
+    assert!(run("ncdump", &["-h", text(&packed)]).contains("time = UNLIMITED ; // (5 currently)"));
+    assert!(run("h5ls", &[text(&packed)]).contains("{5/Inf}"));
+    good(&["decompress", text(&packed), text(&plain)]);
+    assert!(worst(&values(&nc, "v"), &values(&plain, "v")) <= 0.001 + 1e-7);
+}
+
+#[test]
 fn an_interrupt_leaves_nothing() {
     let dir = folder("interrupt");
     let out = dir.join("a.nc");

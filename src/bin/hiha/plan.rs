@@ -5,7 +5,7 @@ use crate::dataset::{Dataset, DimId, Model, Values, Variable};
 use anyhow::{Context, Result, ensure};
 use hiha::{Axis, Bound, Config, DType, MAX_DIMS};
 
-/// Variables with fewer values stay plain, readable without HiHa.
+/// Lossless variables with fewer values stay plain, readable without HiHa.
 pub(crate) const MIN_VALUES: usize = 4096;
 /// Values that a chunk should hold at least and at most.
 const CHUNK_VALUES: std::ops::RangeInclusive<usize> = 1 << 20..=1 << 22;

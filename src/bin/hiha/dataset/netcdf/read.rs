@@ -122,7 +122,11 @@ impl Scan<'_> {
             check(nc::nc_inq(id, null_mut(), &raw mut variables, &raw mut attributes, null_mut()), || path.into())?;
             check(nc::nc_inq_typeids(id, &raw mut types, null_mut()), || path.into())?;
         }
-        ensure!(types == 0, "group {path}: user-defined types (compound, enum, vlen, opaque) are not supported");
+        // Types first: a file whose types nobody uses would lose them without a word.
+        ensure!(
+            types == 0 || self.uses_user_type(id, variables),
+            "group {path}: user-defined types (compound, enum, vlen, opaque) are not supported"
+        );
         let dims = self.dimensions(id, index)?;
         let attributes = read_attributes(id, nc::NC_GLOBAL, attributes).with_context(|| format!("group {path}"))?;
         self.file.model.groups.push(Group { path: path.to_owned(), dims, attributes });
@@ -142,6 +146,16 @@ impl Scan<'_> {
             self.group(child, &format!("{parent}/{}", name_of(&name)))?;
         }
         Ok(())
+    }
+
+    /// True when a variable has a user-defined type: the error then names that variable.
+    fn uses_user_type(&self, id: c_int, variables: c_int) -> bool {
+        (0..variables).any(|v| {
+            let mut xtype = 0;
+            // SAFETY: the variable exists.
+            let status = unsafe { nc::nc_inq_vartype(id, v, &raw mut xtype) };
+            status == nc::NC_NOERR && data_type(xtype).is_none()
+        })
     }
 
     fn dimensions(&mut self, id: c_int, group: usize) -> Result<Vec<Dimension>> {
