@@ -3,9 +3,11 @@
 mod isa;
 mod kernels;
 mod lapped;
+mod parallel;
 mod tables;
 mod trig;
 
+pub(crate) use parallel::for_each_part;
 pub(crate) use isa::Isa;
 pub(crate) use lapped::{Axis, forward_image, inverse_image, transform_outer};
 pub(crate) use tables::{Dct, Kind, dct, window};

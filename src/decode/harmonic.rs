@@ -1,8 +1,10 @@
 //! Harmonic detail, bytes to field: coefficients, outer axes, pyramid.
 
 use super::ops::pyramid;
-use crate::arith::Isa;
+use crate::array::Element;
+use crate::arith::{Isa, for_each_part};
 use crate::entropy::bands::{Bands, Models};
+use crate::entropy::corrections;
 use crate::entropy::range::Decoder;
 use crate::error::Result;
 use crate::format::pyramid::{Level, levels};
@@ -16,13 +18,48 @@ pub(crate) struct HarmonicField {
     pub(crate) field: Vec<f32>,
 }
 
-/// Decode a harmonic payload that starts at `offset` of the stream.
-pub(crate) fn decode(payload: &[u8], offset: usize, geometry: &Geometry, isa: Isa) -> Result<HarmonicField> {
-    let mut reader = Reader::new(payload, offset);
+impl HarmonicField {
+    /// The value of element `i`, before it is rounded to the array's type.
+    #[inline]
+    pub(crate) fn value(&self, i: usize) -> f64 {
+        self.mean + self.step * f64::from(self.field[i])
+    }
+}
+
+/// Corrections of a field: whole multiples of `unit`.
+pub(crate) struct Corrections {
+    pub(crate) unit: f64,
+    pub(crate) counts: Vec<i32>,
+}
+
+impl Corrections {
+    /// Read the corrections section of `len` elements in rows of `width`.
+    pub(crate) fn read(mut r: Reader<'_>, len: usize, width: usize) -> Result<Self> {
+        let unit = r.finite_f64("correction unit")?;
+        let mut counts = vec![0; len];
+        corrections::code(&mut Decoder::new(r.rest()), &mut counts, width);
+        Ok(Self { unit, counts })
+    }
+}
+
+/// Write the rounded values of a corrected field.
+pub(crate) fn write_values<T: Element>(field: &HarmonicField, corrections: Option<&Corrections>, out: &mut [T]) {
+    match corrections {
+        None => out.iter_mut().enumerate().for_each(|(i, o)| *o = T::from_f64(field.value(i))),
+        Some(c) => {
+            for (i, (o, &k)) in out.iter_mut().zip(&c.counts).enumerate() {
+                *o = T::from_f64(field.value(i) + f64::from(k) * c.unit);
+            }
+        }
+    }
+}
+
+/// Decode a harmonic detail section.
+pub(crate) fn decode(mut reader: Reader<'_>, geometry: &Geometry, isa: Isa, threads: usize) -> Result<HarmonicField> {
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
     let levels = levels(geometry.height, geometry.width);
     let mut volumes = coefficients(reader.rest(), &params, geometry, &levels);
-    synthesise(&mut volumes, &params.axes, geometry, &levels, isa);
+    synthesise(&mut volumes, &params.axes, geometry, &levels, isa, threads);
     Ok(HarmonicField { mean: params.mean, step: params.step, field: volumes.swap_remove(0) })
 }
 
@@ -53,6 +90,7 @@ pub(crate) fn synthesise(
     geometry: &Geometry,
     levels: &[Level],
     isa: Isa,
+    threads: usize,
 ) {
     let mut inner_slices = 1;
     for (&n, &axis) in geometry.outer.iter().zip(axes).rev() {
@@ -67,14 +105,14 @@ pub(crate) fn synthesise(
         pyramid::inverse(levels, geometry.periodic, volumes, isa);
         return;
     }
-    let mut planes: Vec<Vec<f32>> = levels.iter().map(|l| vec![0.0; l.height * l.width]).collect();
-    for slice in 0..geometry.slices() {
-        for (plane, volume) in planes.iter_mut().zip(volumes.iter()) {
-            let size = plane.len();
-            plane.copy_from_slice(&volume[slice * size..][..size]);
-        }
+    let Some((fine, coarse)) = volumes.split_first_mut() else { return };
+    for_each_part(fine, geometry.plane(), threads, |slice, plane| {
+        let mut planes = vec![plane.to_vec()];
+        planes.extend(coarse.iter().map(|volume| {
+            let size = volume.len() / geometry.slices();
+            volume[slice * size..][..size].to_vec()
+        }));
         pyramid::inverse(levels, geometry.periodic, &mut planes, isa);
-        let size = planes[0].len();
-        volumes[0][slice * size..][..size].copy_from_slice(&planes[0]);
-    }
+        plane.copy_from_slice(&planes[0]);
+    });
 }

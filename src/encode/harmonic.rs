@@ -2,6 +2,7 @@
 
 use super::ops::pyramid;
 use crate::arith::Isa;
+use crate::decode::harmonic::{HarmonicField, synthesise};
 use crate::entropy::bands::{Bands, MAX_MAGNITUDE, Models};
 use crate::entropy::range::Encoder;
 use crate::format::pyramid::{Level, levels};
@@ -139,6 +140,19 @@ impl Analysis {
         total
     }
 
+    /// What the decoder will make of [`encode`](Self::encode) at this step, without coding anything.
+    pub(crate) fn reconstruct(&self, step: f64, isa: Isa) -> HarmonicField {
+        let params = self.params(step, self.quantise(step, |_, _, _, _| ()).shrink());
+        let mut volumes: Vec<Vec<f32>> = self.volumes.iter().map(|v| Vec::with_capacity(v.len())).collect();
+        self.quantise(step, |l, _, _, row| volumes[l].extend(row.iter().map(|&q| params.reconstruct(q))));
+        synthesise(&mut volumes, &params.axes, &self.geometry, &self.levels, isa, 1);
+        HarmonicField { mean: self.mean, step, field: volumes.swap_remove(0) }
+    }
+
+    fn params(&self, step: f64, shrink: [u8; 4]) -> HarmonicParams {
+        HarmonicParams { mean: self.mean, step, axes: self.axes.clone(), shrink }
+    }
+
     /// Can every coefficient be held at this step?
     pub(crate) fn fits(&self, step: f64) -> bool {
         let peak = self.volumes.iter().flatten().fold(0.0f32, |m, &c| m.max(c.abs()));
@@ -151,7 +165,7 @@ impl Analysis {
         let mut sparse: Vec<Vec<SparsePlane>> =
             self.levels.iter().map(|l| (0..slices).map(|_| SparsePlane::new(l.width)).collect()).collect();
         let statistics = self.quantise(step, |l, s, _, row| sparse[l][s].push_row(row));
-        let params = HarmonicParams { mean: self.mean, step, axes: self.axes.clone(), shrink: statistics.shrink() };
+        let params = self.params(step, statistics.shrink());
         let mut writer = Writer::default();
         params.write(&mut writer);
         writer.bytes(&code(&self.levels, sparse, slices));
@@ -306,6 +320,7 @@ fn dct_pays(volume: &[f32], n: usize, inner: usize, step: f64, isa: Isa) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Reader;
 
     /// Rounds trip through the decoder; the RMSE predicted from the coefficients is the field's.
     fn check(values: &[f32], geometry: &Geometry, target: f64) -> usize {
@@ -319,7 +334,7 @@ mod tests {
         let bytes = a.encode(step);
         eprintln!("encode {:?}", t.elapsed());
         let t = std::time::Instant::now();
-        let f = crate::decode::harmonic::decode(&bytes, 0, geometry, isa).unwrap();
+        let f = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, isa, 1).unwrap();
         eprintln!("decode {:?}", t.elapsed());
         let sum: f64 =
             values.iter().zip(&f.field).map(|(&v, &y)| (f64::from(v) - (f.mean + f.step * f64::from(y))).powi(2)).sum();

@@ -1,0 +1,167 @@
+//! The ways to hold an array that are worth a try; the smallest is taken.
+
+use super::harmonic::Analysis;
+use super::lattice;
+use super::problem::{Problem, Target, write_value};
+use super::verify::within;
+use crate::arith::Isa;
+use crate::array::Element;
+use crate::config::{Coder, Config};
+use crate::decode::harmonic::HarmonicField;
+use crate::entropy::{corrections, range::Encoder};
+use crate::format::{Method, Writer};
+
+/// Fewest elements for which a transform is tried.
+const FEWEST: usize = 64;
+
+/// One way to hold the values.
+pub(crate) struct Candidate {
+    pub(crate) method: Method,
+    /// The detail section.
+    pub(crate) detail: Vec<u8>,
+    /// The corrections section; may be empty.
+    pub(crate) corrections: Vec<u8>,
+}
+
+impl Candidate {
+    const fn new(method: Method, detail: Vec<u8>) -> Self {
+        Self { method, detail, corrections: Vec::new() }
+    }
+    /// Bytes of its sections.
+    pub(crate) const fn len(&self) -> usize {
+        self.detail.len() + self.corrections.len()
+    }
+}
+
+/// The smallest candidate.
+pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Candidate {
+    if let Some(detail) = constant(problem) {
+        return Candidate::new(Method::Constant, detail);
+    }
+    let harmonic = if config.coder == Coder::Lattice { None } else { harmonic(problem, config.effort) };
+    match harmonic {
+        Some(h) if config.coder == Coder::Harmonic || lattice::estimate(problem) > h.len() => h,
+        Some(h) => {
+            let l = lattice(problem);
+            if l.len() < h.len() { l } else { h }
+        }
+        None => lattice(problem),
+    }
+}
+
+fn lattice<T: Element>(problem: &Problem<T>) -> Candidate {
+    Candidate::new(Method::Lattice, lattice::encode(problem))
+}
+
+/// The value, when one stands for all.
+fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
+    let mut w = Writer::default();
+    let Some((lo, hi)) = problem.extremes else {
+        // Nothing but masked elements.
+        write_value(&mut w, T::zeroed());
+        return Some(w.0);
+    };
+    let close = problem.target != Target::Lossless && problem.range() == 0.0;
+    if lo != hi || !close && !problem.values.iter().all(|v| v.same(lo)) {
+        return None;
+    }
+    write_value(&mut w, lo);
+    Some(w.0)
+}
+
+/// The harmonic pyramid under the problem's bound, where it can be tried.
+fn harmonic<T: Element>(problem: &Problem<T>, effort: u8) -> Option<Candidate> {
+    if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
+        return None;
+    }
+    match problem.target {
+        Target::Lossless => None,
+        Target::Rmse(limit) => harmonic_rmse(problem, limit),
+        Target::MaxAbs(eps) => harmonic_max_abs(problem, eps, effort),
+    }
+}
+
+fn analysis<T: Element>(problem: &Problem<T>, target: f64, isa: Isa) -> Analysis {
+    Analysis::new(problem.values.iter().map(|v| v.to_f64()), &problem.geometry, target, isa)
+}
+
+/// The step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
+fn harmonic_rmse<T: Element>(problem: &Problem<T>, limit: f64) -> Option<Candidate> {
+    let isa = Isa::detect();
+    let analysis = analysis(problem, limit, isa);
+    let mut goal = limit;
+    for _ in 0..6 {
+        let step = analysis.step_for_rmse(goal);
+        if !analysis.fits(step) {
+            return None;
+        }
+        let rmse = rmse(problem, &analysis.reconstruct(step, isa));
+        if rmse <= limit && rmse >= 0.985 * limit {
+            return Some(Candidate::new(Method::Harmonic, analysis.encode(step)));
+        }
+        if !rmse.is_finite() || rmse == 0.0 {
+            return None;
+        }
+        goal *= 0.9965 * limit / rmse;
+    }
+    None
+}
+
+fn rmse<T: Element>(problem: &Problem<T>, field: &HarmonicField) -> f64 {
+    let squares: f64 = problem
+        .values
+        .iter()
+        .enumerate()
+        .filter(|&(i, _)| problem.ordinary(i))
+        .map(|(i, v)| (v.to_f64() - T::from_f64(field.value(i)).to_f64()).powi(2))
+        .sum();
+    (squares / problem.count.max(1) as f64).sqrt()
+}
+
+/// A step near the bound, and corrections for the points that miss it. The larger the step, the fewer
+/// bytes for coefficients and the more for corrections.
+fn harmonic_max_abs<T: Element>(problem: &Problem<T>, eps: f64, effort: u8) -> Option<Candidate> {
+    let isa = Isa::detect();
+    let analysis = analysis(problem, eps * 0.5, isa);
+    let factors: &[f64] = if effort < 5 { &[1.5] } else { &[1.2, 1.8] };
+    factors
+        .iter()
+        .map(|f| f * eps)
+        .filter(|&step| analysis.fits(step))
+        .map(|step| Candidate {
+            method: Method::Harmonic,
+            corrections: correct(problem, &analysis.reconstruct(step, isa), eps),
+            detail: analysis.encode(step),
+        })
+        .min_by_key(Candidate::len)
+}
+
+/// The corrections section that brings every ordinary value within `eps`; empty when all are.
+fn correct<T: Element>(problem: &Problem<T>, field: &HarmonicField, eps: f64) -> Vec<u8> {
+    let unit = 2.0 * eps;
+    let mut any = false;
+    let mut counts: Vec<i32> = problem
+        .values
+        .iter()
+        .enumerate()
+        .map(|(i, &v)| {
+            let approximate = field.value(i);
+            if !problem.ordinary(i) || within(v, T::from_f64(approximate), eps) {
+                return 0;
+            }
+            any = true;
+            let error = (v.to_f64() - approximate) / unit;
+            // At least one unit; what does not fit is left to the exact points.
+            if error.abs() < 1.0 { error.signum() as i32 } else { error.round().clamp(-1e9, 1e9) as i32 }
+        })
+        .collect();
+    if !any {
+        return Vec::new();
+    }
+    let mut w = Writer::default();
+    w.f64(unit);
+    let mut e = Encoder::new();
+    corrections::code(&mut e, &mut counts, problem.geometry.width);
+    w.bytes(&e.finish());
+    w.0
+}
