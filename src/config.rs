@@ -256,17 +256,17 @@ impl Config {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Json {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     max_abs: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     max_rel: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     rmse: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     nrmse: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     psnr: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     lossless: Option<bool>,
     #[serde(default = "default_effort", skip_serializing_if = "is_default_effort")]
     effort: u8,
@@ -278,6 +278,10 @@ struct Json {
     coder: Coder,
 }
 
+/// A key that stands there needs a value: null is refused.
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(d: D) -> std::result::Result<Option<T>, D::Error> {
+    T::deserialize(d).map(Some)
+}
 const fn default_effort() -> u8 {
     Config::DEFAULT_EFFORT
 }
@@ -367,6 +371,7 @@ mod tests {
             r#"{"max_abs":-1}"#,
             r#"{"max_abs":1,"effort":10}"#,
             r#"{"lossless":false}"#,
+            r#"{"max_abs":1,"nrmse":null}"#,
         ] {
             assert!(serde_json::from_str::<Config>(bad).is_err(), "{bad}");
         }

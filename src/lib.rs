@@ -29,6 +29,8 @@ mod entropy;
 mod error;
 mod format;
 mod inspect;
+#[cfg(feature = "zarr")]
+pub mod zarr;
 
 pub use array::{Array, ArrayView, ByteOrder, DType, Element, MAX_DIMS};
 pub use config::{Axis, Bound, Coder, Config};

@@ -2,6 +2,7 @@
 
 mod model;
 mod netcdf;
+mod zarr;
 
 pub(crate) use model::{Attribute, DataType, DimId, Dimension, Filter, Group, Model, Values, Variable};
 
@@ -79,7 +80,7 @@ impl Format {
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Dataset>> {
     match Format::of(path)? {
         Format::Netcdf => Ok(Box::new(netcdf::Reader::open(path)?)),
-        Format::Zarr => bail!("{}: this build has no Zarr support", path.display()),
+        Format::Zarr => Ok(Box::new(zarr::Reader::open(path)?)),
     }
 }
 
@@ -88,6 +89,6 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Dataset>> {
 pub(crate) fn create(path: &Path, format: Format, model: &Model, storage: &[Storage]) -> Result<Box<dyn Output>> {
     match format {
         Format::Netcdf => Ok(Box::new(netcdf::Writer::create(path, model, storage)?)),
-        Format::Zarr => bail!("{}: this build has no Zarr support", path.display()),
+        Format::Zarr => Ok(Box::new(zarr::Writer::create(path, model, storage)?)),
     }
 }
