@@ -3,7 +3,7 @@
 use crate::array::{ByteOrder, DType};
 use crate::config::Bound;
 use crate::error::Result;
-use crate::format::{FORMAT_VERSION, Stream};
+use crate::format::{FORMAT_VERSION, SectionId, Split, Stream};
 
 /// A stream's description.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,9 @@ pub struct Info {
     pub bound: Bound,
     /// How the values are held: `stored`, `constant`, `harmonic` or `lattice`.
     pub method: &'static str,
+    /// Shares of the variance in the low, middle and high band of the harmonic split, below, between and
+    /// above the cut-offs Omega sqrt(6 / n) and three times that (paper, section 3.2).
+    pub split: Option<[f64; 3]>,
     /// Bytes of each stage, in stream order; the first, `header`, is everything that is not a stage.
     pub stages: Vec<(&'static str, usize)>,
     /// Bytes of the whole stream.
@@ -49,7 +52,9 @@ pub fn inspect(stream: &[u8]) -> Result<Info> {
     let payload: usize = parsed.sections.iter().map(|s| s.payload.len()).sum();
     let mut stages = vec![("header", stream.len() - payload)];
     stages.extend(parsed.sections.iter().map(|s| (s.id.name(), s.payload.len())));
+    let split = parsed.section(SectionId::Split).and_then(|s| s.payload.try_into().ok()).map(|b| Split(b).shares());
     Ok(Info {
+        split,
         version: FORMAT_VERSION,
         dtype: parsed.header.dtype,
         byte_order: parsed.header.order,

@@ -6,6 +6,7 @@
 //! vector width nor the number of threads can change a bit.
 
 use super::lapped::Axis;
+use super::tables::Window;
 use super::{Dct, Isa, MAX_BLOCK};
 
 /// Compile `$body` for each instruction set behind one function that takes the `Isa` first.
@@ -44,18 +45,20 @@ dispatched!(
 );
 dispatched!(
     /// Fold (or unfold) rows: the first rows of `hi` with the last ones of `lo`.
-    fold_rows(lo: &mut [f32], hi: &mut [f32], width: usize, window: &(Box<[f32]>, Box<[f32]>), inverse: bool),
+    fold_rows(lo: &mut [f32], hi: &mut [f32], width: usize, window: &Window, inverse: bool),
     fold_rows_body, fold_rows_body, fold_rows_body
 );
+// A shape of its own for each: LLVM 22 optimises a shared body before it inlines it, at half the
+// speed, and does not vectorise wider shapes.
 dispatched!(
     /// Fold each row along x, then transform its blocks.
     forward_rows(data: &mut [f32], width: usize, axis: &Axis<'_>),
-    forward_rows_body::<4, 16, 16>, forward_rows_body::<8, 8, 8>, forward_rows_body::<4, 16, 32>
+    forward_rows_body::<4, 16>, forward_rows_body::<8, 8>, forward_rows_body::<6, 8>
 );
 dispatched!(
     /// Inverse-transform the blocks of each row, then unfold along x.
     inverse_rows(data: &mut [f32], width: usize, axis: &Axis<'_>),
-    inverse_rows_body::<4, 16, 16>, inverse_rows_body::<8, 8, 8>, inverse_rows_body::<4, 16, 32>
+    inverse_rows_body::<4, 16>, inverse_rows_body::<8, 8>, inverse_rows_body::<6, 8>
 );
 
 /// `sum[a][j] += factors[a] * vector[j]`.
@@ -112,7 +115,7 @@ fn butterfly(l: &mut f32, r: &mut f32, s: f32, c: f32, inverse: bool) {
 }
 
 #[inline(always)]
-fn fold_rows_body(lo: &mut [f32], hi: &mut [f32], width: usize, window: &(Box<[f32]>, Box<[f32]>), inverse: bool) {
+fn fold_rows_body(lo: &mut [f32], hi: &mut [f32], width: usize, window: &Window, inverse: bool) {
     let pairs = lo.chunks_exact_mut(width).rev().zip(hi.chunks_exact_mut(width));
     for ((low, high), (&s, &c)) in pairs.zip(window.0.iter().zip(&window.1)) {
         if inverse {
@@ -140,22 +143,11 @@ fn fold_row(row: &mut [f32], axis: &Axis<'_>, inverse: bool) {
     }
 }
 
-/// Transform the blocks of `R` rows (or of what is left of them). Short blocks use `V` outputs at
-/// a time, others `W`.
+/// Transform the blocks of `R` rows (or of what is left of them), `W` outputs of each at a time.
 #[inline(always)]
-fn transform_rows<const R: usize, const V: usize, const W: usize>(
-    rows: &mut [f32],
-    width: usize,
-    axis: &Axis<'_>,
-    inverse: bool,
-) {
+fn transform_rows<const R: usize, const W: usize>(rows: &mut [f32], width: usize, axis: &Axis<'_>, inverse: bool) {
     for (i, &start) in axis.blocks.starts.iter().enumerate() {
-        let dct = axis.dct(i, inverse);
-        if dct.len <= V {
-            transform_block::<R, V>(rows, width, start, dct);
-        } else {
-            transform_block::<R, W>(rows, width, start, dct);
-        }
+        transform_block::<R, W>(rows, width, start, axis.dct(i, inverse));
     }
 }
 
@@ -187,17 +179,17 @@ fn transform_block<const R: usize, const W: usize>(rows: &mut [f32], width: usiz
 }
 
 #[inline(always)]
-fn forward_rows_body<const R: usize, const V: usize, const W: usize>(data: &mut [f32], width: usize, axis: &Axis<'_>) {
+fn forward_rows_body<const R: usize, const W: usize>(data: &mut [f32], width: usize, axis: &Axis<'_>) {
     for rows in data.chunks_mut(R * width) {
         rows.chunks_exact_mut(width).for_each(|row| fold_row(row, axis, false));
-        transform_rows::<R, V, W>(rows, width, axis, false);
+        transform_rows::<R, W>(rows, width, axis, false);
     }
 }
 
 #[inline(always)]
-fn inverse_rows_body<const R: usize, const V: usize, const W: usize>(data: &mut [f32], width: usize, axis: &Axis<'_>) {
+fn inverse_rows_body<const R: usize, const W: usize>(data: &mut [f32], width: usize, axis: &Axis<'_>) {
     for rows in data.chunks_mut(R * width) {
-        transform_rows::<R, V, W>(rows, width, axis, true);
+        transform_rows::<R, W>(rows, width, axis, true);
         rows.chunks_exact_mut(width).for_each(|row| fold_row(row, axis, true));
     }
 }

@@ -2,8 +2,9 @@
 //! each block. Outside an axis that is not periodic the first block is even (as DCT-IV is) and the
 //! last block uses DCT-II.
 
+use super::Isa;
 use super::kernels::{columns, fold_rows, forward_rows, inverse_rows};
-use super::{Dct, Isa, Kind, dct, window};
+use super::tables::{Dct, Kind, Window, dct, window};
 use crate::format::pyramid::AxisBlocks;
 
 /// Longest block of a transform along an outer axis.
@@ -41,7 +42,7 @@ impl<'a> Axis<'a> {
 
     /// The window of the border before block `i`; before block 0 is the wrap-around.
     #[inline(always)]
-    pub(super) fn window(&self, i: usize) -> &'static (Box<[f32]>, Box<[f32]>) {
+    pub(super) fn window(&self, i: usize) -> &'static Window {
         let lens = &self.blocks.lens;
         let before = if i == 0 { lens.len() - 1 } else { i - 1 };
         window(lens[before].min(lens[i]) / 2)

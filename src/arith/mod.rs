@@ -7,9 +7,9 @@ mod parallel;
 mod tables;
 mod trig;
 
-pub(crate) use parallel::for_each_part;
 pub(crate) use isa::Isa;
-pub(crate) use lapped::{Axis, forward_image, inverse_image, transform_outer};
+pub(crate) use lapped::{forward_image, inverse_image, transform_outer};
+pub(crate) use parallel::for_each_part;
 pub(crate) use tables::{Dct, Kind, dct, window};
 
 /// Longest block that is transformed.

@@ -57,11 +57,13 @@ pub(crate) fn dct(kind: Kind, len: usize) -> &'static Dct {
     TABLES[kind as usize][len].get_or_init(|| Dct::new(kind, len))
 }
 
-/// Sine and cosine parts of the window at distance 0.. from the border, for a half overlap of `m`
+/// Sine and cosine parts of a window.
+pub(crate) type Window = (Box<[f32]>, Box<[f32]>);
+
+/// The window by distance 0.. from the border, for a half overlap of `m`
 /// samples, at most half of [`MAX_BLOCK`].
-pub(crate) fn window(m: usize) -> &'static (Box<[f32]>, Box<[f32]>) {
-    static WINDOWS: [OnceLock<(Box<[f32]>, Box<[f32]>)>; MAX_BLOCK / 2 + 1] =
-        [const { OnceLock::new() }; MAX_BLOCK / 2 + 1];
+pub(crate) fn window(m: usize) -> &'static Window {
+    static WINDOWS: [OnceLock<Window>; MAX_BLOCK / 2 + 1] = [const { OnceLock::new() }; MAX_BLOCK / 2 + 1];
     WINDOWS[m].get_or_init(|| {
         let pairs = || (0..m).map(|k| window_pair(k as u64, m as u64));
         (pairs().map(|p| p.0 as f32).collect(), pairs().map(|p| p.1 as f32).collect())

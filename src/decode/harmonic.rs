@@ -1,8 +1,8 @@
 //! Harmonic detail, bytes to field: coefficients, outer axes, pyramid.
 
 use super::ops::pyramid;
-use crate::array::Element;
 use crate::arith::{Isa, for_each_part};
+use crate::array::Element;
 use crate::entropy::bands::{Bands, Models};
 use crate::entropy::corrections;
 use crate::entropy::range::Decoder;

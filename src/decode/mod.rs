@@ -1,12 +1,16 @@
 //! Stream to array. This module and what it uses never panic and never allocate more than the
 //! caller's limit, whatever the input.
 
+mod exact;
 pub(crate) mod harmonic;
+mod lattice;
+mod mask;
 pub(crate) mod ops;
 
+use crate::arith::Isa;
 use crate::array::{Array, ByteOrder, Element, with_element};
 use crate::error::{Error, Result, corrupt, invalid};
-use crate::format::{Method, SectionId, Stream};
+use crate::format::{Method, Reader, SectionId, Stream};
 
 /// How to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,20 +91,43 @@ fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
 }
 
 /// The pipeline, bytes to field.
-pub(crate) fn fill<T: Element>(stream: &Stream<'_>, out: &mut [T], _options: &DecodeOptions) -> Result<()> {
-    let detail = stream.section(SectionId::Detail);
-    let (payload, offset) = detail.map_or((&[][..], 0), |s| (s.payload, s.offset));
+pub(crate) fn fill<T: Element>(stream: &Stream<'_>, out: &mut [T], options: &DecodeOptions) -> Result<()> {
+    let geometry = stream.header.geometry();
+    let section = |id| stream.section(id).map(|s| Reader::new(s.payload, s.offset));
+    let mask = match section(SectionId::Mask) {
+        Some(r) => Some(mask::Mask::<T>::read(r, &geometry, out.len())?),
+        None => None,
+    };
+    let classes = mask.as_ref().map(|m| &m.classes[..]);
+    let detail = section(SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
     match stream.header.method {
-        Method::Stored => {
-            if payload.len() != size_of_val(out) {
-                return corrupt(offset, format!("expected {} stored bytes, found {}", size_of_val(out), payload.len()));
-            }
-            for (o, b) in out.iter_mut().zip(payload.chunks_exact(size_of::<T>())) {
-                let v: T = bytemuck::pod_read_unaligned(b);
-                *o = if cfg!(target_endian = "big") { v.swap() } else { v };
-            }
+        Method::Stored => stored(detail, out)?,
+        Method::Constant => out.fill(mask::read_value(&mut { detail })?),
+        Method::Lattice => lattice::decode(detail, &geometry, classes, out)?,
+        Method::Harmonic => {
+            let field = harmonic::decode(detail, &geometry, Isa::detect(), options.threads)?;
+            let corrections = section(SectionId::Corrections)
+                .map(|r| harmonic::Corrections::read(r, out.len(), geometry.width))
+                .transpose()?;
+            harmonic::write_values(&field, corrections.as_ref(), out);
         }
-        _ => return Err(Error::Unsupported("method".into())),
+    }
+    if let Some(exact) = section(SectionId::Exact) {
+        exact::apply(exact, out)?;
+    }
+    if let Some(mask) = &mask {
+        mask.apply(out);
+    }
+    Ok(())
+}
+
+/// The elements' bytes as they are.
+fn stored<T: Element>(mut r: Reader<'_>, out: &mut [T]) -> Result<()> {
+    if r.rest().len() != size_of_val(out) {
+        return corrupt(r.offset(), format!("expected {} stored bytes, found {}", size_of_val(out), r.rest().len()));
+    }
+    for o in out {
+        *o = mask::read_value(&mut r)?;
     }
     Ok(())
 }

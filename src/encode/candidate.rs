@@ -90,21 +90,22 @@ fn harmonic_rmse<T: Element>(problem: &Problem<T>, limit: f64) -> Option<Candida
     let isa = Isa::detect();
     let analysis = analysis(problem, limit, isa);
     let mut goal = limit;
+    let mut best: Option<f64> = None;
     for _ in 0..6 {
         let step = analysis.step_for_rmse(goal);
         if !analysis.fits(step) {
-            return None;
+            break;
         }
         let rmse = rmse(problem, &analysis.reconstruct(step, isa));
-        if rmse <= limit && rmse >= 0.985 * limit {
-            return Some(Candidate::new(Method::Harmonic, analysis.encode(step)));
+        if rmse <= limit {
+            best = Some(best.map_or(step, |b| b.max(step)));
         }
-        if !rmse.is_finite() || rmse == 0.0 {
-            return None;
+        if (0.985..=1.0).contains(&(rmse / limit)) || !rmse.is_finite() || rmse == 0.0 {
+            break;
         }
         goal *= 0.9965 * limit / rmse;
     }
-    None
+    best.map(|step| Candidate::new(Method::Harmonic, analysis.encode(step)))
 }
 
 fn rmse<T: Element>(problem: &Problem<T>, field: &HarmonicField) -> f64 {

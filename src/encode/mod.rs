@@ -1,13 +1,21 @@
 //! Array to stream.
 
+mod candidate;
 pub(crate) mod harmonic;
+mod lattice;
 pub(crate) mod ops;
+mod packing;
+mod problem;
 mod split;
+mod verify;
 
 use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;
+use crate::decode::{self, DecodeOptions};
 use crate::error::{Result, invalid};
-use crate::format::{Header, MAX_OVERHEAD, Method, SectionId, Stream};
+use crate::format::{Header, MAX_OVERHEAD, Method, SectionId, Stream, Writer};
+use problem::{Problem, write_value};
+use split::split;
 
 /// Most bytes that [`encode`] returns for an array of this type and shape.
 #[must_use]
@@ -27,8 +35,9 @@ pub fn encode(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
     with_element!(array.dtype(), T => encode_typed::<T>(array, config))
 }
 
+/// The pipeline, field to bytes.
 fn encode_typed<T: Element>(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
-    let header = Header {
+    let mut header = Header {
         dtype: T::DTYPE,
         order: array.byte_order(),
         shape: array.shape().to_vec(),
@@ -36,10 +45,54 @@ fn encode_typed<T: Element>(array: &ArrayView<'_>, config: &Config) -> Result<Ve
         periodic: config.periodic,
         method: Method::Stored,
     };
-    let mut payload = Vec::with_capacity(array.bytes().len());
-    for v in array.iter::<T>() {
-        let v = if cfg!(target_endian = "big") { v.swap() } else { v };
-        payload.extend_from_slice(bytemuck::bytes_of(&v));
+    let problem = Problem::<T>::new(array, config, header.geometry())?;
+    let split = split(|i| problem.values[i].to_f64(), &problem.geometry).map_or(Vec::new(), |s| s.0.to_vec());
+    let mask = problem.mask_section();
+    let best = candidate::best(&problem, config);
+    header.method = best.method;
+    let mut sections = vec![
+        (SectionId::Split, split),
+        (SectionId::Mask, mask),
+        (SectionId::Detail, best.detail),
+        (SectionId::Corrections, best.corrections),
+    ];
+    let first = Stream::write(&header, &sections);
+    let mut decoded = decoded::<T>(&first)?;
+    let exact = verify::repair(&problem, &mut decoded);
+    if !verify::holds(&problem, &decoded) {
+        return Ok(stored::<T>(array, &header));
     }
-    Ok(Stream::write(&header, &[(SectionId::Detail, payload)]))
+    drop(decoded);
+    let stream = if exact.is_empty() {
+        first
+    } else {
+        sections.push((SectionId::Exact, exact));
+        Stream::write(&header, &sections)
+    };
+    let plain = stored_len(&header, array);
+    Ok(if stream.len() < plain { stream } else { stored::<T>(array, &header) })
 }
+
+/// What the decoder makes of a stream.
+fn decoded<T: Element>(stream: &[u8]) -> Result<Vec<T>> {
+    let parsed = Stream::read(stream)?;
+    let mut out = vec![T::zeroed(); parsed.header.len()];
+    decode::fill(&parsed, &mut out, &DecodeOptions::default())?;
+    Ok(out)
+}
+
+fn stored_len(header: &Header, array: &ArrayView<'_>) -> usize {
+    Stream::write(header, &[]).len() + 3 + array.bytes().len()
+}
+
+/// The elements' bytes as they are.
+fn stored<T: Element>(array: &ArrayView<'_>, header: &Header) -> Vec<u8> {
+    let mut w = Writer(Vec::with_capacity(array.bytes().len()));
+    for v in array.iter::<T>() {
+        write_value(&mut w, v);
+    }
+    Stream::write(&Header { method: Method::Stored, ..header.clone() }, &[(SectionId::Detail, w.0)])
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,5 +2,9 @@
 
 pub(crate) mod bands;
 pub(crate) mod corrections;
+pub(crate) mod lattice;
+pub(crate) mod mask;
 pub(crate) mod mixer;
+mod predict;
 pub(crate) mod range;
+mod residual;

@@ -5,6 +5,7 @@ mod harmonic;
 mod header;
 pub(crate) mod pyramid;
 mod split;
+mod values;
 mod wire;
 
 pub(crate) use geometry::Geometry;
@@ -12,6 +13,7 @@ pub(crate) use harmonic::{AxisTransform, HarmonicParams};
 pub use header::{FORMAT_VERSION, MAGIC};
 pub(crate) use header::{Header, Method, Section, SectionId, Stream};
 pub(crate) use split::{Split, cutoffs};
+pub(crate) use values::{Mapping, class, special};
 pub(crate) use wire::{Reader, Writer};
 
 /// Bytes of a stream that are neither dimensions nor section payloads, at most: magic, version,

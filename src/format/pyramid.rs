@@ -107,7 +107,7 @@ mod tests {
                 let mut at = 0;
                 for (&len, &start) in a.lens.iter().zip(&a.starts) {
                     assert_eq!(start, at);
-                    assert!(len >= 1 && len <= MAX_BLOCK);
+                    assert!((1..=MAX_BLOCK).contains(&len));
                     at += len;
                 }
                 assert_eq!(at, n);

@@ -1,0 +1,171 @@
+//! Values to lattice payload: which integers, then code them.
+
+use super::packing::{self, half_ulp};
+use super::problem::{Problem, Target};
+use crate::array::Element;
+use crate::entropy::lattice::Lattice;
+use crate::entropy::range::{Counter, Encoder};
+use crate::format::{Geometry, Mapping, Writer};
+
+/// Largest index that f64 arithmetic keeps apart from its neighbours.
+const MAX_INDEX: f64 = 1e15;
+
+/// The payload for a problem.
+pub(crate) fn encode<T: Element>(problem: &Problem<T>) -> Vec<u8> {
+    let mapping = choose(problem);
+    let quantiser = Quantiser::new::<T>(mapping);
+    let shift = learning_shift(problem, &quantiser);
+    let mut w = Writer::default();
+    mapping.write(&mut w);
+    w.u8(shift);
+    let mut coder = Encoder::new();
+    let mut lattice = Lattice::new(&problem.geometry, shift.into());
+    let mut q = vec![0i64; problem.geometry.width];
+    let mut done = 0;
+    while done < problem.values.len() {
+        let part = done..done + lattice.row_len();
+        for (q, &v) in q.iter_mut().zip(&problem.values[part.clone()]) {
+            *q = quantiser.index(v);
+        }
+        let row = &mut q[..part.len()];
+        lattice.row(&mut coder, row, problem.classes.as_ref().map(|c| &c[part.clone()]));
+        done = part.end;
+    }
+    w.bytes(&coder.finish());
+    w.0
+}
+
+/// About how many bytes [`encode`] would take: a quarter of the rows, in bands spread over the array.
+pub(crate) fn estimate<T: Element>(problem: &Problem<T>) -> usize {
+    let width = problem.geometry.width;
+    let rows = problem.values.len() / width;
+    let band = (rows / 16).max(8);
+    let bands = (rows / (4 * band)).max(1);
+    if rows < 64 {
+        return 0;
+    }
+    let quantiser_of = choose(problem);
+    let quantiser = Quantiser::new::<T>(quantiser_of);
+    let mut counter = Counter::default();
+    let mut q = vec![0i64; width];
+    for b in 0..bands {
+        let geometry = Geometry { outer: Vec::new(), height: band, ..problem.geometry.clone() };
+        let mut lattice = Lattice::new(&geometry, learning_shift(problem, &quantiser).into());
+        let start = b * (rows - band) / bands.max(2).saturating_sub(1).max(1);
+        for y in start..(start + band).min(rows) {
+            let part = y * width..(y + 1) * width;
+            for (q, &v) in q.iter_mut().zip(&problem.values[part.clone()]) {
+                *q = quantiser.index(v);
+            }
+            lattice.row(&mut counter, &mut q, problem.classes.as_ref().map(|c| &c[part]));
+        }
+    }
+    // A band pays for learning anew; a long run does not.
+    (counter.bytes() as usize * rows / (bands * band)) * 9 / 10
+}
+
+/// Values to integers.
+pub(crate) struct Quantiser {
+    mapping: Mapping,
+    inverse: f64,
+}
+
+impl Quantiser {
+    fn new<T: Element>(mapping: Mapping) -> Self {
+        let inverse = if let Mapping::Scaled { step, .. } = mapping { 1.0 / step } else { 0.0 };
+        Self { mapping, inverse }
+    }
+    #[inline]
+    fn index<T: Element>(&self, v: T) -> i64 {
+        match self.mapping {
+            Mapping::Ordinals { base, step: 1 } => v.to_ordinal().wrapping_sub(base),
+            Mapping::Ordinals { base, step } => {
+                let d = i128::from(v.to_ordinal()) - i128::from(base);
+                let half = i128::from(step / 2);
+                (d + half).div_euclid(step.into()) as i64
+            }
+            Mapping::Scaled { offset, .. } => {
+                let x = (v.to_f64() - offset) * self.inverse;
+                (if x < 0.0 { x - 0.5 } else { x + 0.5 }) as i64
+            }
+        }
+    }
+}
+
+/// The mapping that keeps the target in the fewest levels.
+fn choose<T: Element>(problem: &Problem<T>) -> Mapping {
+    let Some((lo, hi)) = problem.extremes else { return Mapping::Ordinals { base: 0, step: 1 } };
+    let exact = Mapping::Ordinals { base: lo.to_ordinal(), step: 1 };
+    if !T::DTYPE.is_float() {
+        let Target::MaxAbs(eps) = problem.target else { return exact };
+        // Twice the bound and one, as far as 64 bits go.
+        let half = eps.floor().min((1u64 << 62) as f64) as u64;
+        return Mapping::Ordinals { base: lo.to_ordinal(), step: 2 * half + 1 };
+    }
+    let rounding = half_ulp(lo).max(half_ulp(hi));
+    let packing = packing::find(&problem.values);
+    let plain = match problem.target {
+        Target::Lossless => None,
+        Target::MaxAbs(eps) => Some(2.0 * (eps - rounding) * (1.0 - 1e-9)),
+        Target::Rmse(limit) => Some(rmse_step(problem, limit)),
+    }
+    .filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
+    if let Some(p) = packing {
+        let multiple = match problem.target {
+            Target::Lossless => Some(1.0).filter(|_| p.exact),
+            Target::MaxAbs(eps) => {
+                let half = ((eps - 2.0 * rounding) / p.step).floor();
+                Some(2.0 * half.max(0.0) + 1.0).filter(|_| half >= 0.0 || p.exact)
+            }
+            Target::Rmse(_) => Some(1.0),
+        };
+        if let Some(m) = multiple.filter(|m| plain.is_none_or(|s| m * p.step >= s)) {
+            return Mapping::Scaled { offset: p.offset, step: m * p.step };
+        }
+    }
+    // The middle of the range as origin: indices stay small on both sides.
+    plain.map_or(exact, |step| Mapping::Scaled { offset: lo.to_f64(), step })
+}
+
+/// The step whose measured RMSE is just below the limit. Uniform errors have step / sqrt(12).
+fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> f64 {
+    let offset = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
+    let measure = |step: f64| {
+        let mapping = Mapping::Scaled { offset, step };
+        let quantiser = Quantiser::new::<T>(mapping);
+        let mut sum = 0.0;
+        for (i, &v) in problem.values.iter().enumerate() {
+            if problem.ordinary(i) {
+                let y: T = mapping.value(quantiser.index(v), (0, 0));
+                sum += (v.to_f64() - y.to_f64()).powi(2);
+            }
+        }
+        (sum / problem.count.max(1) as f64).sqrt()
+    };
+    let mut step = limit * 12f64.sqrt() * 0.9995;
+    let mut good = 0.0f64;
+    for _ in 0..8 {
+        let rmse = measure(step);
+        if rmse <= limit {
+            good = good.max(step);
+            if rmse >= 0.985 * limit || rmse == 0.0 {
+                break;
+            }
+        }
+        step *= (0.995 * limit / rmse).clamp(0.5, 2.0);
+    }
+    good
+}
+
+/// Shift that brings the typical difference of neighbours to some hundreds.
+fn learning_shift<T: Element>(problem: &Problem<T>, quantiser: &Quantiser) -> u8 {
+    let stride = (problem.values.len() / 65_536).max(1);
+    let mut sum = 0u128;
+    let mut n = 0u128;
+    for pair in problem.values.windows(2).step_by(stride) {
+        sum += u128::from(quantiser.index(pair[0]).abs_diff(quantiser.index(pair[1])));
+        n += 1;
+    }
+    let mean = (sum / n.max(1)) as u64;
+    (64 - mean.leading_zeros()).saturating_sub(9) as u8
+}

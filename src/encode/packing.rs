@@ -1,0 +1,185 @@
+//! Finds the lattice on which packed data lie: value = offset + k * step, rounded to the type.
+//!
+//! Archives hold 8- to 24-bit integers with scale and offset; their floats came from those.
+
+use crate::array::Element;
+
+/// An arithmetic lattice.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Packing {
+    pub(crate) offset: f64,
+    pub(crate) step: f64,
+    /// Every value is `T::from_f64(offset + k * step)` to the bit.
+    pub(crate) exact: bool,
+}
+
+/// Values looked at first.
+const SAMPLE: usize = 32_768;
+/// Largest index on a lattice.
+const MAX_INDEX: f64 = 16_777_216.0;
+
+/// The lattice of these values (masked ones must have been replaced by others of them).
+pub(crate) fn find<T: Element>(values: &[T]) -> Option<Packing> {
+    let stride = values.len().div_ceil(SAMPLE).max(1);
+    let sample = distinct(values.iter().skip(stride / 2).step_by(stride).copied());
+    let step = step_of::<T>(&sample)?;
+    let all = distinct(values.iter().copied());
+    let (base, step) = refine::<T>(&all, step)?;
+    let close = Packing { offset: base, step, exact: false };
+    let exact = fit::<T>(&all, base, step).filter(|p| {
+        all.iter().all(|&v| T::from_f64(p.offset + ((v.to_f64() - p.offset) / p.step).round() * p.step).same(v))
+    });
+    Some(exact.unwrap_or(close))
+}
+
+/// Sorted, each once.
+fn distinct<T: Element>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut ordinals: Vec<i64> = values.map(T::to_ordinal).collect();
+    ordinals.sort_unstable();
+    ordinals.dedup();
+    ordinals.into_iter().map(T::from_ordinal).collect()
+}
+
+/// Half the distance between neighbouring floats at `v`.
+pub(crate) fn half_ulp<T: Element>(v: T) -> f64 {
+    let away = if v.to_f64() < 0.0 { -1 } else { 1 };
+    let next = T::from_ordinal(v.to_ordinal().wrapping_add(away)).to_f64();
+    let d = (next - v.to_f64()).abs() / 2.0;
+    if d.is_finite() { d } else { 0.0 }
+}
+
+/// The smallest difference, or a half or third of it, when a lattice of that step holds the sample.
+fn step_of<T: Element>(sample: &[T]) -> Option<f64> {
+    if sample.len() < 3 {
+        return None;
+    }
+    let smallest = sample
+        .windows(2)
+        .map(|w| (w[1].to_f64() - w[0].to_f64(), half_ulp(w[0]) + half_ulp(w[1])))
+        .min_by(|a, b| a.0.total_cmp(&b.0))?;
+    // Native floats differ by single ulps.
+    if smallest.0 < 6.0 * smallest.1 {
+        return None;
+    }
+    (1..=4).map(|d| smallest.0 / f64::from(d)).find(|&s| refine::<T>(sample, s).is_some())
+}
+
+/// Walk up the sorted values, so that the step is known better the further the index grows.
+fn refine<T: Element>(sorted: &[T], mut step: f64) -> Option<(f64, f64)> {
+    let base = sorted.first()?.to_f64();
+    for &v in &sorted[1..] {
+        let (distance, tolerance) = (v.to_f64() - base, 3.0 * half_ulp(v) + 3.0 * half_ulp(sorted[0]));
+        let k = (distance / step).round();
+        if k < 1.0 || k > MAX_INDEX || tolerance > 0.3 * step {
+            return None;
+        }
+        let error = distance - k * step;
+        if error.abs() > tolerance + 0.1 * step.min(tolerance * 4.0) {
+            // Early on the step is known only to its own rounding.
+            if k > 64.0 || error.abs() > 0.2 * step {
+                return None;
+            }
+        }
+        // Follow slowly where the distance is long: each value bounds the step by tolerance / k.
+        let slack = tolerance / k;
+        step = step.clamp(distance / k - slack, distance / k + slack);
+    }
+    Some((base, step))
+}
+
+/// Offset and step such that every value is the rounding of its lattice point: a linear program in
+/// two unknowns (Seidel, "Small-dimensional linear programming and convex hulls made easy", 1991).
+fn fit<T: Element>(all: &[T], base: f64, step: f64) -> Option<Packing> {
+    let last = all.last()?.to_f64();
+    let length = ((last - base) / step).round().max(1.0);
+    let unit = half_ulp(*all.last()?).max(half_ulp(all[0]));
+    if unit == 0.0 {
+        return None;
+    }
+    // (t, low, high): low <= a + t b <= high, in units of half an ulp.
+    let mut rows: Vec<(f64, f64, f64)> = all
+        .iter()
+        .map(|&v| {
+            let x = v.to_f64();
+            let k = ((x - base) / step).round();
+            let rest = (x - (base + k * step)) / unit;
+            let below = half_ulp(T::from_f64(x.next_down().min(x))) / unit;
+            let half = half_ulp(v).min(below.max(half_ulp(v) * 0.5) * unit) / unit * (1.0 - 1e-6);
+            (k / length, rest - half, rest + half)
+        })
+        .collect();
+    let mut seed = 1u64;
+    for i in (1..rows.len()).rev() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        rows.swap(i, (seed >> 33) as usize % (i + 1));
+    }
+    let up = extreme(&rows, 1.0)?;
+    let down = extreme(&rows, -1.0)?;
+    let (a, b) = ((up.0 + down.0) / 2.0, (up.1 + down.1) / 2.0);
+    Some(Packing { offset: base + a * unit, step: step + b * unit / length, exact: true })
+}
+
+/// The point (a, b) within all rows that has the greatest `sign * b`.
+fn extreme(rows: &[(f64, f64, f64)], sign: f64) -> Option<(f64, f64)> {
+    const BOX: f64 = 1e3;
+    let (mut a, mut b) = (0.0, sign * BOX);
+    for (i, &(t, low, high)) in rows.iter().enumerate() {
+        let v = a + t * b;
+        if v >= low && v <= high {
+            continue;
+        }
+        // The optimum lies on the border that is violated: a = edge - t b.
+        let edge = if v < low { low } else { high };
+        let (mut from, mut to) = (-BOX, BOX);
+        for &(u, low, high) in &rows[..i] {
+            let slope = u - t;
+            if slope == 0.0 {
+                if edge < low - 1e-9 || edge > high + 1e-9 {
+                    return None;
+                }
+                continue;
+            }
+            let (p, q) = ((low - edge) / slope, (high - edge) / slope);
+            from = from.max(p.min(q));
+            to = to.min(p.max(q));
+        }
+        if from > to + 1e-12 {
+            return None;
+        }
+        b = if sign > 0.0 { to } else { from };
+        a = edge - t * b;
+    }
+    Some((a, b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(n: u64, levels: u64, scale: f64, offset: f64) -> Vec<f32> {
+        (0..n)
+            .map(|i| (offset + scale * ((i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % levels) as f64) as f32)
+            .collect()
+    }
+
+    #[test]
+    fn packed_data_are_recognised() {
+        for (levels, scale, offset) in [
+            (65_535, 0.001_163_478_9, 265.7),
+            (4096, 1.0 / 64.0, -12.345),
+            (200, 0.1, 0.0),
+            (40_000, 7.3e-9, 1.0e-5),
+            (65_000, 3.33, -100_000.0),
+        ] {
+            let p = find(&packed(200_000, levels, scale, offset)).unwrap();
+            assert!(p.exact && (p.step / scale - 1.0).abs() < 1e-5, "{levels} {scale} {offset}: {p:?}");
+        }
+    }
+
+    #[test]
+    fn native_floats_are_not() {
+        let v: Vec<f32> = (0..100_000).map(|i| (f64::from(i) * 0.37).sin() as f32 + 280.0).collect();
+        assert_eq!(find(&v), None);
+        assert_eq!(find(&[1.0f32; 10]), None);
+    }
+}

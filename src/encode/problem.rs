@@ -1,0 +1,154 @@
+//! What there is to encode: values, mask, and the promise in absolute terms.
+
+use crate::array::{ArrayView, Element};
+use crate::config::{Bound, Config};
+use crate::entropy::{mask::code, range::Encoder};
+use crate::error::{Result, invalid};
+use crate::format::{Geometry, Writer, class};
+
+/// The bound, free of the range.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Target {
+    /// Every value within this distance.
+    MaxAbs(f64),
+    /// Root mean square error at most this.
+    Rmse(f64),
+    /// Every bit.
+    Lossless,
+}
+
+/// An array to encode. Masked elements hold a smooth continuation of their neighbours.
+pub(crate) struct Problem<T> {
+    pub(crate) values: Vec<T>,
+    /// Class of each element (`format::class`), if any is not ordinary.
+    pub(crate) classes: Option<Vec<u8>>,
+    pub(crate) fill: Option<T>,
+    pub(crate) geometry: Geometry,
+    pub(crate) target: Target,
+    /// Least and greatest ordinary value; `None` when there is none.
+    pub(crate) extremes: Option<(T, T)>,
+    /// Number of ordinary values.
+    pub(crate) count: usize,
+}
+
+impl<T: Element> Problem<T> {
+    pub(crate) fn new(array: &ArrayView<'_>, config: &Config, geometry: Geometry) -> Result<Self> {
+        let fill = fill_value::<T>(config)?;
+        let mut values: Vec<T> = array.iter::<T>().collect();
+        let classes = classify(&values, fill);
+        let ordinary = |i: &usize| classes.as_ref().is_none_or(|c| c[*i] == 0);
+        let mut extremes: Option<(T, T)> = None;
+        let mut count = 0;
+        for i in (0..values.len()).filter(ordinary) {
+            let v = values[i];
+            let (lo, hi) = extremes.get_or_insert((v, v));
+            if v < *lo {
+                *lo = v;
+            }
+            if v > *hi {
+                *hi = v;
+            }
+            count += 1;
+        }
+        let range = extremes.map_or(0.0, |(lo, hi)| hi.to_f64() - lo.to_f64());
+        let target = resolve::<T>(config.bound, range)?;
+        if let (Some(classes), Some((lo, _))) = (&classes, extremes) {
+            continue_smoothly(&mut values, classes, geometry.width, lo);
+        }
+        Ok(Self { values, classes, fill, geometry, target, extremes, count })
+    }
+
+    /// Greatest minus least ordinary value.
+    pub(crate) fn range(&self) -> f64 {
+        self.extremes.map_or(0.0, |(lo, hi)| hi.to_f64() - lo.to_f64())
+    }
+
+    /// True when element `i` is neither masked nor special.
+    pub(crate) fn ordinary(&self, i: usize) -> bool {
+        self.classes.as_ref().is_none_or(|c| c[i] == 0)
+    }
+
+    /// The mask section; empty without a mask.
+    pub(crate) fn mask_section(&self) -> Vec<u8> {
+        let Some(classes) = &self.classes else { return Vec::new() };
+        let mut w = Writer::default();
+        w.u8(u8::from(self.fill.is_some()));
+        if let Some(fill) = self.fill {
+            write_value(&mut w, fill);
+        }
+        let mut e = Encoder::new();
+        code(&mut e, &mut classes.clone(), &self.geometry);
+        w.bytes(&e.finish());
+        w.0
+    }
+}
+
+/// One value in little-endian bytes.
+pub(crate) fn write_value<T: Element>(w: &mut Writer, v: T) {
+    w.bytes(bytemuck::bytes_of(&if cfg!(target_endian = "big") { v.swap() } else { v }));
+}
+
+fn fill_value<T: Element>(config: &Config) -> Result<Option<T>> {
+    match &config.fill_value {
+        None => Ok(None),
+        Some(b) => match bytemuck::try_pod_read_unaligned(b) {
+            Ok(v) => Ok(Some(v)),
+            Err(_) => {
+                invalid(format!("fill value has {} bytes, an element of {} has {}", b.len(), T::DTYPE, size_of::<T>()))
+            }
+        },
+    }
+}
+
+/// Classes of the elements, unless all are ordinary.
+fn classify<T: Element>(values: &[T], fill: Option<T>) -> Option<Vec<u8>> {
+    let one = |v: T| {
+        if T::DTYPE.is_float() {
+            let f = v.to_f64();
+            if f.is_nan() {
+                return class::NAN;
+            }
+            if f.is_infinite() {
+                return if f > 0.0 { class::PLUS_INFINITY } else { class::MINUS_INFINITY };
+            }
+        }
+        if fill.is_some_and(|f| f.same(v)) { class::FILL } else { 0 }
+    };
+    let first = values.iter().position(|&v| one(v) != 0)?;
+    let mut classes = vec![0; values.len()];
+    for (c, &v) in classes[first..].iter_mut().zip(&values[first..]) {
+        *c = one(v);
+    }
+    Some(classes)
+}
+
+/// Masked elements take the value before them in their row, or the one above, or the first after.
+fn continue_smoothly<T: Element>(values: &mut [T], classes: &[u8], width: usize, start: T) {
+    let mut last = classes.iter().position(|&c| c == 0).map_or(start, |i| values[i]);
+    for i in 0..values.len() {
+        if classes[i] == 0 {
+            last = values[i];
+            continue;
+        }
+        if i % width == 0 && i >= width {
+            last = values[i - width];
+        }
+        values[i] = last;
+    }
+}
+
+fn resolve<T: Element>(bound: Bound, range: f64) -> Result<Target> {
+    if !T::DTYPE.is_float() {
+        return match bound {
+            Bound::Lossless => Ok(Target::Lossless),
+            Bound::MaxAbs(e) if e < 1.0 => Ok(Target::Lossless),
+            Bound::MaxAbs(e) => Ok(Target::MaxAbs(e)),
+            _ => invalid(format!("bound {} is not for {}: integers take max_abs or lossless", bound.kind(), T::DTYPE)),
+        };
+    }
+    Ok(match bound.resolve(range) {
+        Bound::MaxAbs(e) => Target::MaxAbs(e),
+        Bound::Rmse(e) => Target::Rmse(e),
+        _ => Target::Lossless,
+    })
+}

@@ -1,0 +1,317 @@
+//! The lattice coder: integers on a grid, predicted from their neighbours, residuals coded.
+//! One model for both directions, fed row by row; all arithmetic wraps, so that any integers survive.
+
+use super::mixer::Prob;
+use super::predict::{Predictor, WEIGHT_BITS};
+use super::range::Coder;
+use super::residual::{Context, Residuals, level};
+use crate::format::Geometry;
+
+/// Columns that a row has before and after its own.
+const PAD: usize = 3;
+/// Neighbours in the slice, and with those in the slice before.
+const NEAR: usize = 10;
+const DEEP: usize = 16;
+/// Row length of one-dimensional arrays.
+const RIBBON: usize = 256;
+/// Fraction bits that a prediction keeps.
+const PHASE_BITS: u32 = 3;
+
+/// Values of a row with `PAD` columns on either side; `small` is the same, scaled for learning.
+#[derive(Clone)]
+struct Row {
+    q: Vec<i64>,
+    small: Vec<i32>,
+    /// Magnitude of the residuals.
+    size: Vec<u64>,
+    /// Sign of the residuals: 0, 1 positive, 2 negative.
+    sign: Vec<u8>,
+}
+
+impl Row {
+    fn new(width: usize) -> Self {
+        let n = width + 2 * PAD;
+        Self { q: vec![0; n], small: vec![0; n], size: vec![0; n], sign: vec![0; n] }
+    }
+    /// Fill the padding from the row itself: around the globe, or the end repeated.
+    fn close(&mut self, width: usize, periodic: bool, shift: u32) {
+        for i in 0..PAD {
+            let (left, right) = if periodic {
+                (PAD + (width * PAD + i - PAD) % width, PAD + i % width)
+            } else {
+                (PAD, PAD + width - 1)
+            };
+            self.q[i] = self.q[left];
+            self.size[i] = self.size[left];
+            self.q[PAD + width + i] = self.q[right];
+            self.size[PAD + width + i] = self.size[right];
+        }
+        for (s, &q) in self.small.iter_mut().zip(&self.q) {
+            *s = (q >> shift) as i32;
+        }
+    }
+}
+
+/// The state of a lattice stream.
+pub(crate) struct Lattice {
+    width: usize,
+    height: usize,
+    len: usize,
+    /// One-dimensional: each row goes on where the one above ended.
+    ribbon: bool,
+    periodic: bool,
+    shift: u32,
+    near: Predictor<NEAR>,
+    deep: Option<Predictor<DEEP>>,
+    residuals: Residuals,
+    flat: [Prob; 16],
+    /// The row that is coded and the two before it.
+    rows: [Row; 3],
+    /// Rows y - 1, y, y + 1 of the slice before.
+    before: [Row; 3],
+    /// The slice before: values and levels of residuals, replaced row by row as they fall out of use.
+    plane: Vec<i64>,
+    sizes: Vec<u8>,
+    slice: usize,
+    y: usize,
+}
+
+impl Lattice {
+    /// `shift` scales differences for learning: those of typical size should be some hundreds or less.
+    pub(crate) fn new(geometry: &Geometry, shift: u32) -> Self {
+        let ribbon = geometry.height == 1 && geometry.outer.is_empty();
+        let len = geometry.width;
+        let width = if ribbon { len.min(RIBBON) } else { len };
+        let height = if ribbon { len.div_ceil(RIBBON) } else { geometry.height };
+        let periodic = geometry.periodic && !ribbon;
+        let deep = geometry.slices() > 1;
+        // Where nothing is learned: west + north - north-west; or the same in the slice before.
+        let mut near = [0.0; NEAR];
+        (near[0], near[1]) = if ribbon { (0.0, 0.0) } else { (1.0, -1.0) };
+        let mut below = [0.0; DEEP];
+        (below[0], below[1]) = (0.5, -0.5);
+        (below[NEAR], below[NEAR + 1]) = (0.5, -0.5);
+        let plane = if deep { geometry.plane() } else { 0 };
+        Self {
+            width,
+            height,
+            len: if ribbon { len } else { width * height },
+            ribbon,
+            periodic,
+            shift: shift.min(63),
+            near: Predictor::new(width, periodic, near),
+            deep: deep.then(|| Predictor::new(width, periodic, below)),
+            residuals: Residuals::new(),
+            flat: [Prob::new(2048, 4); 16],
+            rows: std::array::from_fn(|_| Row::new(width)),
+            before: std::array::from_fn(|_| Row::new(width)),
+            plane: vec![0; plane],
+            sizes: vec![0; plane],
+            slice: 0,
+            y: 0,
+        }
+    }
+
+    /// Length of the next row; rows follow each other in the array's order.
+    pub(crate) fn row_len(&self) -> usize {
+        (self.len - self.y * self.width).min(self.width)
+    }
+
+    /// Code the next row. Elements that `masked` are not coded.
+    pub(crate) fn row<C: Coder>(&mut self, coder: &mut C, q: &mut [i64], masked: Option<&[u8]>) {
+        self.open();
+        let n = q.len().min(self.width);
+        if self.slice > 0 {
+            self.code_row::<C, true>(coder, &mut q[..n], masked);
+        } else {
+            self.code_row::<C, false>(coder, &mut q[..n], masked);
+        }
+        if n == self.width {
+            self.learn();
+        }
+        self.keep();
+        self.y += 1;
+        if self.y == self.height {
+            self.y = 0;
+            self.slice += 1;
+        }
+    }
+
+    /// Bring the rows above and the rows of the slice before in place.
+    fn open(&mut self) {
+        let (width, periodic, shift) = (self.width, self.periodic, self.shift);
+        if self.slice > 0 {
+            if self.y > 0 {
+                self.before.rotate_left(1);
+            }
+            let load = |row: &mut Row, y: usize, plane: &[i64], sizes: &[u8]| {
+                let at = y * width;
+                row.q[PAD..PAD + width].copy_from_slice(&plane[at..at + width]);
+                for (s, &v) in row.size[PAD..].iter_mut().zip(&sizes[at..at + width]) {
+                    *s = magnitude(v);
+                }
+                row.close(width, periodic, shift);
+            };
+            if self.y == 0 {
+                load(&mut self.before[1], 0, &self.plane, &self.sizes);
+                self.before[0] = self.before[1].clone();
+            }
+            load(&mut self.before[2], (self.y + 1).min(self.height - 1), &self.plane, &self.sizes);
+            if self.y == 0 {
+                // Above the first row: the first row of the slice before.
+                self.rows[1] = self.before[1].clone();
+                self.rows[2] = self.before[1].clone();
+            }
+        }
+        let [row, north, _] = &mut self.rows;
+        row.q[..PAD].copy_from_slice(&north.q[..PAD]);
+        row.small[..PAD].copy_from_slice(&north.small[..PAD]);
+        row.size[..PAD].copy_from_slice(&north.size[..PAD]);
+        if self.ribbon {
+            // A ribbon goes on where the row above ended.
+            row.q[..PAD].copy_from_slice(&north.q[width..width + PAD]);
+            row.small[..PAD].copy_from_slice(&north.small[width..width + PAD]);
+            row.size[..PAD].copy_from_slice(&north.size[width..width + PAD]);
+        }
+    }
+
+    fn code_row<C: Coder, const BEFORE: bool>(&mut self, coder: &mut C, q: &mut [i64], masked: Option<&[u8]>) {
+        let [row, north, north2] = &mut self.rows;
+        let (n1, n2) = (&north.q[..], &north2.q[..]);
+        let [b0, b1, b2] = &self.before;
+        for (x, value) in q.iter_mut().enumerate() {
+            let p = x + PAD;
+            let west = row.q[p - 1];
+            let (n, nw, ne) = (n1[p], n1[p - 1], n1[p + 1]);
+            if masked.is_some_and(|m| m.get(x).is_some_and(|&m| m != 0)) {
+                row.q[p] = west.wrapping_add(n.wrapping_sub(west) >> 1);
+                row.size[p] = row.size[p - 1];
+                row.sign[p] = 0;
+                *value = row.q[p];
+                continue;
+            }
+            let (size1, size2) = (&north.size[..], &north2.size[..]);
+            if west == n && n == nw && n == ne {
+                let quiet = size1[p] | size1[p + 1] | row.size[p - 1] == 0;
+                let mut context = usize::from(quiet) | usize::from(n2[p] == n && n2[p + 1] == n) << 1;
+                if BEFORE {
+                    context |= 4 | usize::from(b1.q[p] == west && b1.q[p + 1] == west) << 3;
+                } else {
+                    context |= usize::from(row.q[p - 2] == west && n1[p + 2] == n) << 3;
+                }
+                if !self.flat[context].code(coder, *value != west) {
+                    row.q[p] = west;
+                    row.size[p] = 0;
+                    row.sign[p] = 0;
+                    *value = west;
+                    continue;
+                }
+            }
+            let mut taps = [0i64; DEEP];
+            taps[..NEAR].copy_from_slice(&[
+                n,
+                nw,
+                ne,
+                row.q[p - 2],
+                n2[p],
+                n1[p - 2],
+                n1[p + 2],
+                n2[p - 1],
+                n2[p + 1],
+                row.q[p - 3],
+            ]);
+            let mut sum = 0i64;
+            if BEFORE {
+                taps[NEAR..].copy_from_slice(&[b1.q[p], b1.q[p - 1], b1.q[p + 1], b0.q[p], b2.q[p], b2.q[p + 1]]);
+                if let Some(deep) = &self.deep {
+                    for (&w, &t) in deep.weights(x).iter().zip(&taps) {
+                        sum = sum.wrapping_add(i64::from(w).wrapping_mul(t.wrapping_sub(west)));
+                    }
+                }
+            } else {
+                for (&w, &t) in self.near.weights(x).iter().zip(&taps) {
+                    sum = sum.wrapping_add(i64::from(w).wrapping_mul(t.wrapping_sub(west)));
+                }
+            }
+            let eighths = sum >> (WEIGHT_BITS - PHASE_BITS);
+            let sizes = (row.size[p - 1], size1[p]);
+            let diagonal = size1[p - 1] + size1[p + 1];
+            let before = if BEFORE { b1.size[p] } else { size2[p] };
+            let energy = 2 * sizes.0 + 2 * sizes.1 + diagonal + row.size[p - 2] + before;
+            let context = Context {
+                energy,
+                west: sizes.0,
+                north: sizes.1,
+                diagonal: diagonal / 2,
+                before,
+                signs: usize::from(row.sign[p - 1]) * 3 + usize::from(north.sign[p]),
+                phase: (eighths & 7) as usize,
+            };
+            let half = if super::residual::low_bits(energy) == 0 { 4 } else { 8 };
+            let predicted = west.wrapping_add(eighths.wrapping_add(half) >> PHASE_BITS);
+            let r = self.residuals.code(coder, value.wrapping_sub(predicted), &context);
+            *value = predicted.wrapping_add(r);
+            row.q[p] = *value;
+            row.size[p] = r.unsigned_abs().min(1 << 48);
+            row.sign[p] = if r == 0 { 0 } else { 1 + u8::from(r < 0) };
+        }
+    }
+
+    /// Fit the weights to the row just coded.
+    fn learn(&mut self) {
+        let [row, n, m] = &mut self.rows;
+        for (s, &q) in row.small.iter_mut().zip(&row.q) {
+            *s = (q >> self.shift) as i32;
+        }
+        let target = &row.small[PAD..];
+        let west = &row.small[PAD - 1..];
+        let near: [&[i32]; NEAR] = [
+            &n.small[PAD..],
+            &n.small[PAD - 1..],
+            &n.small[PAD + 1..],
+            &row.small[PAD - 2..],
+            &m.small[PAD..],
+            &n.small[PAD - 2..],
+            &n.small[PAD + 2..],
+            &m.small[PAD - 1..],
+            &m.small[PAD + 1..],
+            &row.small[PAD - 3..],
+        ];
+        match &mut self.deep {
+            Some(deep) if self.slice > 0 => {
+                let [b0, b1, b2] = &self.before;
+                let below = [
+                    &b1.small[PAD..],
+                    &b1.small[PAD - 1..],
+                    &b1.small[PAD + 1..],
+                    &b0.small[PAD..],
+                    &b2.small[PAD..],
+                    &b2.small[PAD + 1..],
+                ];
+                deep.learn(std::array::from_fn(|i| if i < NEAR { near[i] } else { below[i - NEAR] }), target, west);
+            }
+            _ => self.near.learn(near, target, west),
+        }
+    }
+
+    /// Close the row, hand the one above to the slice's memory, and turn the rows round.
+    fn keep(&mut self) {
+        let (width, periodic, shift) = (self.width, self.periodic, self.shift);
+        self.rows[0].close(width, periodic, shift);
+        if !self.plane.is_empty() {
+            // Row y of the slice before is in `before`; its memory is free.
+            let at = self.y * width;
+            self.plane[at..at + width].copy_from_slice(&self.rows[0].q[PAD..PAD + width]);
+            for (s, &v) in self.sizes[at..at + width].iter_mut().zip(&self.rows[0].size[PAD..]) {
+                *s = level(v) as u8;
+            }
+        }
+        self.rows.rotate_right(1);
+    }
+}
+
+/// The least magnitude of a level.
+fn magnitude(level: u8) -> u64 {
+    let v = u64::from(level);
+    if v < 4 { v } else { (4 + (v & 3)) << (v / 4 - 1) }
+}

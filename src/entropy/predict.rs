@@ -1,0 +1,222 @@
+//! Backward-adaptive linear prediction of integers on a grid.
+//!
+//! Each cell of 32 columns has its own weights, fitted by least squares to the rows already coded
+//! (Wu, Barthel & Zhang, "Piecewise 2D autoregression for predictive image coding", 1998). Weights
+//! are solved once a row, from earlier rows only, with IEEE + - * / in a fixed order, and rounded to
+//! integers, so that both sides have the same on every machine.
+
+/// Columns of a cell.
+const CELL: usize = 32;
+/// Cells solved side by side.
+const LANES: usize = 4;
+/// Fraction bits of a weight.
+pub(crate) const WEIGHT_BITS: u32 = 16;
+/// Differences are held to this, so that the products of a cell's row fit `i32`.
+const CLAMP: i32 = 8190;
+/// What each row leaves of the rows before it.
+const KEEP: f64 = 0.875;
+
+type Lanes = [f64; LANES];
+
+/// Weights of `N` neighbours, as differences to the western one.
+pub(crate) struct Predictor<const N: usize> {
+    width: usize,
+    cells: usize,
+    periodic: bool,
+    /// Per cell: the products of differences, lower triangle row by row; row `N` is the target's.
+    products: Vec<f64>,
+    weights: Vec<[i32; N]>,
+    prior: [f64; N],
+    /// Differences of the row that is learned: cell, neighbour, column.
+    samples: Vec<[i16; CELL]>,
+}
+
+/// Place of the pair (i, j), j <= i, in a lower triangle.
+const fn at(i: usize, j: usize) -> usize {
+    i * (i + 1) / 2 + j
+}
+
+impl<const N: usize> Predictor<N> {
+    /// Products kept of a cell: all pairs but the target with itself.
+    const PAIRS: usize = at(N, N);
+
+    /// `prior`: the weights where nothing has been learned.
+    pub(crate) fn new(width: usize, periodic: bool, prior: [f64; N]) -> Self {
+        let cells = width.div_ceil(CELL);
+        Self {
+            width,
+            cells,
+            periodic,
+            products: vec![0.0; cells * Self::PAIRS],
+            weights: vec![prior.map(fixed); cells],
+            prior,
+            samples: vec![[0; CELL]; cells * (N + 1)],
+        }
+    }
+
+    /// Weights at a column.
+    #[inline]
+    pub(crate) fn weights(&self, x: usize) -> &[i32; N] {
+        &self.weights[x / CELL]
+    }
+
+    /// Learn a row. `neighbours[t][x]` and `target[x]` are values scaled to fit 32 bits, `west[x]` what
+    /// they are differences to; each at least as long as the row.
+    pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], target: &[i32], west: &[i32]) {
+        for t in 0..=N {
+            let source = if t < N { neighbours[t] } else { target };
+            let pairs = source[..self.width].chunks(CELL).zip(west[..self.width].chunks(CELL));
+            for (cell, (s, w)) in pairs.enumerate() {
+                for ((o, &s), &w) in self.samples[cell * (N + 1) + t].iter_mut().zip(s).zip(w) {
+                    *o = s.wrapping_sub(w).clamp(-CLAMP, CLAMP) as i16;
+                }
+            }
+        }
+        for (samples, products) in self.samples.chunks_exact(N + 1).zip(self.products.chunks_exact_mut(Self::PAIRS)) {
+            let mut k = 0;
+            for i in 0..=N {
+                for j in 0..=i.min(N - 1) {
+                    products[k] = products[k] * KEEP + f64::from(dot(&samples[i], &samples[j]));
+                    k += 1;
+                }
+            }
+        }
+        self.solve();
+    }
+
+    /// New weights for every cell from its own products and those of the cells beside it.
+    fn solve(&mut self) {
+        let mut m = vec![[0.0; LANES]; Self::PAIRS];
+        for first in (0..self.cells).step_by(LANES) {
+            for lane in 0..LANES {
+                let cell = (first + lane).min(self.cells - 1);
+                let (before, after) = if self.periodic {
+                    ((cell + self.cells - 1) % self.cells, (cell + 1) % self.cells)
+                } else {
+                    (cell.saturating_sub(1), (cell + 1).min(self.cells - 1))
+                };
+                let part = |c: usize| &self.products[c * Self::PAIRS..][..Self::PAIRS];
+                for (((m, a), b), c) in m.iter_mut().zip(part(before)).zip(part(cell)).zip(part(after)) {
+                    m[lane] = a + b + c;
+                }
+            }
+            let solved = self.solve_lanes(&mut m);
+            for lane in 0..LANES.min(self.cells - first) {
+                let w: [f64; N] = std::array::from_fn(|i| solved[i][lane]);
+                let sane = w.iter().all(|v| v.abs() < 64.0);
+                self.weights[first + lane] = if sane { w } else { self.prior }.map(fixed);
+            }
+        }
+    }
+
+    /// Solve (A + ridge) w = b + ridge * prior by LDL^T; `m` holds A, then b, and is overwritten.
+    fn solve_lanes(&self, m: &mut [Lanes]) -> [Lanes; N] {
+        let each = |f: &dyn Fn(usize) -> f64| -> Lanes { std::array::from_fn(f) };
+        let mut trace = [0.0; LANES];
+        for i in 0..N {
+            for l in 0..LANES {
+                trace[l] += m[at(i, i)][l];
+            }
+        }
+        let ridge = each(&|l| trace[l] * (RIDGE / N as f64) + RIDGE_FLOOR);
+        let mut w: [Lanes; N] = [[0.0; LANES]; N];
+        for i in 0..N {
+            for l in 0..LANES {
+                m[at(i, i)][l] += ridge[l];
+                w[i][l] = m[at(N, i)][l] + ridge[l] * self.prior[i];
+            }
+        }
+        let mut inverse = [[0.0; LANES]; N];
+        let mut scaled = [[0.0; LANES]; N];
+        for i in 0..N {
+            // Row i of L: m(i, j) becomes L(i, j) * D(j) first, then L(i, j).
+            for j in 0..i {
+                let mut s = m[at(i, j)];
+                for k in 0..j {
+                    let (a, b) = (scaled[k], m[at(j, k)]);
+                    for l in 0..LANES {
+                        s[l] -= a[l] * b[l];
+                    }
+                }
+                scaled[j] = s;
+            }
+            let mut d = m[at(i, i)];
+            for j in 0..i {
+                for l in 0..LANES {
+                    let f = scaled[j][l] * inverse[j][l];
+                    d[l] -= scaled[j][l] * f;
+                    m[at(i, j)][l] = f;
+                }
+            }
+            for l in 0..LANES {
+                // Rounding may leave nothing of a pivot; the ridge is its least value.
+                inverse[i][l] = 1.0 / if d[l] > ridge[l] * 0.5 { d[l] } else { ridge[l] };
+            }
+            for j in 0..i {
+                for l in 0..LANES {
+                    w[i][l] -= m[at(i, j)][l] * w[j][l];
+                }
+            }
+        }
+        for i in (0..N).rev() {
+            for l in 0..LANES {
+                w[i][l] *= inverse[i][l];
+            }
+            for j in i + 1..N {
+                for l in 0..LANES {
+                    w[i][l] -= m[at(j, i)][l] * w[j][l];
+                }
+            }
+        }
+        w
+    }
+}
+
+/// Ridge as a part of the mean squared difference, and its least value.
+const RIDGE: f64 = 1e-4;
+const RIDGE_FLOOR: f64 = 4.0;
+
+/// To fixed point, nearest.
+fn fixed(w: f64) -> i32 {
+    let v = w * f64::from(1 << WEIGHT_BITS);
+    (if v < 0.0 { v - 0.5 } else { v + 0.5 }) as i32
+}
+
+#[inline]
+fn dot(a: &[i16; CELL], b: &[i16; CELL]) -> i32 {
+    let mut s = 0i32;
+    for (&a, &b) in a.iter().zip(b) {
+        s = s.wrapping_add(i32::from(a) * i32::from(b));
+    }
+    s
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learns_a_linear_law() {
+        // target = west + 0.75 a - 0.25 b, with a and b differences to west.
+        let width = 100;
+        let mut p = Predictor::<2>::new(width, false, [0.0, 0.0]);
+        let mut s = 1u32;
+        for _ in 0..20 {
+            let mut row = || -> Vec<i32> {
+                (0..width)
+                    .map(|_| {
+                        s = s.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        (s >> 20) as i32
+                    })
+                    .collect()
+            };
+            let (w, a, b) = (row(), row(), row());
+            let t: Vec<i32> = (0..width).map(|x| w[x] + (3 * (a[x] - w[x]) - (b[x] - w[x])) / 4).collect();
+            p.learn([&a, &b], &t, &w);
+        }
+        for x in 0..width {
+            let [a, b] = p.weights(x).map(f64::from);
+            assert!((a / 65_536.0 - 0.75).abs() < 2e-3 && (b / 65_536.0 + 0.25).abs() < 2e-3, "{a} {b}");
+        }
+    }
+}
