@@ -21,8 +21,6 @@ LIBRARIES := build-essential pkg-config libhdf5-dev libnetcdf-dev
 READERS := netcdf-bin python3 python3-netcdf4
 TEST_TOOLS := netcdf-bin hdf5-tools cdo nco python3-venv
 
-export HIHA_TARGET_DIR := $(TARGET)
-
 .PHONY: build test lint unit programs doc fuzz-build demo bench install fuzz packages-build packages-test packages-demo
 .DEFAULT_GOAL := build
 
@@ -47,7 +45,10 @@ unit:
 # Real programs read what `hiha` and the plugin write.
 programs: $(VENV)/ready
 	cargo build --workspace $(FEATURES)
-	$(VENV)/bin/python -m pytest -q $(wildcard tests/programs tests/hdf5 tests/zarr)
+	mkdir -p build/plugin
+	cp $(DEBUG)/libh5zhiha.so build/plugin/
+	HIHA=$(DEBUG)/hiha HIHA_PLUGIN_DIR=build/plugin $(VENV)/bin/python -m pytest -q tests/programs
+	HIHA=$(DEBUG)/hiha HIHA_PLUGIN_DIR=build/plugin $(VENV)/bin/python -m pytest -q tests/hdf5
 
 $(VENV)/ready: tests/requirements.txt
 	python3 -m venv $(VENV)

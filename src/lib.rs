@@ -42,3 +42,8 @@ pub use inspect::{Info, inspect};
 
 /// Id of the HDF5 filter: in the private range until one is registered with The HDF Group.
 pub const HDF5_FILTER_ID: u32 = 0x8848;
+
+/// The README's code is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

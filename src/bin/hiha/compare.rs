@@ -75,6 +75,8 @@ impl Expect {
 pub(crate) struct Compared {
     pub(crate) var: Var,
     pub(crate) metrics: Metrics,
+    /// Bytes that it takes in B.
+    stored_bytes: u64,
     /// Index of the largest error.
     pub(crate) worst: Vec<usize>,
 }
@@ -82,7 +84,7 @@ pub(crate) struct Compared {
 /// Run; true when the shapes agree and every expectation is met.
 pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
     let (a, b) = (Source::open(&args.a)?, Source::open(&args.b)?);
-    let (in_a, in_b) = (a.variables(), b.variables());
+    let (in_a, in_b) = (a.variables()?, b.variables()?);
     if let Some(name) = args.vars.iter().find(|n| !in_a.iter().any(|v| v.name == **n)) {
         bail!("{} has no numeric variable {name}", args.a.display());
     }
@@ -151,7 +153,7 @@ fn compare(a: &Source, b: &Source, var: &Var, other: &Var) -> Result<Compared> {
         total.merge(&part);
         Ok(())
     })?;
-    Ok(Compared { var: var.clone(), metrics: total, worst })
+    Ok(Compared { var: var.clone(), metrics: total, stored_bytes: other.stored_bytes, worst })
 }
 
 fn position_of_largest(var: &Var, x: &[u8], y: &[u8]) -> usize {
@@ -195,14 +197,18 @@ fn for_each_block(shape: &[usize], block: &[usize], mut f: impl FnMut(&[usize], 
     }
 }
 
-const HEADING: &str =
-    "variable          shape                 max error    max/range         RMSE        NRMSE  PSNR dB  differing";
+const HEADING: &str = "variable          shape                 max error    max/range         RMSE        NRMSE  PSNR dB  differing    ratio";
+
+/// Bytes in memory over bytes in B.
+fn ratio(c: &Compared) -> f64 {
+    (c.metrics.total * c.var.dtype.size() as u64) as f64 / c.stored_bytes as f64
+}
 
 fn row(c: &Compared) -> String {
     let m = &c.metrics;
     let shape = c.var.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
     format!(
-        "{:<16}  {:<18}  {:>11.4e}  {:>11.4e}  {:>11.4e}  {:>11.4e}  {:>7.2}  {:>9}",
+        "{:<16}  {:<18}  {:>11.4e}  {:>11.4e}  {:>11.4e}  {:>11.4e}  {:>7.2}  {:>9}  {:>7.2}",
         c.var.name,
         shape,
         m.max_abs,
@@ -210,7 +216,8 @@ fn row(c: &Compared) -> String {
         m.rmse(),
         m.nrmse(),
         m.psnr(),
-        m.changed
+        m.changed,
+        ratio(c)
     )
 }
 
@@ -222,6 +229,7 @@ fn json(c: &Compared) -> serde_json::Value {
         "max_abs": m.max_abs, "max_rel": finite(m.max_rel()), "rmse": m.rmse(), "nrmse": finite(m.nrmse()),
         "psnr": finite(m.psnr()), "range": m.range(), "changed": m.changed, "non_finite": m.non_finite,
         "fill": m.fill, "mismatches": m.mismatches(), "worst": c.worst,
+        "bytes_a": c.var.stored_bytes, "bytes_b": c.stored_bytes, "ratio": finite(ratio(c)),
     })
 }
 
@@ -254,7 +262,8 @@ fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
         (start[d], count[d]) = (0, c.var.shape[d]);
     }
     let slice = (0..start.len()).filter(|d| ![rows_dim, columns_dim].contains(d));
-    let slice: Vec<String> = slice.map(|d| format!("{} {}", c.var.dims[d], start[d])).collect();
+    let slice: Vec<String> =
+        slice.map(|d| format!("{} index {} of {}", c.var.dims[d], start[d], c.var.shape[d])).collect();
     let read = |source: &Source| -> Result<Vec<f64>> {
         let bytes = source.read(&c.var, &start, &count)?;
         let fill = c.var.fill_value.as_deref();
@@ -273,7 +282,7 @@ fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
         columns: c.var.shape[columns_dim],
         vertical: axis(rows_dim),
         horizontal: axis(columns_dim),
-        title: format!("{}{}{}", c.var.name, if slice.is_empty() { "" } else { ",  " }, slice.join(", ")),
+        title: format!("{}{}{}", c.var.name, if slice.is_empty() { "" } else { ", " }, slice.join(", ")),
         subtitle: format!(
             "whole variable: max error {} {unit}   RMSE {} {unit}   NRMSE {}   PSNR {:.1} dB",
             plot::number(m.max_abs),

@@ -39,6 +39,8 @@ pub(crate) struct Var {
     pub(crate) chunks: Option<Vec<usize>>,
     pub(crate) fill_value: Option<Vec<u8>>,
     pub(crate) units: Option<String>,
+    /// Bytes that it takes in the file.
+    pub(crate) stored_bytes: u64,
 }
 
 /// A file open for reading.
@@ -52,21 +54,26 @@ impl Source {
     }
 
     /// The numeric variables with at least one element, in file order.
-    pub(crate) fn variables(&self) -> Vec<Var> {
+    ///
+    /// # Errors
+    /// When the file cannot tell how many bytes a variable takes.
+    pub(crate) fn variables(&self) -> Result<Vec<Var>> {
         let model = self.file.model();
         let numeric = model.variables.iter().enumerate().filter(|(_, v)| v.len() > 0);
         numeric
             .filter_map(|(index, v)| {
-                Some(Var {
+                let dtype = v.number()?;
+                Some(self.file.stored_bytes(index).map(|stored_bytes| Var {
                     index,
                     name: v.path.clone(),
-                    dtype: v.number()?,
+                    dtype,
                     dims: model.dim_names(v).into_iter().map(str::to_owned).collect(),
                     shape: v.shape.clone(),
                     chunks: v.chunks.clone(),
                     fill_value: plan::fill_value(v),
                     units: v.attribute("units").and_then(dataset::Attribute::text),
-                })
+                    stored_bytes,
+                }))
             })
             .collect()
     }

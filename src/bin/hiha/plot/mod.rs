@@ -148,7 +148,8 @@ fn colour_bar(root: &Area<'_>, scale: Scale, unit: &str, place: Place) -> Result
     for py in 0..place.height {
         let part = 1.0 - (f64::from(py) + 0.5) / f64::from(place.height);
         let colour = scale.colour(scale.low + part * (scale.high - scale.low));
-        root.draw(&Rectangle::new([(x, place.y + py), (x + width, place.y + py)], colour.filled())).map_err(drawing)?;
+        root.draw(&Rectangle::new([(x, place.y + py), (x + width, place.y + py + 1)], colour.filled()))
+            .map_err(drawing)?;
     }
     let frame = [(x - 1, place.y - 1), (x + width + 1, place.y + place.height)];
     root.draw(&Rectangle::new(frame, INK)).map_err(drawing)?;
@@ -158,7 +159,7 @@ fn colour_bar(root: &Area<'_>, scale: Scale, unit: &str, place: Place) -> Result
         let label = number(scale.low);
         return text(root, &label, (x + width + 10, place.y + place.height / 2), 17, INK, HPos::Left, VPos::Center);
     }
-    let step = round_step(span, (place.height / 55).clamp(2, 6) as usize);
+    let step = round_step(span, (place.height / 45).clamp(3, 10) as usize);
     let mut k = (scale.low / step - 1e-9).ceil();
     while k * step <= scale.high + 1e-9 * step {
         let part = (k * step - scale.low) / span;
