@@ -10,7 +10,7 @@ mod trig;
 pub(crate) use isa::Isa;
 pub(crate) use lapped::{forward_image, inverse_image, transform_outer};
 pub(crate) use parallel::for_each_part;
-pub(crate) use tables::{Dct, Kind, dct, window};
+pub(crate) use tables::{Dct, Kind};
 
 /// Longest block that is transformed.
 pub(crate) const MAX_BLOCK: usize = 35;

@@ -135,10 +135,10 @@ fn choose<T: Element>(problem: &Problem<T>) -> Mapping {
         Target::Rmse(limit) => Some(rmse_step(problem, limit)),
     }
     .filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
-    if let (Some(p), Target::Lossless) = (packing, problem.target) {
-        if !p.exact {
-            return nudged(problem, p).unwrap_or(exact);
-        }
+    if let (Some(p), Target::Lossless) = (packing, problem.target)
+        && !p.exact
+    {
+        return nudged(problem, p).unwrap_or(exact);
     }
     if let Some(p) = packing {
         let multiple = match problem.target {

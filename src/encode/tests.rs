@@ -1,6 +1,6 @@
 //! The whole codec: every type, bound and kind of trouble comes back as promised.
 
-use crate::{ArrayView, Bound, ByteOrder, Config, Element, Error, decode, decode_into, encode, inspect};
+use crate::{ArrayView, Bound, ByteOrder, Coder, Config, Element, Error, decode, decode_into, encode, inspect};
 
 fn noise(seed: u64, i: usize) -> f64 {
     let mut x = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed.wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -119,15 +119,15 @@ fn every_geometry() {
 fn special_values() {
     let shape = [30, 40];
     let mut data = smooth::<f32>(&shape, 5.0);
-    for i in 0..data.len() {
-        data[i] = match (noise(9, i) * 12.0) as u32 {
+    for (i, v) in data.iter_mut().enumerate() {
+        *v = match (noise(9, i) * 12.0) as u32 {
             0 => f32::NAN,
             1 => f32::INFINITY,
             2 => f32::NEG_INFINITY,
             3 => -0.0,
             4 => 1e-40,
             5 => -9999.0,
-            _ => data[i],
+            _ => *v,
         };
     }
     all_bounds(&data, &shape);
@@ -189,15 +189,17 @@ fn impossible_requests_are_refused() {
 #[test]
 fn damaged_payloads_never_panic() {
     // The checksum is made right again, so that the damage reaches the coders.
+    let with = |coder, bound| Config { coder, ..Config::new(bound) };
+    let rough = || (0..1920).map(|i| if noise(8, i) < 0.3 { f32::NAN } else { 1e9 * noise(6, i) as f32 }).collect();
     for (data, config) in [
-        (smooth::<f32>(&[3, 16, 40], 5.0), Config::new(Bound::MaxAbs(1e-3))),
-        (
-            (0..1920).map(|i| if noise(8, i) < 0.3 { f32::NAN } else { 1e9 * noise(6, i) as f32 }).collect(),
-            Config::new(Bound::Lossless),
-        ),
+        (smooth::<f32>(&[3, 16, 40], 5.0), with(Coder::Lattice, Bound::MaxAbs(1e-3))),
+        (smooth::<f32>(&[3, 16, 40], 5.0), with(Coder::Harmonic, Bound::MaxAbs(1e-2))),
+        (rough(), with(Coder::Harmonic, Bound::MaxRel(1e-2))),
+        (rough(), with(Coder::Auto, Bound::Lossless)),
     ] {
         let stream = encode(&ArrayView::new(&data, &[3, 16, 40]).unwrap(), &config).unwrap();
-        assert_eq!(inspect(&stream).unwrap().method, "lattice");
+        let method = if config.coder == Coder::Harmonic { "harmonic" } else { "lattice" };
+        assert_eq!(inspect(&stream).unwrap().method, method);
         for seed in 0..300 {
             let mut bad = stream.clone();
             let end = bad.len() - 4;

@@ -32,11 +32,11 @@ pub(crate) fn code<C: Coder>(coder: &mut C, classes: &mut [u8], geometry: &Geome
             history = 0;
             continue;
         }
-        if let Some(before) = before.filter(|_| above.is_some()) {
-            if like(&mut copies[3 + history], coder, row, before) {
-                history = 1;
-                continue;
-            }
+        if let Some(before) = before.filter(|_| above.is_some())
+            && like(&mut copies[3 + history], coder, row, before)
+        {
+            history = 1;
+            continue;
         }
         history = 2;
         let before = before.unwrap_or(north);

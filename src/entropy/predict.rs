@@ -63,8 +63,7 @@ impl<const N: usize> Predictor<N> {
     /// Learn a row. `neighbours[t][x]` and `target[x]` are values scaled to fit 32 bits, `west[x]` what
     /// they are differences to; each at least as long as the row.
     pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], target: &[i32], west: &[i32]) {
-        for t in 0..=N {
-            let source = if t < N { neighbours[t] } else { target };
+        for (t, source) in neighbours.into_iter().chain([target]).enumerate() {
             let pairs = source[..self.width].chunks(CELL).zip(west[..self.width].chunks(CELL));
             for (cell, (s, w)) in pairs.enumerate() {
                 for ((o, &s), &w) in self.samples[cell * (N + 1) + t].iter_mut().zip(s).zip(w) {
@@ -101,10 +100,10 @@ impl<const N: usize> Predictor<N> {
                 }
             }
             let solved = self.solve_lanes(&mut m);
-            for lane in 0..LANES.min(self.cells - first) {
+            for (lane, weights) in self.weights[first..].iter_mut().take(LANES).enumerate() {
                 let w: [f64; N] = std::array::from_fn(|i| solved[i][lane]);
                 let sane = w.iter().all(|v| v.abs() < 64.0);
-                self.weights[first + lane] = if sane { w } else { self.prior }.map(fixed);
+                *weights = if sane { w } else { self.prior }.map(fixed);
             }
         }
     }

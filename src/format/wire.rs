@@ -13,9 +13,6 @@ impl Writer {
     pub(crate) fn u32(&mut self, v: u32) {
         self.0.extend_from_slice(&v.to_le_bytes());
     }
-    pub(crate) fn f32(&mut self, v: f32) {
-        self.u32(v.to_bits());
-    }
     pub(crate) fn f64(&mut self, v: f64) {
         self.0.extend_from_slice(&v.to_bits().to_le_bytes());
     }
@@ -72,9 +69,6 @@ impl<'a> Reader<'a> {
     }
     pub(crate) fn u32(&mut self, what: &'static str) -> Result<u32> {
         Ok(u32::from_le_bytes(self.array(what)?))
-    }
-    pub(crate) fn f32(&mut self, what: &'static str) -> Result<f32> {
-        Ok(f32::from_bits(self.u32(what)?))
     }
     pub(crate) fn f64(&mut self, what: &'static str) -> Result<f64> {
         Ok(f64::from_bits(u64::from_le_bytes(self.array(what)?)))

@@ -98,7 +98,7 @@ fn damaged_chunks_give_the_core_s_error() {
         .array_to_bytes_codec(codec(Bound::MaxAbs(0.01)))
         .build(store, "/a")
         .unwrap();
-    array.store_chunk(&[0, 0], &field(16, 16)).unwrap();
+    array.store_chunk(&[0, 0], field(16, 16)).unwrap();
     let path = folder.path().join("a/c/0/0");
     let good = std::fs::read(&path).unwrap();
     let read = |bytes: &[u8]| {

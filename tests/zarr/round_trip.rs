@@ -205,7 +205,7 @@ fn a_fresh_process_reads_it() {
         .build(store, "/t")
         .unwrap();
     array.store_metadata().unwrap();
-    array.store_array_subset(&array.subset_all(), &field(ROWS, COLUMNS)).unwrap();
+    array.store_array_subset(&array.subset_all(), field(ROWS, COLUMNS)).unwrap();
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "round_trip::child_reads_the_store", "--nocapture"])
         .env(CHILD, folder.path())

@@ -97,11 +97,12 @@ fn inferred(value: &Value) -> DataType {
 pub(super) fn to_json(of: &str, attributes: &[Attribute], variable: Option<DataType>) -> Result<Map<String, Value>> {
     let (mut map, mut types) = (Map::new(), Map::new());
     for a in attributes {
-        if let ("_FillValue", Some(DataType::Number(d)), Values::Fixed(bytes)) = (&*a.name, variable, &a.values) {
-            if a.dtype == DataType::Number(d) && bytes.len() == d.size() {
-                map.insert(a.name.clone(), fill_to_json(d, bytes));
-                continue;
-            }
+        if let ("_FillValue", Some(DataType::Number(d)), Values::Fixed(bytes)) = (&*a.name, variable, &a.values)
+            && a.dtype == DataType::Number(d)
+            && bytes.len() == d.size()
+        {
+            map.insert(a.name.clone(), fill_to_json(d, bytes));
+            continue;
         }
         let value = match (a.dtype, &a.values) {
             (DataType::Number(d), Values::Fixed(bytes)) => {

@@ -114,18 +114,18 @@ impl Reader {
         let mut name = name.unwrap_or_else(|| format!("dim_{len}"));
         let mut path = self.model.groups[group].path.clone();
         loop {
-            if let Some(g) = self.model.groups.iter().position(|g| g.path == path) {
-                if let Some(index) = self.model.groups[g].dims.iter().position(|d| d.name == name) {
-                    if self.model.groups[g].dims[index].len == len {
-                        return DimId { group: g, index };
-                    }
-                    if g == group {
-                        // Zarr lets arrays disagree about a dimension; netCDF does not.
-                        name = format!("{name}_{len}");
-                        continue;
-                    }
-                    break;
+            if let Some(g) = self.model.groups.iter().position(|g| g.path == path)
+                && let Some(index) = self.model.groups[g].dims.iter().position(|d| d.name == name)
+            {
+                if self.model.groups[g].dims[index].len == len {
+                    return DimId { group: g, index };
                 }
+                if g == group {
+                    // Zarr lets arrays disagree about a dimension; netCDF does not.
+                    name = format!("{name}_{len}");
+                    continue;
+                }
+                break;
             }
             match path.rfind('/') {
                 _ if path == "/" => break,
