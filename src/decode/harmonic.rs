@@ -65,22 +65,25 @@ pub(crate) fn decode(mut reader: Reader<'_>, geometry: &Geometry, isa: Isa, thre
 
 /// Read all coefficients: a volume (slices, level height, level width) for each level, in steps.
 fn coefficients(input: &[u8], params: &HarmonicParams, geometry: &Geometry, levels: &[Level]) -> Vec<Vec<f32>> {
+    let slices = geometry.slices();
     let mut decoder = Decoder::new(input);
     let mut models = Models::new();
-    let mut bands: Vec<Bands> = levels.iter().map(Bands::new).collect();
-    let mut volumes: Vec<Vec<f32>> = levels.iter().map(|l| vec![0.0; l.height * l.width * geometry.slices()]).collect();
-    for slice in 0..geometry.slices() {
+    let mut bands: Vec<Bands> = levels.iter().map(|l| Bands::new(l, slices)).collect();
+    let mut volumes: Vec<Vec<i32>> = levels.iter().map(|l| vec![0; l.height * l.width * slices]).collect();
+    for slice in 0..slices {
         for l in (0..levels.len()).rev() {
-            let (fine, coarse) = bands.split_at_mut(l + 1);
-            models.level(&mut decoder, &mut fine[l], coarse.first());
             let size = levels[l].height * levels[l].width;
-            let plane = &mut volumes[l][slice * size..][..size];
-            let q = &fine[l].q;
-            Bands::for_each_place(&levels[l], |index, place| plane[place] = params.reconstruct(q[index]));
+            let (fine, coarse) = bands.split_at_mut(l + 1);
+            models.level(&mut decoder, &mut fine[l], coarse.first(), &mut volumes[l][slice * size..][..size]);
         }
         bands.iter_mut().for_each(Bands::next_slice);
     }
-    volumes
+    // In place: integers and floats have the same size.
+    let reconstruct = |mut volume: Vec<i32>| {
+        volume.iter_mut().for_each(|q| *q = params.reconstruct(*q).to_bits() as i32);
+        bytemuck::allocation::cast_vec(volume)
+    };
+    volumes.into_iter().map(reconstruct).collect()
 }
 
 /// Invert the transforms in place: outer axes first, then the pyramid of every slice. The field is left in `volumes[0]`.

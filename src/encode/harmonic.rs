@@ -7,7 +7,7 @@ use crate::entropy::bands::{Bands, MAX_MAGNITUDE, Models};
 use crate::entropy::range::Encoder;
 use crate::format::pyramid::{Level, levels};
 use crate::format::{AxisTransform, Geometry, HarmonicParams, Writer};
-use sprs::CsMat;
+use sprs::CsMatI;
 
 /// The transformed field, ready to be quantised at any step.
 pub(crate) struct Analysis {
@@ -177,37 +177,31 @@ impl Analysis {
 fn code(levels: &[Level], sparse: Vec<Vec<SparsePlane>>, slices: usize) -> Vec<u8> {
     let mut encoder = Encoder::new();
     let mut models = Models::new();
-    let mut bands: Vec<Bands> = levels.iter().map(Bands::new).collect();
-    let places: Vec<Vec<u32>> = levels.iter().map(band_of_place).collect();
+    let mut bands: Vec<Bands> = levels.iter().map(|l| Bands::new(l, slices)).collect();
+    let mut dense: Vec<Vec<i32>> = levels.iter().map(|l| vec![0; l.height * l.width]).collect();
     let mut planes: Vec<_> = sparse.into_iter().map(Vec::into_iter).collect();
     for _ in 0..slices {
         for l in (0..levels.len()).rev() {
             let (fine, coarse) = bands.split_at_mut(l + 1);
             if let Some(plane) = planes[l].next().map(SparsePlane::finish) {
+                dense[l].fill(0);
                 for (&value, (y, x)) in &plane {
-                    fine[l].q[places[l][y * levels[l].width + x] as usize] = value;
+                    dense[l][y as usize * levels[l].width + x as usize] = value;
                 }
             }
-            models.level(&mut encoder, &mut fine[l], coarse.first());
+            models.level(&mut encoder, &mut fine[l], coarse.first(), &mut dense[l]);
         }
         bands.iter_mut().for_each(Bands::next_slice);
     }
     encoder.finish()
 }
 
-/// Index in [`Bands`] of every place of a level's plane.
-fn band_of_place(level: &Level) -> Vec<u32> {
-    let mut places = vec![0; level.height * level.width];
-    Bands::for_each_place(level, |index, place| places[place] = index as u32);
-    places
-}
-
 /// Quantised coefficients of a plane that passed the threshold, in compressed sparse rows
 /// (the paper's sparse storage module).
 struct SparsePlane {
     width: usize,
-    row_starts: Vec<usize>,
-    columns: Vec<usize>,
+    row_starts: Vec<u32>,
+    columns: Vec<u32>,
     values: Vec<i32>,
 }
 
@@ -217,13 +211,13 @@ impl SparsePlane {
     }
     fn push_row(&mut self, row: &[i32]) {
         for (x, &q) in row.iter().enumerate().filter(|&(_, &q)| q != 0) {
-            self.columns.push(x);
+            self.columns.push(x as u32);
             self.values.push(q);
         }
-        self.row_starts.push(self.columns.len());
+        self.row_starts.push(self.columns.len() as u32);
     }
-    fn finish(self) -> CsMat<i32> {
-        CsMat::new((self.row_starts.len() - 1, self.width), self.row_starts, self.columns, self.values)
+    fn finish(self) -> CsMatI<i32, u32> {
+        CsMatI::new((self.row_starts.len() - 1, self.width), self.row_starts, self.columns, self.values)
     }
 }
 

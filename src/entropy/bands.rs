@@ -49,6 +49,9 @@ impl Classes {
 struct Shape {
     rows: usize,
     cols: usize,
+    /// First row and column of each block in the level's plane, and the plane's width.
+    starts: (Vec<usize>, Vec<usize>),
+    width: usize,
     frequencies: (usize, usize),
     /// Frequencies below both of these belong to the coarser level.
     kept: (usize, usize),
@@ -66,7 +69,16 @@ impl Shape {
         };
         let (rows, fy, ky, first_y) = axis(&level.y);
         let (cols, fx, kx, first_x) = axis(&level.x);
-        Self { rows, cols, frequencies: (fy, fx), kept: (ky, kx), first: (first_y, first_x) }
+        let starts = (level.y.starts.clone(), level.x.starts.clone());
+        Self {
+            rows,
+            cols,
+            starts,
+            width: level.width,
+            frequencies: (fy, fx),
+            kept: (ky, kx),
+            first: (first_y, first_x),
+        }
     }
     const fn blocks(&self) -> usize {
         self.rows * self.cols
@@ -84,46 +96,45 @@ impl Shape {
     const fn index(&self, u: usize, v: usize) -> usize {
         (u * self.frequencies.1 + v) * self.blocks()
     }
+    /// Calls `f(block, place in the level's plane)` for every block that has frequency (u, v).
+    fn places(&self, (u, v): (usize, usize), mut f: impl FnMut(usize, usize)) {
+        for i in self.first.0[u]..self.rows {
+            let row = (self.starts.0[i] + u) * self.width + v;
+            for j in self.first.1[v]..self.cols {
+                f(i * self.cols + j, row + self.starts.1[j]);
+            }
+        }
+    }
 }
 
-/// Quantised coefficients of one level of one slice, band after band.
+/// What the coder remembers of one level: magnitudes, band after band.
 pub(crate) struct Bands {
     shape: Shape,
-    pub(crate) q: Vec<i32>,
-    /// min(|q|, cap), this slice and the previous one.
+    /// min(|q|, cap) of this slice, and of the previous one if there are several.
     magnitudes: Vec<u16>,
     previous: Vec<u16>,
     has_previous: bool,
+    /// The band that is coded.
+    q: Vec<i32>,
 }
 
 impl Bands {
-    pub(crate) fn new(level: &Level) -> Self {
+    /// For a field of `slices` slices.
+    pub(crate) fn new(level: &Level, slices: usize) -> Self {
         let shape = Shape::new(level);
         let n = shape.frequencies.0 * shape.frequencies.1 * shape.blocks();
-        Self { shape, q: vec![0; n], magnitudes: vec![0; n], previous: vec![0; n], has_previous: false }
+        let previous = if slices > 1 { vec![0; n] } else { Vec::new() };
+        Self { q: vec![0; shape.blocks()], shape, magnitudes: vec![0; n], previous, has_previous: false }
     }
 
     /// Make ready for the next slice; the last one becomes context.
     pub(crate) fn next_slice(&mut self) {
+        if self.previous.is_empty() {
+            return;
+        }
         std::mem::swap(&mut self.magnitudes, &mut self.previous);
         self.magnitudes.fill(0);
-        self.q.fill(0);
         self.has_previous = true;
-    }
-
-    /// Calls `f(band index, position in the level's plane)` for every coded coefficient.
-    pub(crate) fn for_each_place(level: &Level, mut f: impl FnMut(usize, usize)) {
-        let shape = Shape::new(level);
-        for (i, (&y0, &ny)) in level.y.starts.iter().zip(&level.y.lens).enumerate() {
-            for u in 0..ny {
-                for (j, (&x0, &nx)) in level.x.starts.iter().zip(&level.x.lens).enumerate() {
-                    let from = if u < shape.kept.0 { shape.kept.1.min(nx) } else { 0 };
-                    for v in from..nx {
-                        f(shape.index(u, v) + i * shape.cols + j, (y0 + u) * level.width + x0 + v);
-                    }
-                }
-            }
-        }
     }
 
     /// Activity of this level's highest frequencies for every block of the finer level, times 16.
@@ -179,24 +190,44 @@ impl Models {
         }
     }
 
-    /// Code all coefficients of one level of a slice; `coarser` is the next coarser level, already coded.
-    pub(crate) fn level<C: Coder>(&mut self, coder: &mut C, bands: &mut Bands, coarser: Option<&Bands>) {
+    /// Code all coefficients of one level of a slice, to or from the level's `plane` (zeros before decoding);
+    /// `coarser` is the next coarser level, already coded.
+    pub(crate) fn level<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        bands: &mut Bands,
+        coarser: Option<&Bands>,
+        plane: &mut [i32],
+    ) {
         let shape = &bands.shape;
-        let activity = coarser.map_or_else(|| vec![0; shape.blocks()], |c| c.activity_for(shape));
+        let n = shape.blocks();
+        let activity = coarser.map_or_else(|| vec![0; n], |c| c.activity_for(shape));
         let order: Vec<_> = shape.bands().collect();
         let mut last_was_zero = false;
         for (u, v) in order {
             let at = bands.shape.index(u, v);
-            let n = bands.shape.blocks();
+            let Bands { shape, q, .. } = bands;
+            if C::ENCODES {
+                shape.places((u, v), |block, place| q[block] = plane[place]);
+            }
             let previous_zero = if bands.has_previous {
                 1 + usize::from(bands.previous[at..at + n].iter().all(|&m| m == 0))
             } else {
                 0
             };
-            let zero = C::ENCODES && bands.q[at..at + n].iter().all(|&q| q == 0);
+            let zero = C::ENCODES && bands.q.iter().all(|&q| q == 0);
             last_was_zero = self.band_zero[usize::from(last_was_zero) * 3 + previous_zero].code(coder, zero);
             if !last_was_zero {
                 self.band(coder, bands, (u, v), &activity);
+                let Bands { shape, q, .. } = bands;
+                if !C::ENCODES {
+                    shape.places((u, v), |block, place| {
+                        if q[block] != 0 {
+                            plane[place] = q[block];
+                        }
+                    });
+                }
+                q.fill(0);
             }
         }
     }
@@ -230,7 +261,7 @@ impl Models {
                     && from_parents[j..end].iter().all(|&m| m == 0)
                     && (!*has_previous || from_other[j..end].iter().all(|&m| m == 0));
                 if quiet {
-                    let zero = C::ENCODES && q[at + i * cols + j..at + i * cols + end].iter().all(|&q| q == 0);
+                    let zero = C::ENCODES && q[i * cols + j..i * cols + end].iter().all(|&q| q == 0);
                     let context = radius * CLASSES + Classes::of(activity[i * cols + j]);
                     if !self.group_zero[context].code(coder, !zero) {
                         j = end;
@@ -248,7 +279,7 @@ impl Models {
                         radius,
                         near: (w.min(3) * 64 + nn.min(3) * 16 + parents.nearest(magnitudes, i * cols + j)) as usize,
                     };
-                    let place = &mut q[at + i * cols + j];
+                    let place = &mut q[i * cols + j];
                     *place = self.coefficient(coder, *place, &context);
                     let magnitude = place.unsigned_abs().min(CONTEXT_CAP);
                     current[j + 2] = magnitude;
