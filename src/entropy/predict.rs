@@ -14,7 +14,7 @@ pub(crate) const WEIGHT_BITS: u32 = 16;
 /// Differences are held to this, so that the products of a cell's row fit `i32`.
 const CLAMP: i32 = 8190;
 /// What each row leaves of the rows before it.
-const KEEP: f64 = 0.875;
+const KEEP: f64 = 0.75;
 
 type Lanes = [f64; LANES];
 
@@ -172,7 +172,7 @@ impl<const N: usize> Predictor<N> {
 }
 
 /// Ridge as a part of the mean squared difference, and its least value.
-const RIDGE: f64 = 1e-4;
+const RIDGE: f64 = 1e-6;
 const RIDGE_FLOOR: f64 = 4.0;
 
 /// To fixed point, nearest.

@@ -39,7 +39,7 @@ pub(crate) fn level(v: u64) -> usize {
 /// Bits of a residual that stay outside the unary part.
 #[inline]
 pub(crate) fn low_bits(energy: u64) -> u32 {
-    (energy | 1).ilog2().saturating_sub(4).min(56)
+    (energy | 1).ilog2().saturating_sub(2).min(56)
 }
 
 #[inline]
