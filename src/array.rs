@@ -157,6 +157,19 @@ int_element! {
     u64, U64, |v| (v ^ (1 << 63)) as i64, |o| (o as u64) ^ (1 << 63);
 }
 
+/// To f32 such that a second rounding, to 16 bits, gives what one rounding would: towards zero, then the
+/// last bit set if anything was cut off (Boldo & Melquiond, "Emulation of FMA and correctly rounded sums",
+/// 2008). `half`'s own way from f64 depends on the processor.
+fn round_to_odd(v: f64) -> f32 {
+    let nearest = v as f32;
+    let back = f64::from(nearest);
+    if back == v || v.is_nan() {
+        return nearest;
+    }
+    let towards_zero = nearest.to_bits() - u32::from(back.abs() > v.abs());
+    f32::from_bits(towards_zero | 1)
+}
+
 macro_rules! float_element {
     ($($t:ty, $d:ident, $bits:ty, $int:ty, |$v:ident| $to:expr, |$f:ident| $from:expr;)*) => {$(
         impl sealed::Sealed for $t {}
@@ -178,8 +191,8 @@ macro_rules! float_element {
     )*};
 }
 float_element! {
-    f16, F16, u16, i16, |v| v.to_f64(), |f| Self::from_f64(f);
-    bf16, BF16, u16, i16, |v| v.to_f64(), |f| Self::from_f64(f);
+    f16, F16, u16, i16, |v| v.to_f64(), |f| Self::from_f32(round_to_odd(f));
+    bf16, BF16, u16, i16, |v| v.to_f64(), |f| Self::from_f32(round_to_odd(f));
     f32, F32, u32, i32, |v| v.into(), |f| f as Self;
     f64, F64, u64, i64, |v| v, |f| f;
 }
@@ -412,6 +425,31 @@ mod tests {
         ordinal_is_monotone(&[0u64, 1, 1 << 63, u64::MAX]);
         ordinal_is_monotone(&[i64::MIN, -1, 0, 1, i64::MAX]);
         ordinal_is_monotone(&[-128i8, -1, 0, 127]);
+    }
+
+    #[test]
+    fn sixteen_bit_floats_are_rounded_once() {
+        fn check<T: Element>(lower: f64, upper: f64) {
+            let middle = (lower + upper) / 2.0;
+            let even = if T::from_f64(lower).to_ordinal() % 2 == 0 { lower } else { upper };
+            for sign in [1.0, -1.0] {
+                let round = |v: f64| sign * T::from_f64(sign * v).to_f64();
+                assert_eq!(round(middle.next_down()), lower, "{lower}");
+                assert_eq!(round(middle), even, "{lower}");
+                assert_eq!(round(middle.next_up()), upper, "{lower}");
+            }
+        }
+        for k in [0u16, 1, 2, 0x3ff, 0x400, 0x3c00, 0x3c01, 0x7bfe] {
+            check::<f16>(f16::from_bits(k).to_f64(), f16::from_bits(k + 1).to_f64());
+        }
+        for k in [0u16, 1, 2, 0x7f, 0x80, 0x3f80, 0x3f81, 0x7f7e] {
+            check::<bf16>(bf16::from_bits(k).to_f64(), bf16::from_bits(k + 1).to_f64());
+        }
+        assert_eq!(
+            [65_519.999, 65_520.0, 1e300].map(|v| <f16 as Element>::from_f64(v).to_bits()),
+            [0x7bff, 0x7c00, 0x7c00]
+        );
+        assert!(<f16 as Element>::from_f64(f64::NAN).is_nan() && <bf16 as Element>::from_f64(f64::NAN).is_nan());
     }
 
     #[test]

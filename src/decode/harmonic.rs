@@ -48,7 +48,9 @@ pub(crate) fn write_values<T: Element>(field: &HarmonicField, corrections: Optio
         None => out.iter_mut().enumerate().for_each(|(i, o)| *o = T::from_f64(field.value(i))),
         Some(c) => {
             for (i, (o, &k)) in out.iter_mut().zip(&c.counts).enumerate() {
-                *o = T::from_f64(field.value(i) + f64::from(k) * c.unit);
+                let v = field.value(i) + f64::from(k) * c.unit;
+                // Infinity minus infinity, in a damaged stream: the bits of that NaN differ by processor.
+                *o = T::from_f64(if v.is_nan() { 0.0 } else { v });
             }
         }
     }

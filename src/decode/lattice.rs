@@ -21,7 +21,7 @@ pub(crate) fn decode<T: Element>(
     let mut coder = Decoder::new(r.rest());
     let mut lattice = Lattice::new(geometry, shift.into());
     let range = Mapping::range::<T>();
-    let mut q = vec![0i64; geometry.width];
+    let mut q = vec![0i64; lattice.row_len()];
     let mut done = 0;
     while done < out.len() {
         let n = lattice.row_len();

@@ -33,7 +33,7 @@ impl Plan {
         w.u8(self.shift);
         let mut coder = Encoder::new();
         let mut lattice = Lattice::new(&problem.geometry, self.shift.into());
-        let mut q = vec![0i64; problem.geometry.width];
+        let mut q = vec![0i64; lattice.row_len()];
         let mut done = 0;
         while done < problem.values.len() {
             let part = done..done + lattice.row_len();

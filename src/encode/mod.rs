@@ -20,7 +20,7 @@ use split::split;
 /// Most bytes that [`encode`] returns for an array of this type and shape.
 #[must_use]
 pub fn max_encoded_size(dtype: DType, shape: &[usize]) -> usize {
-    shape.iter().product::<usize>() * dtype.size() + shape.len() * 10 + MAX_OVERHEAD
+    shape.iter().fold(dtype.size(), |n, &d| n.saturating_mul(d)).saturating_add(shape.len() * 10 + MAX_OVERHEAD)
 }
 
 /// Encode an array under the configuration's bound. The result has been decoded and verified.

@@ -104,7 +104,7 @@ impl Lattice {
             residuals: Residuals::new(),
             flat: [Prob::new(2048, 4); 16],
             rows: std::array::from_fn(|_| Row::new(width)),
-            before: std::array::from_fn(|_| Row::new(width)),
+            before: std::array::from_fn(|_| Row::new(if deep { width } else { 0 })),
             plane: vec![0; plane],
             sizes: vec![0; plane],
             slice: 0,
