@@ -17,7 +17,8 @@ use crate::format::{Method, Reader, SectionId, Stream};
 /// How to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// Worker threads; the result does not depend on it.
+    /// Most worker threads to use; the result does not depend on it. So far only the pyramids of the slices
+    /// of an array with more than two dimensions are inverted side by side.
     pub threads: usize,
     /// Largest array to accept, in bytes. 4 GiB by default.
     pub max_bytes: u64,
