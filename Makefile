@@ -24,8 +24,10 @@ TEST_TOOLS := netcdf-bin hdf5-tools cdo nco python3-venv
 .PHONY: build test lint unit programs doc fuzz-build demo bench install fuzz packages-build packages-test packages-demo
 .DEFAULT_GOAL := build
 
+# The plugin by itself: beside the program it would get the program's features, and link what they link.
 build: packages-build
-	cargo build --release --workspace $(FEATURES)
+	cargo build --release $(FEATURES)
+	cargo build --release -p hiha-hdf5
 
 test: packages-test lint unit programs doc fuzz-build
 	@echo "make test: all passed"
@@ -44,7 +46,8 @@ unit:
 
 # Real programs read what `hiha` and the plugin write.
 programs: $(VENV)/ready
-	cargo build --workspace $(FEATURES)
+	cargo build $(FEATURES)
+	cargo build -p hiha-hdf5
 	mkdir -p build/plugin
 	cp $(DEBUG)/libh5zhiha.so build/plugin/
 	HIHA=$(DEBUG)/hiha HIHA_PLUGIN_DIR=build/plugin $(VENV)/bin/python -m pytest -q tests/programs

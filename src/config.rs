@@ -165,7 +165,8 @@ pub struct Config {
     pub coder: Coder,
     /// Declared fill value: one element in native byte order. Elements with these bits come back exactly.
     pub fill_value: Option<Vec<u8>>,
-    /// Worker threads; the bytes do not depend on it.
+    /// Most worker threads to use; the bytes do not depend on it. So far encoding a chunk takes one:
+    /// encode several chunks side by side.
     pub threads: usize,
 }
 

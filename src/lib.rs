@@ -28,6 +28,7 @@ mod encode;
 mod entropy;
 mod error;
 mod format;
+pub mod hdf5;
 mod inspect;
 #[cfg(feature = "zarr")]
 pub mod zarr;

@@ -4,7 +4,7 @@ use super::ops::pyramid;
 use crate::arith::{Isa, for_each_part};
 use crate::array::Element;
 use crate::entropy::bands::{Bands, Models};
-use crate::entropy::corrections;
+use crate::entropy::corrections::Corrections;
 use crate::entropy::range::Decoder;
 use crate::error::Result;
 use crate::format::pyramid::{Level, levels};
@@ -26,34 +26,31 @@ impl HarmonicField {
     }
 }
 
-/// Corrections of a field: whole multiples of `unit`.
-pub(crate) struct Corrections {
-    pub(crate) unit: f64,
-    pub(crate) counts: Vec<i32>,
-}
-
-impl Corrections {
-    /// Read the corrections section of `len` elements in rows of `width`.
-    pub(crate) fn read(mut r: Reader<'_>, len: usize, width: usize) -> Result<Self> {
-        let unit = r.finite_f64("correction unit")?;
-        let mut counts = vec![0; len];
-        corrections::code(&mut Decoder::new(r.rest()), &mut counts, width);
-        Ok(Self { unit, counts })
-    }
-}
-
-/// Write the rounded values of a corrected field.
-pub(crate) fn write_values<T: Element>(field: &HarmonicField, corrections: Option<&Corrections>, out: &mut [T]) {
-    match corrections {
-        None => out.iter_mut().enumerate().for_each(|(i, o)| *o = T::from_f64(field.value(i))),
-        Some(c) => {
-            for (i, (o, &k)) in out.iter_mut().zip(&c.counts).enumerate() {
-                let v = field.value(i) + f64::from(k) * c.unit;
-                // Infinity minus infinity, in a damaged stream: the bits of that NaN differ by processor.
-                *o = T::from_f64(if v.is_nan() { 0.0 } else { v });
-            }
+/// Write the rounded values of a field in rows of `width`, corrected by whole multiples of a unit where the
+/// stream has a corrections section.
+pub(crate) fn write_values<T: Element>(
+    field: &HarmonicField,
+    corrections: Option<Reader<'_>>,
+    width: usize,
+    out: &mut [T],
+) -> Result<()> {
+    let Some(mut reader) = corrections else {
+        out.iter_mut().enumerate().for_each(|(i, o)| *o = T::from_f64(field.value(i)));
+        return Ok(());
+    };
+    let unit = reader.finite_f64("correction unit")?;
+    let (mut decoder, mut model) = (Decoder::new(reader.rest()), Corrections::new(width));
+    let mut counts = vec![0; width];
+    for (y, row) in out.chunks_mut(width).enumerate() {
+        let counts = &mut counts[..row.len()];
+        model.row(&mut decoder, counts);
+        for (x, (o, &k)) in row.iter_mut().zip(&*counts).enumerate() {
+            let v = field.value(y * width + x) + f64::from(k) * unit;
+            // Infinity minus infinity, in a damaged stream: the bits of that NaN differ by processor.
+            *o = T::from_f64(if v.is_nan() { 0.0 } else { v });
         }
     }
+    Ok(())
 }
 
 /// Decode a harmonic detail section.

@@ -13,11 +13,13 @@ use crate::arith::Isa;
 use crate::array::{Array, ByteOrder, Element, with_element};
 use crate::error::{Error, Result, corrupt, invalid};
 use crate::format::{Method, Reader, SectionId, Stream};
+use harmonic::HarmonicField;
 
 /// How to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// Worker threads; the result does not depend on it.
+    /// Most worker threads to use; the result does not depend on it. So far only the pyramids of the slices
+    /// of an array with more than two dimensions are inverted side by side.
     pub threads: usize,
     /// Largest array to accept, in bytes. 4 GiB by default.
     pub max_bytes: u64,
@@ -44,8 +46,10 @@ pub fn decode(stream: &[u8]) -> Result<Array> {
 pub fn decode_with(stream: &[u8], options: &DecodeOptions) -> Result<Array> {
     let parsed = Stream::read(stream)?;
     check_limit(&parsed, options)?;
+    // Transforming needs memory that is free again when the output is taken.
+    let field = harmonic_field(&parsed, options)?;
     let mut out = Array::zeros(parsed.header.dtype, &parsed.header.shape)?;
-    with_element!(parsed.header.dtype, T => fill::<T>(&parsed, bytemuck::cast_slice_mut(out.bytes_mut()), options)?);
+    with_element!(parsed.header.dtype, T => write::<T>(&parsed, field, bytemuck::cast_slice_mut(out.bytes_mut()))?);
     Ok(out)
 }
 
@@ -94,8 +98,28 @@ fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
 
 /// The pipeline, bytes to field.
 pub(crate) fn fill<T: Element>(stream: &Stream<'_>, out: &mut [T], options: &DecodeOptions) -> Result<()> {
+    let field = harmonic_field(stream, options)?;
+    write(stream, field, out)
+}
+
+/// A section's reader, if it is there.
+fn section<'a>(stream: &Stream<'a>, id: SectionId) -> Option<Reader<'a>> {
+    stream.section(id).map(|s| Reader::new(s.payload, s.offset))
+}
+
+/// The first half of the pipeline: the harmonic detail, if that is the method.
+fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<HarmonicField>> {
+    if stream.header.method != Method::Harmonic {
+        return Ok(None);
+    }
+    let detail = section(stream, SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
+    harmonic::decode(detail, &stream.header.geometry(), Isa::detect(), options.threads).map(Some)
+}
+
+/// The second half: all that is done value by value.
+fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T]) -> Result<()> {
     let geometry = stream.header.geometry();
-    let section = |id| stream.section(id).map(|s| Reader::new(s.payload, s.offset));
+    let section = |id| section(stream, id);
     let mask = match section(SectionId::Mask) {
         Some(r) => Some(mask::Mask::<T>::read(r, &geometry, out.len())?),
         None => None,
@@ -107,11 +131,9 @@ pub(crate) fn fill<T: Element>(stream: &Stream<'_>, out: &mut [T], options: &Dec
         Method::Constant => out.fill(mask::read_value(&mut { detail })?),
         Method::Lattice => lattice::decode(detail, &geometry, classes, out)?,
         Method::Harmonic => {
-            let field = harmonic::decode(detail, &geometry, Isa::detect(), options.threads)?;
-            let corrections = section(SectionId::Corrections)
-                .map(|r| harmonic::Corrections::read(r, out.len(), geometry.width))
-                .transpose()?;
-            harmonic::write_values(&field, corrections.as_ref(), out);
+            if let Some(field) = field {
+                harmonic::write_values(&field, section(SectionId::Corrections), geometry.width, out)?;
+            }
         }
     }
     if let Some(exact) = section(SectionId::Exact) {

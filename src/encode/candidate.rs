@@ -8,7 +8,7 @@ use crate::arith::Isa;
 use crate::array::Element;
 use crate::config::{Coder, Config};
 use crate::decode::harmonic::HarmonicField;
-use crate::entropy::{corrections, range::Encoder};
+use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::format::{Method, Writer};
 
 /// Fewest elements for which a transform is tried.
@@ -161,7 +161,8 @@ fn correct<T: Element>(problem: &Problem<T>, field: &HarmonicField, eps: f64) ->
     let mut w = Writer::default();
     w.f64(unit);
     let mut e = Encoder::new();
-    corrections::code(&mut e, &mut counts, problem.geometry.width);
+    let mut model = Corrections::new(problem.geometry.width);
+    counts.chunks_mut(problem.geometry.width).for_each(|row| model.row(&mut e, row));
     w.bytes(&e.finish());
     w.0
 }

@@ -165,6 +165,7 @@ impl Analysis {
         let mut sparse: Vec<Vec<SparsePlane>> =
             self.levels.iter().map(|l| (0..slices).map(|_| SparsePlane::new(l.width)).collect()).collect();
         let statistics = self.quantise(step, |l, s, _, row| sparse[l][s].push_row(row));
+        sparse.iter_mut().flatten().for_each(SparsePlane::shrink);
         let params = self.params(step, statistics.shrink());
         let mut writer = Writer::default();
         params.write(&mut writer);
@@ -215,6 +216,10 @@ impl SparsePlane {
             self.values.push(q);
         }
         self.row_starts.push(self.columns.len() as u32);
+    }
+    fn shrink(&mut self) {
+        self.columns.shrink_to_fit();
+        self.values.shrink_to_fit();
     }
     fn finish(self) -> CsMatI<i32, u32> {
         CsMatI::new((self.row_starts.len() - 1, self.width), self.row_starts, self.columns, self.values)

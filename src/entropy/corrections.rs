@@ -8,55 +8,76 @@ const GROUP: usize = 16;
 /// Length of the adaptive unary part of a magnitude.
 const UNARY: usize = 24;
 
-/// Code rows of `width` integers; zero is the usual value.
-pub(crate) fn code<C: Coder>(coder: &mut C, values: &mut [i32], width: usize) {
-    let groups = width.div_ceil(GROUP);
-    let mut group_zero = [Prob::new(1 << 12, 1); 9];
-    let mut nonzero = [Prob::new(1 << 13, 1); 9];
-    let mut larger = [Prob::new(1 << 12, 1); UNARY];
-    let mut sign = [Prob::HALF; 3];
-    let mut above_groups = vec![0u8; groups];
-    let mut above = vec![0i32; width];
-    for row in values.chunks_mut(width) {
+/// The models, and what the row above held.
+pub(crate) struct Corrections {
+    group_zero: [Prob; 9],
+    nonzero: [Prob; 9],
+    larger: [Prob; UNARY],
+    sign: [Prob; 3],
+    above_groups: Vec<u8>,
+    above: Vec<i32>,
+}
+
+impl Corrections {
+    /// For rows of `width`.
+    pub(crate) fn new(width: usize) -> Self {
+        Self {
+            group_zero: [Prob::new(1 << 12, 1); 9],
+            nonzero: [Prob::new(1 << 13, 1); 9],
+            larger: [Prob::new(1 << 12, 1); UNARY],
+            sign: [Prob::HALF; 3],
+            above_groups: vec![0; width.div_ceil(GROUP)],
+            above: vec![0; width],
+        }
+    }
+
+    /// Code the next row; zero is the usual value.
+    pub(crate) fn row<C: Coder>(&mut self, coder: &mut C, row: &mut [i32]) {
         let mut west_group = 0;
         for (g, part) in row.chunks_mut(GROUP).enumerate() {
-            let east = above_groups.get(g + 1).copied().unwrap_or(0);
-            let context = 3 * west_group + above_groups[g] + east.min(1);
+            let east = self.above_groups.get(g + 1).copied().unwrap_or(0);
+            let context = 3 * west_group + self.above_groups[g] + east.min(1);
             let any = C::ENCODES && part.iter().any(|&v| v != 0);
-            let any = group_zero[usize::from(context.min(8))].code(coder, any);
+            let any = self.group_zero[usize::from(context.min(8))].code(coder, any);
             west_group = u8::from(any);
-            above_groups[g] = u8::from(any);
-            let above = &mut above[g * GROUP..][..part.len()];
-            if !any {
-                above.fill(0);
-                continue;
+            self.above_groups[g] = u8::from(any);
+            if any {
+                self.group(coder, part, g * GROUP);
+            } else {
+                self.above[g * GROUP..][..part.len()].fill(0);
+                part.fill(0);
             }
-            let mut west = 0i32;
-            for (v, north) in part.iter_mut().zip(above) {
-                let context = 3 * usize::from(west != 0) + usize::from(*north != 0);
-                if nonzero[context].code(coder, *v != 0) {
-                    let expected = (west.signum() + north.signum()).signum();
-                    let negative = sign[(expected + 1) as usize].code(coder, *v < 0);
-                    let magnitude = v.unsigned_abs();
-                    let mut m = 1;
-                    while (m as usize) < UNARY && larger[m as usize].code(coder, magnitude > m) {
-                        m += 1;
-                    }
-                    if m as usize == UNARY {
-                        m += coder.raw(u64::from(magnitude.wrapping_sub(UNARY as u32)), 30) as u32;
-                    }
-                    *v = if negative { -(m as i32) } else { m as i32 };
-                } else {
-                    *v = 0;
+        }
+    }
+
+    /// Code a group that is not all zero, `at` elements into its row.
+    fn group<C: Coder>(&mut self, coder: &mut C, part: &mut [i32], at: usize) {
+        let mut west = 0i32;
+        for (v, north) in part.iter_mut().zip(&mut self.above[at..]) {
+            let context = 3 * usize::from(west != 0) + usize::from(*north != 0);
+            if self.nonzero[context].code(coder, *v != 0) {
+                let expected = (west.signum() + north.signum()).signum();
+                let negative = self.sign[(expected + 1) as usize].code(coder, *v < 0);
+                let magnitude = v.unsigned_abs();
+                let mut m = 1;
+                while (m as usize) < UNARY && self.larger[m as usize].code(coder, magnitude > m) {
+                    m += 1;
                 }
-                (west, *north) = (*v, *v);
+                if m as usize == UNARY {
+                    m += coder.raw(u64::from(magnitude.wrapping_sub(UNARY as u32)), 30) as u32;
+                }
+                *v = if negative { -(m as i32) } else { m as i32 };
+            } else {
+                *v = 0;
             }
+            (west, *north) = (*v, *v);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Corrections;
     use crate::entropy::range::{Decoder, Encoder};
 
     #[test]
@@ -67,10 +88,12 @@ mod tests {
         }
         let original = values.clone();
         let mut e = Encoder::new();
-        super::code(&mut e, &mut values, 53);
+        let mut model = Corrections::new(53);
+        values.chunks_mut(53).for_each(|row| model.row(&mut e, row));
         let bytes = e.finish();
         let mut back = vec![0; values.len()];
-        super::code(&mut Decoder::new(&bytes), &mut back, 53);
+        let (mut d, mut model) = (Decoder::new(&bytes), Corrections::new(53));
+        back.chunks_mut(53).for_each(|row| model.row(&mut d, row));
         assert_eq!(back, original);
     }
 }

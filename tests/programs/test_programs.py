@@ -87,7 +87,8 @@ def test_nco(packed, tmp_path):
     out = tmp_path / "nco.nc"
     run("ncks", "-O", "-3", "-v", "field", packed, out)
     held(raw(out))
-    run("ncbo", "-O", "--op_typ=sub", "-v", "field", packed, SAMPLE, tmp_path / "difference.nc")
+    # A classic file: ncbo would hand the difference to the filter again.
+    run("ncbo", "-O", "-3", "--op_typ=sub", "-v", "field", packed, SAMPLE, tmp_path / "difference.nc")
     assert np.abs(raw(tmp_path / "difference.nc")).max() <= BOUND * 1.000001
 
 

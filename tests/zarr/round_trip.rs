@@ -54,10 +54,13 @@ fn sharded_and_in_part() {
     let part: Vec<f32> = array.retrieve_array_subset(&ArraySubset::new_with_ranges(&[5..41, 30..35])).unwrap();
     let expected: Vec<f32> = (5..41).flat_map(|r| (30..35).map(move |c| r * COLUMNS + c)).map(|i| all[i]).collect();
     assert_eq!(part, expected);
-    // A partial write decodes and encodes the chunks that it touches; the rest keeps its bits.
+    // A partial write decodes and encodes the shards that it touches, so their errors add up; the rest keeps its bits.
     array.store_array_subset(&ArraySubset::new_with_ranges(&[0..2, 0..2]), &[1.0f32, 2.0, 3.0, 4.0]).unwrap();
     let after: Vec<f32> = array.retrieve_array_subset(&array.subset_all()).unwrap();
-    assert_eq!(after[8 * COLUMNS..], all[8 * COLUMNS..]);
+    for (i, (&new, &old)) in after.iter().zip(&all).enumerate().skip(8 * COLUMNS) {
+        let same_shard = i / COLUMNS < 32 && i % COLUMNS < 32;
+        assert!(if same_shard { (new - old).abs() <= 0.06 } else { new == old }, "{i}: {old} became {new}");
+    }
     assert!((after[COLUMNS + 1] - 4.0).abs() < 0.5);
 }
 

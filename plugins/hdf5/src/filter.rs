@@ -1,6 +1,7 @@
 //! One chunk: array to stream and back. No HDF5 here.
 
-use crate::params::{Layout, Params};
+use crate::report::text;
+use hiha::hdf5::{Layout, Params};
 use hiha::{ArrayView, ByteOrder, DType, DecodeOptions};
 
 /// netCDF's default fill values for f32 and f64, as bits.
@@ -9,15 +10,15 @@ const NC_FILL_DOUBLE: u64 = 0x479e_0000_0000_0000;
 
 /// Encode a chunk as the filter's words say.
 pub(crate) fn encode(words: &[u32], chunk: &[u8]) -> Result<Vec<u8>, String> {
-    let params = Params::parse(words)?;
+    let params = Params::parse(words).map_err(text)?;
     let layout = params.layout.as_ref().ok_or(
         "the chunk's shape and type are unknown: the host's HDF5 functions could not be found (statically linked?), \
          so the filter's parameters were never completed",
     )?;
-    let mut config = params.config_for(layout)?;
+    let mut config = params.config_for(layout).map_err(text)?;
     config.fill_value = fill(layout, chunk).map(|bits| native_bytes(bits, layout.dtype));
-    let array = ArrayView::from_bytes(chunk, layout.dtype, layout.order, &layout.chunk).map_err(|e| e.to_string())?;
-    hiha::encode(&array, &config).map_err(|e| e.to_string())
+    let array = ArrayView::from_bytes(chunk, layout.dtype, layout.order, &layout.chunk).map_err(text)?;
+    hiha::encode(&array, &config).map_err(text)
 }
 
 /// What a decoded chunk is: its stream describes it, the words are only checked against it.
@@ -30,7 +31,7 @@ pub(crate) struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(words: &[u32], stream: &'a [u8]) -> Result<Self, String> {
-        let info = hiha::inspect(stream).map_err(|e| e.to_string())?;
+        let info = hiha::inspect(stream).map_err(text)?;
         let byte_len = info.decoded_bytes();
         if let Ok(Params { layout: Some(layout), .. }) = Params::parse(words)
             && layout.byte_len() != byte_len
@@ -52,7 +53,7 @@ impl<'a> Decoder<'a> {
 
     /// Decode into a buffer of `byte_len` bytes, in the byte order that was encoded.
     pub(crate) fn decode(&self, out: &mut [u8]) -> Result<(), String> {
-        hiha::decode_into(self.stream, out, self.order, &DecodeOptions::default()).map_err(|e| e.to_string())
+        hiha::decode_into(self.stream, out, self.order, &DecodeOptions::default()).map_err(text)
     }
 }
 

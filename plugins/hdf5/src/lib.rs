@@ -1,7 +1,7 @@
 //! HDF5 filter plugin and netCDF-C NCZarr codec of HiHa: `libh5zhiha.so`.
 //!
 //! ```text
-//! set_local: user words + HDF5's own knowledge -> complete cd_values   (local, types, params, hdf5)
+//! set_local: user words + HDF5's own knowledge -> complete cd_values   (local, types, hdf5, `hiha::hdf5`)
 //! filter:    chunk <-> stream                                          (filter)
 //! NCZarr:    JSON <-> cd_values, shape from netCDF-C                   (nczarr)
 //! ```
@@ -19,11 +19,8 @@ mod hdf5;
 mod local;
 mod nczarr;
 mod object;
-mod params;
 mod report;
 mod types;
-
-pub use params::{Layout, Params};
 
 use std::ffi::{c_int, c_void};
 

@@ -2,8 +2,9 @@
 
 use crate::abi::{H5D_FILL_VALUE_USER_DEFINED, Hid};
 use crate::hdf5::{Functions, Hdf5};
-use crate::params::{Layout, Params};
+use crate::report::text;
 use crate::types;
+use hiha::hdf5::{Layout, Params};
 use hiha::{ByteOrder, DType};
 use std::ffi::{c_int, c_uint};
 use std::ptr::null_mut;
@@ -22,8 +23,8 @@ pub(crate) fn set_local(host: Option<&Hdf5>, dcpl: Hid, type_id: Hid) -> Result<
     };
     let h5 = &host.functions;
     let (flags, words) = current(h5, dcpl)?;
-    let mut params = Params::parse(&words)?;
-    params.config()?;
+    let mut params = Params::parse(&words).map_err(text)?;
+    params.config().map_err(text)?;
     must_be_first(h5, dcpl)?;
 
     let mut dims = [0; MAX_RANK];
@@ -44,11 +45,11 @@ pub(crate) fn set_local(host: Option<&Hdf5>, dcpl: Hid, type_id: Hid) -> Result<
 /// tools apply one filter to every variable, and a refusal would end their run.
 fn layout(h5: &Functions, dcpl: Hid, type_id: Hid, dims: &[u64]) -> Result<Layout, String> {
     if let Some((dtype, order)) = types::describe(h5, type_id) {
-        return Layout::new(dtype, order, dims, fill_value(h5, dcpl, type_id, dtype, order)?);
+        return Layout::new(dtype, order, dims, fill_value(h5, dcpl, type_id, dtype, order)?).map_err(text);
     }
     // SAFETY: the id is the one HDF5 gave to the callback.
     let size = unsafe { (h5.type_size)(type_id) };
-    let bytes = Layout::new(DType::U8, ByteOrder::NATIVE, &[dims, &[size as u64]].concat(), None)?;
+    let bytes = Layout::new(DType::U8, ByteOrder::NATIVE, &[dims, &[size as u64]].concat(), None).map_err(text)?;
     Ok(Layout { opaque: true, ..bytes })
 }
 

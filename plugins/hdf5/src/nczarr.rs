@@ -3,8 +3,8 @@
 use crate::abi::NczCodec;
 use crate::entry::trampoline;
 use crate::object::{Object, functions};
-use crate::params::{Layout, Params};
-use crate::report;
+use crate::report::{self, text};
+use hiha::hdf5::{Layout, Params};
 use hiha::{ByteOrder, Config, DType};
 use serde_json::Value;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
@@ -82,8 +82,8 @@ unsafe extern "C" fn modify_parameters_from(
     status(caller, || {
         // SAFETY: netCDF-C passes user_n words, and takes a malloc'd copy.
         let given = if unsafe { *user_n } == 0 { &[] } else { unsafe { std::slice::from_raw_parts(*user, *user_n) } };
-        let mut params = Params::parse(given)?;
-        params.config()?;
+        let mut params = Params::parse(given).map_err(text)?;
+        params.config().map_err(text)?;
         let netcdf = Object::holding(caller)
             .and_then(|o| NetCdf::load(&o))
             .ok_or("netCDF-C's functions could not be found: the chunk's shape is unknown")?;
@@ -102,7 +102,7 @@ fn config_from_json(text: &str) -> Result<Config, String> {
 }
 
 fn json_from_words(words: &[u32]) -> Result<String, String> {
-    let config = Params::parse(words)?.config()?;
+    let config = Params::parse(words).and_then(|p| p.config()).map_err(text)?;
     let mut value = serde_json::to_value(config).map_err(|e| e.to_string())?;
     if let Some(object) = value.as_object_mut() {
         object.insert("id".into(), "hiha".into());
@@ -151,7 +151,7 @@ fn layout(netcdf: &NetCdf, ncid: c_int, varid: c_int) -> Result<Layout, String> 
     let fill = (known && no_fill == 0).then(|| u64::from_le_bytes(bytes));
     chunk.truncate(usize::try_from(rank).unwrap_or(0));
     let dims: Vec<u64> = if chunk.is_empty() { vec![1] } else { chunk.iter().map(|&d| d as u64).collect() };
-    Ok(Layout { opaque: nc_type == 2, ..Layout::new(dtype, order, &dims, fill)? })
+    Ok(Layout { opaque: nc_type == 2, ..Layout::new(dtype, order, &dims, fill).map_err(text)? })
 }
 
 /// A malloc'd copy of `data`, and its length.

@@ -26,7 +26,7 @@ pub(crate) struct EvalArgs {
     /// 1 (fast) to 9 (small).
     #[arg(long, default_value_t = Config::DEFAULT_EFFORT, value_parser = clap::value_parser!(u8).range(1..=9))]
     effort: u8,
-    /// Worker threads of the codec.
+    /// Worker threads of the codec. So far only decoding the slices of a 3-D chunk uses more than one.
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// Detail coder: auto, harmonic or lattice.

@@ -53,6 +53,7 @@ fn describe(input: &dyn Dataset, i: usize) -> Result<Map<String, Value>> {
     put("ratio", if stored > 0 { json!(bytes as f64 / stored as f64) } else { Value::Null });
     if let (true, Some(chunks)) = (var.is_hiha(), &var.chunks) {
         let (mut methods, mut stages, mut bounds) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut splits = Vec::new();
         for offset in plan::offsets(&var.shape, chunks) {
             let Some(stream) = input.raw_chunk(i, &offset)? else { continue };
             let info = hiha::inspect(&stream).with_context(|| format!("{}: chunk at {offset:?}", var.path))?;
@@ -61,10 +62,25 @@ fn describe(input: &dyn Dataset, i: usize) -> Result<Map<String, Value>> {
             for (name, n) in info.stages {
                 *stages.entry(name).or_insert(0u64) += n as u64;
             }
+            splits.extend(info.split);
         }
         put("bounds", json!(bounds));
         put("methods", json!(methods));
         put("stages", json!(stages));
+        put("split", mean_split(&splits));
     }
     Ok(report)
+}
+
+/// Shares of the variance in the three bands of the harmonic split, mean over the chunks that vary; null if none does.
+fn mean_split(splits: &[[f64; 3]]) -> Value {
+    if splits.is_empty() {
+        return Value::Null;
+    }
+    // Streams hold the shares to half a decibel: more digits would mean nothing.
+    let mean = |band: usize| {
+        let share = splits.iter().map(|s| s[band]).sum::<f64>() / splits.len() as f64;
+        format!("{share:.2e}").parse::<f64>().unwrap_or(share)
+    };
+    json!({ "low": mean(0), "middle": mean(1), "high": mean(2) })
 }

@@ -4,7 +4,8 @@ use super::h5::H5File;
 use super::{c_path, c_string, check, filter, nc_type};
 use crate::dataset::{Attribute, DataType, Model, Output, Storage, Values, Variable};
 use anyhow::{Context, Result, bail, ensure};
-use hiha::DType;
+use hiha::hdf5::{Layout, Params};
+use hiha::{ByteOrder, DType};
 use netcdf_sys as nc;
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int};
@@ -173,7 +174,7 @@ fn define_variable(group: c_int, dims: &[c_int], variable: &Variable, storage: &
             })?;
         }
         if let (Storage::Hiha { config, chunks }, Some(dtype)) = (storage, variable.number()) {
-            let words = filter_words(config, dtype, chunks);
+            let words = filter_words(config, dtype, chunks)?;
             let filter_id = hiha::HDF5_FILTER_ID;
             check(nc::nc_def_var_filter(group, id, filter_id, words.len(), words.as_ptr()), || "HiHa filter".into())?;
         }
@@ -184,46 +185,19 @@ fn define_variable(group: c_int, dims: &[c_int], variable: &Variable, storage: &
     Ok(id)
 }
 
-/// Complete `cd_values`, as the plugin's `set_local` leaves them (`codec-spec/hdf5.md`), so that other
-/// programs can append to the variable: magic, count, user words, descriptor, chunk, fill value, short form.
-fn filter_words(config: &hiha::Config, dtype: DType, chunks: &[usize]) -> Vec<u32> {
-    let user = config.to_cd_values();
-    let fill = config.fill_value.as_ref();
-    let big = u32::from(cfg!(target_endian = "big"));
-    let mut words = vec![u32::from_le_bytes(*b"HIHA"), user.len() as u32];
-    words.extend(&user);
-    words.push(dtype as u32 | big << 8 | u32::from(fill.is_some()) << 9 | (chunks.len() as u32) << 16);
-    words.extend(chunks.iter().map(|&n| n as u32));
-    if let Some(fill) = fill {
+/// Complete `cd_values`, as the plugin's `set_local` leaves them, so that other programs can append to the variable.
+fn filter_words(config: &hiha::Config, dtype: DType, chunks: &[usize]) -> Result<Vec<u32>> {
+    let fill = config.fill_value.as_ref().map(|element| {
         let mut bits = [0u8; 8];
-        bits[..fill.len()].copy_from_slice(fill);
+        bits[..element.len()].copy_from_slice(element);
         if cfg!(target_endian = "big") {
-            bits[..fill.len()].reverse();
+            bits[..element.len()].reverse();
         }
-        let bits = u64::from_le_bytes(bits);
-        words.extend([bits as u32, (bits >> 32) as u32]);
-    }
-    words.push(short(user[0], config.bound));
-    words
-}
-
-/// The bound in one word: kind in the low 3 bits, above them an f32 without its sign and last two bits,
-/// rounded toward the stricter bound.
-fn short(kind: u32, bound: hiha::Bound) -> u32 {
-    if kind == 0 {
-        return 0;
-    }
-    let value = bound.value();
-    let near = (value as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
-    let down = near.to_bits() & !3;
-    let kept = f64::from(f32::from_bits(down));
-    let strict = match bound {
-        hiha::Bound::Psnr(_) if value > kept => down + 4,
-        hiha::Bound::Psnr(_) => down,
-        _ if value < kept => down - 4,
-        _ => down,
-    };
-    strict << 1 | kind
+        u64::from_le_bytes(bits)
+    });
+    let dims: Vec<u64> = chunks.iter().map(|&n| n as u64).collect();
+    let layout = Layout::new(dtype, ByteOrder::NATIVE, &dims, fill)?;
+    Ok(Params { user: config.to_cd_values(), layout: Some(layout) }.to_words())
 }
 
 fn put_attribute(group: c_int, id: c_int, attribute: &Attribute, variable: Option<DataType>) -> Result<()> {

@@ -1,4 +1,5 @@
-//! The filter's `cd_values`: the user's words, and the complete form that `set_local` stores.
+//! The words (`cd_values`) of the HDF5 filter (`codec-spec/hdf5.md`): the user's, and the complete form that
+//! the plugin's `set_local` stores. No HDF5 here; programs that write chunks themselves need the same words.
 //!
 //! ```text
 //! user:     [kind, f64 low, f64 high [, effort [, flags]]]   or   [kind, f32 [, effort [, flags]]]
@@ -8,10 +9,12 @@
 //!
 //! NCO hands on only the last word of a filter. So the last one, `short`, holds the whole bound.
 
-use hiha::{Bound, ByteOrder, Config, DType, MAX_DIMS};
+use crate::array::{ByteOrder, DType, MAX_DIMS};
+use crate::config::{Bound, Config};
+use crate::error::{Error, Result, invalid};
 
 /// First word of complete `cd_values`: "HIHA", low byte first. No bound kind has this value.
-pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"HIHA");
+const MAGIC: u32 = u32::from_le_bytes(*b"HIHA");
 /// Chunks of fewer elements are kept losslessly.
 const MIN_LOSSY_ELEMENTS: usize = 64;
 /// Arrays of rank 2 whose last dimension is at most this long are taken for cell bounds.
@@ -37,10 +40,10 @@ impl Layout {
     ///
     /// # Errors
     /// When a dimension is 0 or the chunk does not stay below 4 GiB.
-    pub fn new(dtype: DType, order: ByteOrder, dims: &[u64], fill: Option<u64>) -> Result<Self, String> {
+    pub fn new(dtype: DType, order: ByteOrder, dims: &[u64], fill: Option<u64>) -> Result<Self> {
         let total = dims.iter().try_fold(dtype.size() as u64, |n, &d| n.checked_mul(d));
         if dims.is_empty() || !total.is_some_and(|n| n > 0 && n <= u64::from(u32::MAX)) {
-            return Err(format!("a chunk of {dims:?} {dtype} is empty or not below 4 GiB"));
+            return invalid(format!("a chunk of {dims:?} {dtype} is empty or not below 4 GiB"));
         }
         let (folded, kept) = dims.split_at(dims.len().saturating_sub(MAX_DIMS - 1));
         let mut chunk = Vec::with_capacity(MAX_DIMS);
@@ -75,10 +78,10 @@ impl Layout {
         words
     }
 
-    fn from_words(words: &[u32]) -> Result<Self, String> {
-        let damaged = || format!("damaged cd_values: {words:?} does not describe a chunk");
+    fn from_words(words: &[u32]) -> Result<Self> {
+        let damaged = || Error::InvalidArgument(format!("damaged cd_values: {words:?} does not describe a chunk"));
         let (&descriptor, rest) = words.split_first().ok_or_else(damaged)?;
-        let dtype = DType::ALL.into_iter().find(|&d| d as u32 == descriptor & 0xff).ok_or_else(damaged)?;
+        let dtype = DType::from_code((descriptor & 0xff) as u8).ok_or_else(damaged)?;
         let order = if descriptor & 0x100 == 0 { ByteOrder::Little } else { ByteOrder::Big };
         let (dims, fill) = rest.split_at_checked((descriptor >> 16) as usize).ok_or_else(damaged)?;
         let fill = match (descriptor & 0x200 != 0, fill) {
@@ -107,14 +110,16 @@ impl Params {
     /// Read either form.
     ///
     /// # Errors
-    /// When the complete form is damaged. The user's words are checked by [`config`](Self::config).
-    pub fn parse(words: &[u32]) -> Result<Self, String> {
+    /// `InvalidArgument` when the complete form is damaged. The user's words are checked by [`config`](Self::config).
+    pub fn parse(words: &[u32]) -> Result<Self> {
         let Some(rest) = words.strip_prefix(&[MAGIC]) else {
             return Ok(Self { user: words.to_vec(), layout: None });
         };
         let split = rest.split_first().and_then(|(&n, rest)| rest.split_at_checked(n as usize));
         let split = split.and_then(|(user, rest)| Some((user, rest.split_last()?.1)));
-        let (user, layout) = split.ok_or_else(|| format!("damaged cd_values: {words:?} ends early"))?;
+        let Some((user, layout)) = split else {
+            return invalid(format!("damaged cd_values: {words:?} ends early"));
+        };
         Ok(Self { user: user.to_vec(), layout: Some(Layout::from_words(layout)?) })
     }
 
@@ -133,15 +138,15 @@ impl Params {
     ///
     /// # Errors
     /// When the user's words mean nothing.
-    pub fn config(&self) -> Result<Config, String> {
-        Config::from_cd_values(&widen(&self.user)?).map_err(|e| e.to_string())
+    pub fn config(&self) -> Result<Config> {
+        Config::from_cd_values(&widen(&self.user)?)
     }
 
     /// What this variable gets: [`config`](Self::config), or lossless where its layout or type calls for it.
     ///
     /// # Errors
     /// As [`config`](Self::config).
-    pub fn config_for(&self, layout: &Layout) -> Result<Config, String> {
+    pub fn config_for(&self, layout: &Layout) -> Result<Config> {
         let mut config = self.config()?;
         let meant_for_floats = !matches!(config.bound, Bound::MaxAbs(_) | Bound::Lossless);
         if layout.wants_lossless() || (!layout.dtype.is_float() && meant_for_floats) {
@@ -178,7 +183,7 @@ fn unshort(bits: u32) -> f64 {
 /// Tools that know only 32-bit numbers give the bound as one f32 word (nccopy: `0.01f`): make it f64,
 /// by way of its shortest decimal, so that `0.1f` means 0.1. As the high word of an f64, 0 to 9 would
 /// mean a number below 1e-300; there it is the effort.
-fn widen(user: &[u32]) -> Result<Vec<u32>, String> {
+fn widen(user: &[u32]) -> Result<Vec<u32>> {
     if let [word] = *user {
         let bits = unshort((word & !7) >> 1).to_bits();
         return Ok(vec![word & 7, bits as u32, (bits >> 32) as u32]);
@@ -190,7 +195,7 @@ fn widen(user: &[u32]) -> Result<Vec<u32>, String> {
     };
     let value = f32::from_bits(single);
     if !value.is_normal() {
-        return Err(format!(
+        return invalid(format!(
             "cd_values {user:?}: the bound is not a floating point number; write it as two words of an f64 \
              (nccopy: 0.5d) or one of an f32 (nccopy: 0.5f)"
         ));

@@ -52,7 +52,7 @@ fn single_precision_words_mean_their_decimal() {
     let half = Config::new(Bound::MaxAbs(0.5)).to_cd_values();
     assert_eq!(Params::parse(&half[..3]).unwrap().config().unwrap().bound, Bound::MaxAbs(0.5));
     // nccopy turns an unsuffixed 1.5 into 1.
-    assert!(Params::parse(&[1, 1]).unwrap().config().unwrap_err().contains("0.5d"));
+    assert!(Params::parse(&[1, 1]).unwrap().config().unwrap_err().to_string().contains("0.5d"));
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! Peak memory of the library, counted by the allocator: at most 6 chunks to encode (the stream included, the
+//! caller's array not), at most 3 to decode (the decoded array included, the stream not).
+
+use hiha::{ArrayView, Bound, Config};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Counts live bytes and their peak.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grow(bytes: usize) {
+    PEAK.fetch_max(LIVE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(memory, layout) }
+    }
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // Growing may copy, so that both blocks are there at once.
+        grow(new_size);
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(memory, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Result of `f`, and the peak of what it allocated.
+fn peak<T>(f: impl FnOnce() -> T) -> (T, usize) {
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let result = f();
+    (result, PEAK.load(Relaxed) - before)
+}
+
+/// Large waves, small ones, and noise.
+fn field(shape: &[usize]) -> Vec<f32> {
+    let (h, w) = (shape[shape.len() - 2], shape[shape.len() - 1]);
+    let mut seed = 1u64;
+    (0..shape.iter().product::<usize>())
+        .map(|i| {
+            let (x, y, t) = ((i % w) as f32 / w as f32, (i / w % h) as f32 / h as f32, (i / w / h) as f32);
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let noise = (seed >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
+            250.0
+                + 50.0 * (3.1 * y).sin()
+                + 8.0 * (37.0 * x + 11.0 * y + 0.2 * t).sin()
+                + 0.3 * (900.0 * x * y).cos()
+                + 0.1 * noise
+        })
+        .collect()
+}
+
+// One test: tests in threads beside it would be counted too.
+#[test]
+fn peaks_stay_near_a_few_chunks() {
+    let mut failed = false;
+    for shape in [&[721, 1440][..], &[24, 181, 240]] {
+        let data = field(shape);
+        let chunk = size_of_val(&data[..]) as f64;
+        for bound in [Bound::Nrmse(1e-3), Bound::Nrmse(1e-5), Bound::MaxRel(1e-3), Bound::Lossless] {
+            let view = ArrayView::new(&data, shape).unwrap();
+            let (stream, encode) = peak(|| hiha::encode(&view, &Config::new(bound)).unwrap());
+            let (array, decode) = peak(|| hiha::decode(&stream).unwrap());
+            assert_eq!(array.shape(), shape);
+            let (encode, decode) = (encode as f64 / chunk, decode as f64 / chunk);
+            let method = hiha::inspect(&stream).unwrap().method;
+            println!("{shape:?} {bound:?} ({method}): encode {encode:.2} chunks, decode {decode:.2}");
+            failed |= encode > 6.0 || decode > 3.0;
+        }
+    }
+    assert!(!failed, "more than 6 chunks to encode or 3 to decode; see the figures above");
+}
