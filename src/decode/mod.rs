@@ -72,10 +72,11 @@ pub fn decode_into(stream: &[u8], out: &mut [u8], order: ByteOrder, options: &De
     check_limit(&parsed, options)?;
     with_element!(parsed.header.dtype, T => {
         match bytemuck::try_cast_slice_mut::<u8, T>(out) {
-            Ok(aligned) => fill(&parsed, aligned, options)?,
+            Ok(aligned) => write::<T>(&parsed, harmonic_field(&parsed, options)?, aligned)?,
             Err(_) => {
                 let mut tmp = Array::zeros(T::DTYPE, &parsed.header.shape)?;
-                fill::<T>(&parsed, bytemuck::cast_slice_mut(tmp.bytes_mut()), options)?;
+                let field = harmonic_field(&parsed, options)?;
+                write::<T>(&parsed, field, bytemuck::cast_slice_mut(tmp.bytes_mut()))?;
                 out.copy_from_slice(tmp.bytes());
             }
         }
@@ -96,10 +97,10 @@ fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
     Ok(())
 }
 
-/// The pipeline, bytes to field.
+/// The pipeline, bytes to field in the stream's order of axes.
 pub(crate) fn fill<T: Element>(stream: &Stream<'_>, out: &mut [T], options: &DecodeOptions) -> Result<()> {
     let field = harmonic_field(stream, options)?;
-    write(stream, field, out)
+    write_planes(stream, field, out)
 }
 
 /// A section's reader, if it is there.
@@ -116,8 +117,21 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
     harmonic::decode(detail, &stream.header.geometry(), Isa::detect(), options.threads).map(Some)
 }
 
-/// The second half: all that is done value by value.
+/// The second half, and the array's own order of axes.
 fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T]) -> Result<()> {
+    let Some(permutation) = &stream.header.permutation else { return write_planes(stream, field, out) };
+    let mut ordered = vec![T::zeroed(); out.len()];
+    write_planes(stream, field, &mut ordered)?;
+    permutation.for_each(&stream.header.shape, |to, from| {
+        if let (Some(o), Some(&v)) = (out.get_mut(from), ordered.get(to)) {
+            *o = v;
+        }
+    });
+    Ok(())
+}
+
+/// All that is done value by value, in the stream's order of axes.
+fn write_planes<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T]) -> Result<()> {
     let geometry = stream.header.geometry();
     let section = |id| section(stream, id);
     let mask = match section(SectionId::Mask) {

@@ -13,7 +13,7 @@ use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;
 use crate::decode::{self, DecodeOptions};
 use crate::error::{Result, invalid};
-use crate::format::{Header, MAX_OVERHEAD, Method, SectionId, Stream, Writer};
+use crate::format::{Header, MAX_OVERHEAD, Method, Permutation, SectionId, Stream, Writer};
 use problem::{Problem, write_value};
 use split::split;
 
@@ -32,15 +32,32 @@ pub fn encode(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
     if !config.axes.is_empty() && config.axes.len() != array.shape().len() {
         return invalid(format!("{} axes configured for {} dimensions", config.axes.len(), array.shape().len()));
     }
-    with_element!(array.dtype(), T => encode_typed::<T>(array, config))
+    let Some(permutation) = Permutation::for_axes(&config.axes) else {
+        return with_element!(array.dtype(), T => encode_typed::<T>(array, array.shape(), None, config));
+    };
+    // Maps last: the pipeline sees the array with its axes in the stream's order.
+    let size = array.dtype().size();
+    let mut bytes = vec![0; array.bytes().len()];
+    permutation.for_each(array.shape(), |to, from| {
+        bytes[to * size..][..size].copy_from_slice(&array.bytes()[from * size..][..size]);
+    });
+    let ordered = permutation.shape(array.shape());
+    let view = ArrayView::from_bytes(&bytes, array.dtype(), array.byte_order(), &ordered)?;
+    with_element!(array.dtype(), T => encode_typed::<T>(&view, array.shape(), Some(permutation), config))
 }
 
-/// The pipeline, field to bytes.
-fn encode_typed<T: Element>(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
+/// The pipeline, field to bytes. `shape` is that before the permutation.
+fn encode_typed<T: Element>(
+    array: &ArrayView<'_>,
+    shape: &[usize],
+    permutation: Option<Permutation>,
+    config: &Config,
+) -> Result<Vec<u8>> {
     let mut header = Header {
         dtype: T::DTYPE,
         order: array.byte_order(),
-        shape: array.shape().to_vec(),
+        shape: shape.to_vec(),
+        permutation,
         bound: config.bound,
         periodic: config.periodic,
         method: Method::Stored,

@@ -214,3 +214,26 @@ fn damaged_payloads_never_panic() {
         }
     }
 }
+
+#[test]
+fn axes_in_any_order() {
+    use crate::Axis::{Latitude, Longitude, Time};
+    // The same field as maps in time and as time series: the roles bring both to nearly the same size.
+    let (t, h, w) = (12, 40, 60);
+    let maps: Vec<f32> = smooth(&[t, h, w], 5.0);
+    let series: Vec<f32> = (0..maps.len()).map(|i| maps[(i % t) * h * w + i / t]).collect();
+    for bound in [Bound::Nrmse(1e-3), Bound::MaxAbs(0.01), Bound::Lossless] {
+        let config = |axes: &[_]| Config { axes: axes.to_vec(), ..Config::new(bound) };
+        let usual = encode(&ArrayView::new(&maps, &[t, h, w]).unwrap(), &config(&[Time, Latitude, Longitude])).unwrap();
+        let turned =
+            encode(&ArrayView::new(&series, &[h, w, t]).unwrap(), &config(&[Latitude, Longitude, Time])).unwrap();
+        assert_eq!(turned.len(), usual.len() + 3, "{bound:?}");
+        let (a, b) = (decode(&usual).unwrap(), decode(&turned).unwrap());
+        assert_eq!(b.shape(), [h, w, t]);
+        let (a, b) = (a.as_slice::<f32>().unwrap(), b.as_slice::<f32>().unwrap());
+        assert!(b.iter().enumerate().all(|(i, v)| v.to_bits() == a[(i % t) * h * w + i / t].to_bits()), "{bound:?}");
+        let mut into = vec![0; 4 * series.len() + 1];
+        decode_into(&turned, &mut into[1..], ByteOrder::NATIVE, &Default::default()).unwrap();
+        assert_eq!(into[1..], *bytemuck::cast_slice::<f32, u8>(b));
+    }
+}

@@ -1,5 +1,6 @@
 //! The head of a stream: what array it holds, under which promise, in which sections.
 
+use super::permutation::Permutation;
 use super::wire::{Reader, Writer};
 use crate::array::{ByteOrder, DType, MAX_DIMS};
 use crate::config::Bound;
@@ -9,6 +10,10 @@ use crate::error::{Error, Result, corrupt};
 pub const MAGIC: [u8; 4] = *b"HiHa";
 /// Version of the stream format, apart from the crate's. 0 is not frozen yet.
 pub const FORMAT_VERSION: u8 = 0;
+
+/// Flags beside the method.
+const PERIODIC: u8 = 0x80;
+const PERMUTED: u8 = 0x40;
 
 /// How the finite values of the array are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +76,10 @@ pub(crate) struct Header {
     pub(crate) dtype: DType,
     pub(crate) order: ByteOrder,
     pub(crate) shape: Vec<usize>,
+    /// Order of the axes in the stream, where it is not the array's.
+    pub(crate) permutation: Option<Permutation>,
     pub(crate) bound: Bound,
-    /// The last axis is longitude and spans the globe.
+    /// The last axis (of the stream) is longitude and spans the globe.
     pub(crate) periodic: bool,
     pub(crate) method: Method,
 }
@@ -88,7 +95,10 @@ impl Header {
 
     /// The array as the detail coders see it.
     pub(crate) fn geometry(&self) -> super::Geometry {
-        super::Geometry::new(&self.shape, self.periodic)
+        match &self.permutation {
+            Some(p) => super::Geometry::new(&p.shape(&self.shape), self.periodic),
+            None => super::Geometry::new(&self.shape, self.periodic),
+        }
     }
 
     fn write(&self, w: &mut Writer) {
@@ -102,7 +112,11 @@ impl Header {
         if self.bound != Bound::Lossless {
             w.f64(self.bound.value());
         }
-        w.u8(self.method as u8 | if self.periodic { 0x80 } else { 0 });
+        let flag = |set, bit| if set { bit } else { 0 };
+        w.u8(self.method as u8 | flag(self.periodic, PERIODIC) | flag(self.permutation.is_some(), PERMUTED));
+        if let Some(p) = &self.permutation {
+            p.write(w);
+        }
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self> {
@@ -145,10 +159,11 @@ impl Header {
         };
         let offset = r.offset();
         let code = r.u8("method")?;
-        let Some(method) = Method::ALL.into_iter().find(|&m| m as u8 == code & 0x7f) else {
-            return corrupt(offset, format!("unknown method {}", code & 0x7f));
+        let Some(method) = Method::ALL.into_iter().find(|&m| m as u8 == code & !(PERIODIC | PERMUTED)) else {
+            return corrupt(offset, format!("unknown method {}", code & !(PERIODIC | PERMUTED)));
         };
-        Ok(Self { dtype, order, shape, bound, periodic: code & 0x80 != 0, method })
+        let permutation = if code & PERMUTED == 0 { None } else { Some(Permutation::read(r, ndim)?) };
+        Ok(Self { dtype, order, shape, permutation, bound, periodic: code & PERIODIC != 0, method })
     }
 }
 

@@ -1,8 +1,11 @@
 //! What the bytes of a stream mean (`codec-spec/format.md`), shared by encoder and decoder.
 
+use crate::array::MAX_DIMS;
+
 mod geometry;
 mod harmonic;
 mod header;
+mod permutation;
 pub(crate) mod pyramid;
 mod split;
 mod values;
@@ -12,10 +15,11 @@ pub(crate) use geometry::Geometry;
 pub(crate) use harmonic::{AxisTransform, HarmonicParams};
 pub use header::{FORMAT_VERSION, MAGIC};
 pub(crate) use header::{Header, Method, SectionId, Stream};
+pub(crate) use permutation::Permutation;
 pub(crate) use split::{Split, cutoffs};
 pub(crate) use values::{MAX_NUDGES, Mapping, class, special};
 pub(crate) use wire::{Reader, Writer};
 
 /// Bytes of a stream that are neither dimensions nor section payloads, at most: magic, version,
-/// type, bound, method, section table, checksum.
-pub(crate) const MAX_OVERHEAD: usize = 4 + 1 + 1 + 1 + 9 + 1 + 1 + SectionId::ALL.len() * 11 + 4;
+/// type, bound, method, axis order, section table, checksum.
+pub(crate) const MAX_OVERHEAD: usize = 4 + 1 + 1 + 1 + 9 + 1 + MAX_DIMS + 1 + SectionId::ALL.len() * 11 + 4;
