@@ -118,3 +118,17 @@ pub(crate) fn synthesise(
         plane.copy_from_slice(&planes[0]);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn infinities_that_cancel_are_zero() {
+        let field = HarmonicField { mean: 0.0, step: f64::MAX, field: vec![4.0, 0.0] };
+        let corrections = Corrections { unit: -f64::MAX, counts: vec![4, 0] };
+        let mut out = [1.0f64; 2];
+        write_values(&field, Some(&corrections), &mut out);
+        assert_eq!(out, [0.0, 0.0]);
+    }
+}

@@ -1,0 +1,162 @@
+//! Streams with right checksums and headers, and noise where the coders read: every shape, type and method must
+//! give an array or an error, whatever the build checks (overflow, bounds), and the same with any number of threads.
+
+use hiha::{ByteOrder, DecodeOptions, Error};
+
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let x = self.0 ^ (self.0 >> 29);
+        x.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32
+    }
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+    /// Up to `n` bytes: noise, or few different ones, which drive the models to their ends.
+    fn bytes(&mut self, n: u64) -> Vec<u8> {
+        let n = self.below(n);
+        let palette: &[u8] = [&[][..], &[0xff], &[0, 1], &[0, 0, 0, 0xff], &[0x80, 0x7f]][self.below(5) as usize];
+        (0..n)
+            .map(|_| match palette.len() as u64 {
+                0 => self.next() as u8,
+                k => palette[self.below(k) as usize],
+            })
+            .collect()
+    }
+    /// A finite number, often one at the end of the range.
+    fn float(&mut self) -> [u8; 8] {
+        let v = match self.below(6) {
+            0 => f64::MAX,
+            1 => f64::MIN,
+            2 => 5e-324,
+            3 => 0.0,
+            _ => f64::from_bits(self.next() << 32 | self.next()),
+        };
+        if v.is_finite() { v } else { 1.0 }.to_le_bytes()
+    }
+}
+
+fn varint(out: &mut Vec<u8>, mut v: u64) {
+    while v >= 0x80 {
+        out.push(v as u8 | 0x80);
+        v >>= 7;
+    }
+    out.push(v as u8);
+}
+
+const SHAPES: [&[u64]; 24] = [
+    &[1],
+    &[2],
+    &[7],
+    &[33],
+    &[257],
+    &[5000],
+    &[1, 5000],
+    &[5000, 1],
+    &[2, 2500],
+    &[2500, 2],
+    &[16, 300],
+    &[17, 36],
+    &[37, 33],
+    &[15, 33],
+    &[61, 85],
+    &[3, 16, 17],
+    &[33, 2, 2],
+    &[600, 2, 3],
+    &[2, 3, 1, 4, 5],
+    &[2; 8],
+    &[2, 1, 1, 700],
+    &[5, 40, 41],
+    &[1; 8],
+    &[65, 4, 3],
+];
+const TYPES: [u8; 12] = [1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15];
+const SIZES: [usize; 12] = [2, 2, 4, 8, 1, 1, 2, 2, 4, 4, 8, 8];
+
+fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
+    let kind = noise.below(12) as usize;
+    let mut out = b"HiHa\0".to_vec();
+    out.push(TYPES[kind] | (noise.below(2) as u8) << 7);
+    out.push(shape.len() as u8);
+    shape.iter().for_each(|&d| varint(&mut out, d));
+    let method = 2 + noise.below(2) as u8;
+    out.push(method | (noise.below(2) as u8) << 7);
+    let mut detail = Vec::new();
+    if method == 2 {
+        detail.extend(noise.float());
+        detail.extend(noise.float());
+        let axes = shape.iter().filter(|&&d| d > 1).count().saturating_sub(2);
+        detail.extend((0..axes).map(|_| noise.below(2) as u8));
+        detail.extend((0..4).map(|_| noise.next() as u8));
+    } else {
+        let mapping = noise.below(3) as u8;
+        detail.push(mapping);
+        if mapping == 0 {
+            varint(&mut detail, noise.next() << noise.below(33));
+            varint(&mut detail, noise.next() << noise.below(33) | noise.below(2));
+        } else {
+            detail.extend(noise.float());
+            detail.extend(noise.float());
+        }
+        if mapping == 2 {
+            varint(&mut detail, noise.below(20));
+            let nudges = noise.bytes(30);
+            varint(&mut detail, nudges.len() as u64);
+            detail.extend(nudges);
+        }
+        detail.push(noise.below(70) as u8);
+    }
+    let coded = noise.bytes(3000);
+    detail.extend(coded);
+    let mut sections = vec![(3, detail)];
+    if noise.below(3) == 0 {
+        let mut mask = vec![1];
+        mask.extend((0..SIZES[kind]).map(|_| noise.next() as u8));
+        mask.extend(noise.bytes(400));
+        sections.insert(0, (2, mask));
+    }
+    if noise.below(2) == 0 {
+        let mut corrections = noise.float().to_vec();
+        corrections.extend(noise.bytes(800));
+        sections.push((4, corrections));
+    }
+    if noise.below(4) == 0 {
+        let mut exact = vec![1];
+        varint(&mut exact, noise.below(4));
+        varint(&mut exact, noise.next() << 31);
+        sections.push((5, exact));
+    }
+    out.push(sections.len() as u8);
+    for (id, payload) in &sections {
+        out.push(*id);
+        varint(&mut out, payload.len() as u64);
+    }
+    sections.iter().for_each(|(_, payload)| out.extend(payload));
+    let crc = crc32fast::hash(&out);
+    out.extend(crc.to_le_bytes());
+    out
+}
+
+#[test]
+fn noise_behind_right_headers() {
+    let mut noise = Noise(1);
+    let (mut arrays, mut errors) = (0, 0);
+    for case in 0..1200 {
+        let stream = stream(&mut noise, SHAPES[case % SHAPES.len()]);
+        match hiha::decode(&stream) {
+            Ok(array) => {
+                arrays += 1;
+                let mut again = vec![0; array.bytes().len()];
+                let options = DecodeOptions { threads: 3, ..DecodeOptions::default() };
+                hiha::decode_into(&stream, &mut again, ByteOrder::NATIVE, &options).unwrap();
+                assert!(again == array.bytes(), "case {case}");
+            }
+            Err(Error::Corrupt { .. } | Error::Truncated { .. }) => errors += 1,
+            Err(other) => panic!("case {case}: {other}"),
+        }
+    }
+    // Most range-coded bytes mean something.
+    assert!(arrays > 600 && errors > 20, "{arrays} arrays, {errors} errors");
+}
