@@ -118,22 +118,51 @@ fn rmse<T: Element>(problem: &Problem<T>, field: &HarmonicField) -> f64 {
     (squares / problem.count.max(1) as f64).sqrt()
 }
 
+/// Steps to try, in units of the bound.
+const STEPS: [f64; 10] = [0.9, 1.1, 1.35, 1.65, 2.0, 2.45, 3.0, 3.7, 4.5, 5.5];
+
 /// A step near the bound, and corrections for the points that miss it. The larger the step, the fewer
-/// bytes for coefficients and the more for corrections.
+/// bytes for coefficients and the more for corrections: climb down that valley, further with more effort.
 fn harmonic_max_abs<T: Element>(problem: &Problem<T>, eps: f64, effort: u8) -> Option<Candidate> {
     let isa = Isa::detect();
     let analysis = analysis(problem, eps * 0.5, isa);
-    let factors: &[f64] = if effort < 5 { &[1.5] } else { &[1.2, 1.8] };
-    factors
-        .iter()
-        .map(|f| f * eps)
-        .filter(|&step| analysis.fits(step))
-        .map(|step| Candidate {
+    let attempt = |k: usize| {
+        let step = STEPS.get(k)? * eps;
+        analysis.fits(step).then(|| Candidate {
             method: Method::Harmonic,
             corrections: correct(problem, &analysis.reconstruct(step, isa), eps),
             detail: analysis.encode(step),
         })
-        .min_by_key(Candidate::len)
+    };
+    // Smooth fields at loose bounds have few large errors, so that larger steps pay.
+    let mut at = match eps / problem.range() {
+        r if r > 0.03 => 8,
+        r if r > 3e-3 => 6,
+        r if r > 3e-4 => 4,
+        _ => 3,
+    };
+    let mut best = attempt(at)?;
+    let mut tries = match effort {
+        0..=4 => 0,
+        5..=6 => 2,
+        _ => STEPS.len(),
+    };
+    let mut turned = false;
+    let mut up = true;
+    while tries > 0 {
+        tries -= 1;
+        let next = if up { Some(at + 1) } else { at.checked_sub(1) };
+        match next.and_then(attempt).filter(|c| c.len() < best.len()) {
+            Some(better) => {
+                (best, at) = (better, next.unwrap_or(at));
+                turned = true;
+            }
+            // Worse on the first try upwards: the valley lies below.
+            None if !turned => (up, turned) = (false, true),
+            None => break,
+        }
+    }
+    Some(best)
 }
 
 /// The corrections section that brings every ordinary value within `eps`; empty when all are.
