@@ -101,7 +101,10 @@ fn working_bytes(header: &Header) -> usize {
         Method::Lattice => (3, 9, 250),
     };
     let part = |count: usize, bytes| count.saturating_mul(bytes);
-    part(len, each).saturating_add(part(geometry.plane(), plane)).saturating_add(part(geometry.width, column))
+    let permuted = if header.permutation.is_some() { header.byte_len() } else { 0 };
+    [part(len, each), part(geometry.plane(), plane), part(geometry.width, column), permuted]
+        .into_iter()
+        .fold(0, usize::saturating_add)
 }
 
 fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
