@@ -160,3 +160,22 @@ fn noise_behind_right_headers() {
     // Most range-coded bytes mean something.
     assert!(arrays > 600 && errors > 20, "{arrays} arrays, {errors} errors");
 }
+
+#[test]
+fn arrays_that_no_memory_holds() {
+    for shape in [&[1u64 << 60][..], &[1 << 30, 1 << 18], &[2, 1 << 47], &[1 << 50, 2], &[1 << 20, 4, 1 << 28]] {
+        for method in 0..4 {
+            let mut out = b"HiHa\0\x03".to_vec();
+            out.push(shape.len() as u8);
+            shape.iter().for_each(|&d| varint(&mut out, d));
+            // One section, detail, of which every method can read its parameters.
+            out.extend([method, 1, 3, 40]);
+            out.extend([0; 40]);
+            let crc = crc32fast::hash(&out);
+            out.extend(crc.to_le_bytes());
+            let options = DecodeOptions { threads: 1, max_bytes: u64::MAX };
+            let error = hiha::decode_with(&out, &options).unwrap_err();
+            assert!(matches!(error, Error::Limit { .. }), "{shape:?}, method {method}: {error}");
+        }
+    }
+}

@@ -99,6 +99,7 @@ fn damaged_streams_are_refused() {
     assert!(matches!(fails("x_checksum"), Error::Corrupt { what, .. } if what.contains("checksum")));
     assert!(matches!(fails("x_trailing"), Error::Corrupt { what, .. } if what.contains("after the checksum")));
     assert!(matches!(fails("x_section_order"), Error::Corrupt { what, .. } if what.contains("section id")));
+    assert!(matches!(fails("x_axis_order"), Error::Corrupt { what, .. } if what.contains("axis order")));
     assert!(matches!(fails("x_dimension_zero"), Error::Corrupt { what, .. } if what.contains("dimension 0")));
     assert!(matches!(fails("x_too_large"), Error::Limit { .. }));
     assert!(matches!(fails("x_class"), Error::Corrupt { what, .. } if what.contains("class")));

@@ -122,13 +122,16 @@ pub(crate) fn synthesise(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entropy::range::Encoder;
 
     #[test]
     fn infinities_that_cancel_are_zero() {
         let field = HarmonicField { mean: 0.0, step: f64::MAX, field: vec![4.0, 0.0] };
-        let corrections = Corrections { unit: -f64::MAX, counts: vec![4, 0] };
+        let mut encoder = Encoder::new();
+        Corrections::new(2).row(&mut encoder, &mut [4, 0]);
+        let section = [&(-f64::MAX).to_le_bytes()[..], &encoder.finish()].concat();
         let mut out = [1.0f64; 2];
-        write_values(&field, Some(&corrections), &mut out);
+        write_values(&field, Some(Reader::new(&section, 0)), 2, &mut out).unwrap();
         assert_eq!(out, [0.0, 0.0]);
     }
 }

@@ -12,7 +12,7 @@ pub(crate) use lattice::NUDGES_PER_ELEMENT;
 use crate::arith::Isa;
 use crate::array::{Array, ByteOrder, Element, with_element};
 use crate::error::{Error, Result, corrupt, invalid};
-use crate::format::{Method, Reader, SectionId, Stream};
+use crate::format::{Header, Method, Reader, SectionId, Stream};
 use harmonic::HarmonicField;
 
 /// How to decode.
@@ -89,10 +89,33 @@ pub fn decode_into(stream: &[u8], out: &mut [u8], order: ByteOrder, options: &De
     Ok(())
 }
 
+/// Bytes that a process is expected to have.
+const MUCH: usize = 1 << 30;
+
+/// Bytes that decoding takes besides its output, at most, but for tables (`codec-spec/format.md`, "Sizes").
+fn working_bytes(header: &Header) -> usize {
+    let (len, geometry) = (header.len(), header.geometry());
+    let (each, plane, column) = match header.method {
+        Method::Stored | Method::Constant => (1, 0, 0),
+        Method::Harmonic => (10, 0, 1),
+        Method::Lattice => (3, 9, 250),
+    };
+    let part = |count: usize, bytes| count.saturating_mul(bytes);
+    let permuted = if header.permutation.is_some() { header.byte_len() } else { 0 };
+    [part(len, each), part(geometry.plane(), plane), part(geometry.width, column), permuted]
+        .into_iter()
+        .fold(0, usize::saturating_add)
+}
+
 fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
     let needed = stream.header.byte_len() as u64;
     if needed > options.max_bytes {
         return Err(Error::Limit { what: "output", needed, limit: options.max_bytes });
+    }
+    // Ask for all that is much at once, so that memory that cannot be had is an error here and not a panic later.
+    let all = stream.header.byte_len().saturating_add(working_bytes(&stream.header));
+    if all > MUCH && Vec::<u8>::new().try_reserve_exact(all).is_err() {
+        return Err(Error::Limit { what: "decoding", needed: all as u64, limit: options.max_bytes });
     }
     Ok(())
 }

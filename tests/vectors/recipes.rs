@@ -1,6 +1,6 @@
 //! The arrays of the test vectors, by the integer recipes of `codec-spec/vectors/README.md`.
 
-use hiha::{Bound, ByteOrder, Coder, Config, DType, Element};
+use hiha::{Axis, Bound, ByteOrder, Coder, Config, DType, Element};
 
 /// One array, how it is encoded, and what the stream must have.
 pub(crate) struct Vector {
@@ -65,6 +65,10 @@ pub(crate) fn vectors() -> Vec<Vector> {
     use Bound::{Lossless, MaxAbs, Nrmse, Rmse};
     use Coder::{Auto, Harmonic, Lattice};
     let periodic = |r: Recipe| Recipe { config: Config { periodic: true, ..r.config.clone() }, ..r };
+    let permuted = |r: Recipe| {
+        let axes = vec![Axis::Longitude, Axis::Latitude, Axis::Time];
+        Recipe { config: Config { axes, periodic: true, ..r.config.clone() }, ..r }
+    };
     let with = |stages, r: Recipe| Recipe { stages, ..r };
     let big = |r: Recipe| Recipe { order: ByteOrder::Big, ..r };
     let fill = |fill: &[u8], r: Recipe| {
@@ -112,6 +116,8 @@ pub(crate) fn vectors() -> Vec<Vector> {
             _ if i % 30 < 8 => -9999.0,
             _ => wave(i, &[20, 30]) as f32 / 32.0,
         }),
+        permuted(recipe("permuted_f32", &[18, 10, 3], MaxAbs(0.25), Auto, "lattice"))
+            .of(|i| wave(i, &[18, 10, 3]) as f32 / 32.0),
         // Small values would be rounded to the fill value: they are held exactly.
         fill(
             &0i16.to_ne_bytes(),
@@ -204,6 +210,8 @@ pub(crate) fn damaged() -> Vec<(&'static str, Vec<u8>)> {
         ("x_trailing", [good.clone(), vec![0]].concat()),
         // Two sections, detail before mask.
         ("x_section_order", head(&[4, 3], &[1, 2, 3, 2, 2, 1, 0xf9, 0xff, 0])),
+        // Axes 0 and 2 of two.
+        ("x_axis_order", head(&[4, 3], &[0x41, 0, 2, 1, 3, 2, 0xf9, 0xff])),
         ("x_dimension_zero", head(&[4, 0], &[1, 1, 3, 2, 0xf9, 0xff])),
         // 2^32 elements of two bytes.
         ("x_too_large", head(&[0x80, 0x80, 0x80, 0x80, 0x10], &[1, 1, 3, 2, 0xf9, 0xff])),
