@@ -116,7 +116,7 @@ pub(crate) fn vectors() -> Vec<Vector> {
             _ if i % 30 < 8 => -9999.0,
             _ => wave(i, &[20, 30]) as f32 / 32.0,
         }),
-        permuted(recipe("permuted_f32", &[18, 10, 3], MaxAbs(0.25), Auto, "lattice"))
+        permuted(recipe("permuted_f32", &[18, 10, 3], MaxAbs(0.25), Auto, "harmonic"))
             .of(|i| wave(i, &[18, 10, 3]) as f32 / 32.0),
         // Small values would be rounded to the fill value: they are held exactly.
         fill(
