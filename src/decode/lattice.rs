@@ -3,8 +3,9 @@
 use crate::array::Element;
 use crate::entropy::lattice::Lattice;
 use crate::entropy::range::Decoder;
+use crate::entropy::values::Mapping;
 use crate::error::Result;
-use crate::format::{Geometry, Mapping, Reader};
+use crate::format::{Geometry, Reader};
 
 /// Nudges that a stream may hold, per element.
 pub(crate) const NUDGES_PER_ELEMENT: usize = 2;

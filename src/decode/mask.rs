@@ -1,9 +1,10 @@
 //! Mask section to classes.
 
 use crate::array::Element;
+use crate::entropy::values::{class, special};
 use crate::entropy::{mask::code, range::Decoder};
 use crate::error::{Result, corrupt};
-use crate::format::{Geometry, Reader, class, special};
+use crate::format::{Geometry, Reader};
 
 /// The classes of all elements, and the fill value when the stream holds one.
 pub(crate) struct Mask<T> {

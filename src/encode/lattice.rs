@@ -6,7 +6,8 @@ use crate::array::Element;
 use crate::decode::NUDGES_PER_ELEMENT;
 use crate::entropy::lattice::Lattice;
 use crate::entropy::range::{Coder, Counter, Encoder};
-use crate::format::{Geometry, MAX_NUDGES, Mapping, Writer};
+use crate::entropy::values::{MAX_NUDGES, Mapping};
+use crate::format::{Geometry, Writer};
 use std::ops::Range;
 
 /// Largest index that f64 arithmetic keeps apart from its neighbours.

@@ -2,9 +2,10 @@
 
 use crate::array::{ArrayView, Element};
 use crate::config::{Bound, Config};
+use crate::entropy::values::class;
 use crate::entropy::{mask::code, range::Encoder};
 use crate::error::{Result, invalid};
-use crate::format::{Geometry, Writer, class};
+use crate::format::{Geometry, Writer};
 
 /// The bound, free of the range.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,7 +21,7 @@ pub(crate) enum Target {
 /// An array to encode. Masked elements hold a smooth continuation of their neighbours.
 pub(crate) struct Problem<T> {
     pub(crate) values: Vec<T>,
-    /// Class of each element (`format::class`), if any is not ordinary.
+    /// Class of each element (`class`), if any is not ordinary.
     pub(crate) classes: Option<Vec<u8>>,
     pub(crate) fill: Option<T>,
     pub(crate) geometry: Geometry,

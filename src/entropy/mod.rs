@@ -8,3 +8,4 @@ pub(crate) mod mixer;
 mod predict;
 pub(crate) mod range;
 mod residual;
+pub(crate) mod values;

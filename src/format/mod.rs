@@ -8,7 +8,6 @@ mod header;
 mod permutation;
 pub(crate) mod pyramid;
 mod split;
-mod values;
 mod wire;
 
 pub(crate) use geometry::Geometry;
@@ -17,7 +16,6 @@ pub use header::{FORMAT_VERSION, MAGIC};
 pub(crate) use header::{Header, Method, SectionId, Stream};
 pub(crate) use permutation::Permutation;
 pub(crate) use split::{Split, cutoffs};
-pub(crate) use values::{MAX_NUDGES, Mapping, class, special};
 pub(crate) use wire::{Reader, Writer};
 
 /// Bytes of a stream that are neither dimensions nor section payloads, at most: magic, version,

@@ -1,10 +1,10 @@
 //! What the integers of the lattice coder stand for.
 
-use super::wire::{Reader, Writer};
 use crate::array::Element;
 use crate::entropy::mixer::Prob;
 use crate::entropy::range::{Coder, Decoder, Encoder};
 use crate::error::{Result, corrupt};
+use crate::format::{Reader, Writer};
 
 /// Most lattice points that may have a nudge.
 pub(crate) const MAX_NUDGES: usize = 1 << 22;
