@@ -45,5 +45,26 @@ fn codec(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, codec);
+/// The harmonic coder's stages at an NRMSE of 1e-3.
+fn stages(c: &mut Criterion) {
+    for field in fields() {
+        let mut group = c.benchmark_group(format!("{} stages", field.name));
+        group.sample_size(10).throughput(Throughput::Bytes(size_of_val(&field.data[..]) as u64));
+        let (lo, hi) = field.data.iter().fold((f32::MAX, f32::MIN), |(lo, hi), &v| (lo.min(v), hi.max(v)));
+        let rmse = 1e-3 * f64::from(hi - lo);
+        let f = hiha::stages::Field::new(&field.data, &field.shape, true);
+        let analysis = f.analyse(rmse);
+        let step = analysis.step(rmse);
+        let payload = analysis.encode(step);
+        group.bench_function("split", |b| b.iter(|| f.split()));
+        group.bench_function("analyse", |b| b.iter(|| f.analyse(rmse)));
+        group.bench_function("search the step", |b| b.iter(|| analysis.step(rmse)));
+        group.bench_function("reconstruct", |b| b.iter(|| analysis.reconstruct(step)));
+        group.bench_function("code", |b| b.iter(|| analysis.encode(step)));
+        group.bench_function("decode", |b| b.iter(|| f.decode(&payload)));
+        group.finish();
+    }
+}
+
+criterion_group!(benches, codec, stages);
 criterion_main!(benches);

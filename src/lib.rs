@@ -30,6 +30,9 @@ mod error;
 mod format;
 pub mod hdf5;
 mod inspect;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod stages;
 #[cfg(feature = "zarr")]
 pub mod zarr;
 

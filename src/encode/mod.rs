@@ -6,7 +6,7 @@ mod lattice;
 pub(crate) mod ops;
 mod packing;
 mod problem;
-mod split;
+pub(crate) mod split;
 mod verify;
 
 use crate::array::{ArrayView, DType, Element, with_element};

@@ -1,0 +1,59 @@
+//! The stages one by one, for benches only (feature `bench`). Not part of the API.
+
+use crate::arith::Isa;
+use crate::decode::harmonic as decoder;
+use crate::encode::harmonic::Analysis;
+use crate::encode::split::split;
+use crate::format::{Geometry, Reader};
+
+/// A float32 field and its layout.
+pub struct Field<'a> {
+    data: &'a [f32],
+    geometry: Geometry,
+}
+
+/// The transformed field.
+pub struct Harmonic(Analysis);
+
+impl<'a> Field<'a> {
+    /// C order, all values finite; the shape must fit.
+    #[must_use]
+    pub fn new(data: &'a [f32], shape: &[usize], periodic: bool) -> Self {
+        Self { data, geometry: Geometry::new(shape, periodic) }
+    }
+    /// Energies of the harmonic split.
+    #[must_use]
+    pub fn split(&self) -> Option<[f64; 3]> {
+        split(|i| self.data[i].into(), &self.geometry).map(crate::format::Split::shares)
+    }
+    /// Pyramid and outer axes.
+    #[must_use]
+    pub fn analyse(&self, rmse: f64) -> Harmonic {
+        Harmonic(Analysis::new(self.data.iter().map(|&v| v.into()), &self.geometry, rmse, Isa::detect()))
+    }
+    /// Decode a harmonic payload, in steps.
+    ///
+    /// # Errors
+    /// As [`decode`](crate::decode()).
+    pub fn decode(&self, payload: &[u8]) -> crate::Result<Vec<f32>> {
+        decoder::decode(Reader::new(payload, 0), &self.geometry, Isa::detect(), 1).map(|f| f.field)
+    }
+}
+
+impl Harmonic {
+    /// The quantiser step for a root mean square error.
+    #[must_use]
+    pub fn step(&self, rmse: f64) -> f64 {
+        self.0.step_for_rmse(rmse)
+    }
+    /// Quantise and transform back; the first value.
+    #[must_use]
+    pub fn reconstruct(&self, step: f64) -> f32 {
+        self.0.reconstruct(step, Isa::detect()).field[0]
+    }
+    /// Quantise and code.
+    #[must_use]
+    pub fn encode(&self, step: f64) -> Vec<u8> {
+        self.0.encode(step)
+    }
+}
