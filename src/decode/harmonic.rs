@@ -77,12 +77,13 @@ fn coefficients(input: &[u8], params: &HarmonicParams, geometry: &Geometry, leve
         }
         bands.iter_mut().for_each(Bands::next_slice);
     }
-    // In place: integers and floats have the same size.
-    let reconstruct = |mut volume: Vec<i32>| {
-        volume.iter_mut().for_each(|q| *q = params.reconstruct(*q).to_bits() as i32);
-        bytemuck::allocation::cast_vec(volume)
-    };
-    volumes.into_iter().map(reconstruct).collect()
+    volumes.into_iter().map(|v| reconstruct(v, params)).collect()
+}
+
+/// Quantised coefficients to coefficients in steps, in place: integers and floats have the same size.
+pub(crate) fn reconstruct(mut volume: Vec<i32>, params: &HarmonicParams) -> Vec<f32> {
+    volume.iter_mut().for_each(|q| *q = params.reconstruct(*q).to_bits() as i32);
+    bytemuck::allocation::cast_vec(volume)
 }
 
 /// Invert the transforms in place: outer axes first, then the pyramid of every slice. The field is left in `volumes[0]`.

@@ -70,12 +70,12 @@ pub fn decode_into(stream: &[u8], out: &mut [u8], order: ByteOrder, options: &De
         ));
     }
     check_limit(&parsed, options)?;
+    let field = harmonic_field(&parsed, options)?;
     with_element!(parsed.header.dtype, T => {
         match bytemuck::try_cast_slice_mut::<u8, T>(out) {
-            Ok(aligned) => write::<T>(&parsed, harmonic_field(&parsed, options)?, aligned)?,
+            Ok(aligned) => write::<T>(&parsed, field, aligned)?,
             Err(_) => {
                 let mut tmp = Array::zeros(T::DTYPE, &parsed.header.shape)?;
-                let field = harmonic_field(&parsed, options)?;
                 write::<T>(&parsed, field, bytemuck::cast_slice_mut(tmp.bytes_mut()))?;
                 out.copy_from_slice(tmp.bytes());
             }

@@ -95,7 +95,8 @@ fn harmonic_rmse<T: Element>(problem: &Problem<T>, limit: f64) -> Option<Candida
         if !analysis.fits(step) {
             break;
         }
-        let rmse = rmse(problem, &analysis.reconstruct(step, isa));
+        let field = analysis.reconstruct(step, isa);
+        let rmse = problem.rmse(|i| T::from_f64(field.value(i)));
         if rmse <= limit {
             best = Some(best.map_or(step, |b| b.max(step)));
         }
@@ -105,17 +106,6 @@ fn harmonic_rmse<T: Element>(problem: &Problem<T>, limit: f64) -> Option<Candida
         goal *= 0.9965 * limit / rmse;
     }
     best.map(|step| Candidate::new(Method::Harmonic, analysis.encode(step)))
-}
-
-fn rmse<T: Element>(problem: &Problem<T>, field: &HarmonicField) -> f64 {
-    let squares: f64 = problem
-        .values
-        .iter()
-        .enumerate()
-        .filter(|&(i, _)| problem.ordinary(i))
-        .map(|(i, v)| (v.to_f64() - T::from_f64(field.value(i)).to_f64()).powi(2))
-        .sum();
-    (squares / problem.count.max(1) as f64).sqrt()
 }
 
 /// Steps to try, in units of the bound.

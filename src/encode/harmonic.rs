@@ -2,7 +2,7 @@
 
 use super::ops::pyramid;
 use crate::arith::Isa;
-use crate::decode::harmonic::{HarmonicField, synthesise};
+use crate::decode::harmonic::{HarmonicField, reconstruct, synthesise};
 use crate::entropy::bands::{Bands, MAX_MAGNITUDE, Models};
 use crate::entropy::range::Encoder;
 use crate::format::pyramid::{Level, levels};
@@ -18,6 +18,8 @@ pub(crate) struct Analysis {
     axes: Vec<AxisTransform>,
     mean: f64,
     scale: f64,
+    /// Largest magnitude in `volumes`.
+    peak: f32,
 }
 
 /// Sums over coefficients by quantised magnitude: 0, 1, 2, 3, 4 and more.
@@ -80,8 +82,10 @@ impl Analysis {
             levels,
             mean,
             scale,
+            peak: 0.0,
         };
         this.choose_axes(target / scale, isa);
+        this.peak = this.volumes.iter().flatten().fold(0.0, |m, &c| m.max(c.abs()));
         this
     }
 
@@ -142,9 +146,10 @@ impl Analysis {
 
     /// What the decoder will make of [`encode`](Self::encode) at this step, without coding anything.
     pub(crate) fn reconstruct(&self, step: f64, isa: Isa) -> HarmonicField {
-        let params = self.params(step, self.quantise(step, |_, _, _, _| ()).shrink());
-        let mut volumes: Vec<Vec<f32>> = self.volumes.iter().map(|v| Vec::with_capacity(v.len())).collect();
-        self.quantise(step, |l, _, _, row| volumes[l].extend(row.iter().map(|&q| params.reconstruct(q))));
+        let mut quantised: Vec<Vec<i32>> = self.volumes.iter().map(|v| Vec::with_capacity(v.len())).collect();
+        let statistics = self.quantise(step, |l, _, _, row| quantised[l].extend_from_slice(row));
+        let params = self.params(step, statistics.shrink());
+        let mut volumes: Vec<Vec<f32>> = quantised.into_iter().map(|v| reconstruct(v, &params)).collect();
         synthesise(&mut volumes, &params.axes, &self.geometry, &self.levels, isa, 1);
         HarmonicField { mean: self.mean, step, field: volumes.swap_remove(0) }
     }
@@ -155,8 +160,7 @@ impl Analysis {
 
     /// Can every coefficient be held at this step?
     pub(crate) fn fits(&self, step: f64) -> bool {
-        let peak = self.volumes.iter().flatten().fold(0.0f32, |m, &c| m.max(c.abs()));
-        f64::from(peak) * self.scale / step < f64::from(MAX_MAGNITUDE)
+        f64::from(self.peak) * self.scale / step < f64::from(MAX_MAGNITUDE)
     }
 
     /// Code at this step (in the data's unit).

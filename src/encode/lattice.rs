@@ -50,17 +50,17 @@ impl Plan {
     pub(crate) fn estimate<T: Element>(&self, problem: &Problem<T>) -> usize {
         let width = problem.geometry.width;
         let rows = problem.values.len() / width;
-        let band = (rows / 16).max(8);
-        let bands = (rows / (4 * band)).max(1);
         if rows < 64 {
             return 0;
         }
+        let band = (rows / 16).max(8);
+        let bands = (rows / (4 * band)).max(1);
         let mut counter = Counter::default();
         let mut q = vec![0i64; width];
         for b in 0..bands {
             let geometry = Geometry { outer: Vec::new(), height: band, ..problem.geometry.clone() };
             let mut lattice = Lattice::new(&geometry, self.shift.into());
-            let start = b * (rows - band) / bands.max(2).saturating_sub(1).max(1);
+            let start = b * (rows - band) / (bands.max(2) - 1);
             for y in start..(start + band).min(rows) {
                 self.row(problem, y * width..(y + 1) * width, &mut q, &mut lattice, &mut counter);
             }
@@ -143,7 +143,7 @@ fn choose<T: Element>(problem: &Problem<T>) -> Mapping {
     }
     if let Some(p) = packing {
         let multiple = match problem.target {
-            Target::Lossless => Some(1.0).filter(|_| p.exact),
+            Target::Lossless => Some(1.0),
             Target::MaxAbs(eps) => {
                 let half = ((eps - 2.0 * rounding) / p.step).floor();
                 Some(2.0 * half.max(0.0) + 1.0).filter(|_| half >= 0.0 || p.exact)
@@ -154,7 +154,7 @@ fn choose<T: Element>(problem: &Problem<T>) -> Mapping {
             return Mapping::Scaled { offset: p.offset, step: m * p.step };
         }
     }
-    // The middle of the range as origin: indices stay small on both sides.
+    // The least value as origin: indices start at 0.
     plain.map_or(exact, |step| Mapping::Scaled { offset: lo.to_f64(), step })
 }
 
@@ -185,14 +185,7 @@ fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> f64 {
     let measure = |step: f64| {
         let mapping = Mapping::Scaled { offset, step };
         let quantiser = Quantiser::new(&mapping);
-        let mut sum = 0.0;
-        for (i, &v) in problem.values.iter().enumerate() {
-            if problem.ordinary(i) {
-                let y: T = mapping.value(quantiser.index(v), (0, 0));
-                sum += (v.to_f64() - y.to_f64()).powi(2);
-            }
-        }
-        (sum / problem.count.max(1) as f64).sqrt()
+        problem.rmse(|i| mapping.value(quantiser.index(problem.values[i]), (0, 0)))
     };
     let mut step = limit * 12f64.sqrt() * 0.9995;
     let mut good = 0.0f64;

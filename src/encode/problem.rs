@@ -51,8 +51,7 @@ impl<T: Element> Problem<T> {
             }
             count += 1;
         }
-        let range = extremes.map_or(0.0, |(lo, hi)| hi.to_f64() - lo.to_f64());
-        let target = resolve::<T>(config.bound, range)?;
+        let target = resolve::<T>(config.bound, span(extremes))?;
         if let (Some(classes), Some((lo, _))) = (&classes, extremes) {
             continue_smoothly(&mut values, classes, geometry.width, lo);
         }
@@ -61,12 +60,23 @@ impl<T: Element> Problem<T> {
 
     /// Greatest minus least ordinary value.
     pub(crate) fn range(&self) -> f64 {
-        self.extremes.map_or(0.0, |(lo, hi)| hi.to_f64() - lo.to_f64())
+        span(self.extremes)
     }
 
     /// True when element `i` is neither masked nor special.
     pub(crate) fn ordinary(&self, i: usize) -> bool {
         self.classes.as_ref().is_none_or(|c| c[i] == 0)
+    }
+
+    /// Root mean square error over ordinary elements, if element `i` decodes to `decoded(i)`.
+    pub(crate) fn rmse(&self, decoded: impl Fn(usize) -> T) -> f64 {
+        let mut squares = 0.0;
+        for (i, v) in self.values.iter().enumerate() {
+            if self.ordinary(i) {
+                squares += (v.to_f64() - decoded(i).to_f64()).powi(2);
+            }
+        }
+        (squares / self.count.max(1) as f64).sqrt()
     }
 
     /// The mask section; empty without a mask.
@@ -82,6 +92,11 @@ impl<T: Element> Problem<T> {
         w.bytes(&e.finish());
         w.0
     }
+}
+
+/// Greatest minus least.
+fn span<T: Element>(extremes: Option<(T, T)>) -> f64 {
+    extremes.map_or(0.0, |(lo, hi)| hi.to_f64() - lo.to_f64())
 }
 
 /// One value in little-endian bytes.

@@ -71,7 +71,6 @@ fn add_worst<T: Element>(problem: &Problem<T>, decoded: &[T], limit: f64, misses
 
 /// Does the decoded array keep the promise?
 pub(crate) fn holds<T: Element>(problem: &Problem<T>, decoded: &[T]) -> bool {
-    let mut squares = 0.0;
     for (i, (&v, &d)) in problem.values.iter().zip(decoded).enumerate() {
         if !problem.ordinary(i) {
             continue;
@@ -79,17 +78,14 @@ pub(crate) fn holds<T: Element>(problem: &Problem<T>, decoded: &[T]) -> bool {
         let good = match problem.target {
             Target::Lossless => v.same(d),
             Target::MaxAbs(eps) => within(v, d, eps),
-            Target::Rmse(_) => {
-                squares += (v.to_f64() - d.to_f64()).powi(2);
-                true
-            }
+            Target::Rmse(_) => true,
         };
         if !good || !v.same(d) && problem.fill.is_some_and(|f| f.same(d)) {
             return false;
         }
     }
     match problem.target {
-        Target::Rmse(limit) => (squares / problem.count.max(1) as f64).sqrt() <= limit,
+        Target::Rmse(limit) => problem.rmse(|i| decoded[i]) <= limit,
         _ => true,
     }
 }

@@ -6,7 +6,7 @@
 //! lower neighbours in frequency in all surrounding blocks, its own frequency in the blocks
 //! before it, the same place in the previous slice and the activity of the coarser level.
 
-use super::mixer::{Mixer, Prob};
+use super::mixer::{Mixer, Prob, exp_golomb};
 use super::range::Coder;
 use crate::format::pyramid::{AxisBlocks, Level};
 
@@ -185,7 +185,7 @@ impl Models {
             magnitude: Mixer::new([n, n, n, n, 2 * UNARY * 256], 2 * UNARY * 3, 250),
             band_zero: vec![Prob::HALF; 6],
             group_zero: vec![Prob::new(1 << 13, 1); CLASSES * CLASSES],
-            escape: vec![Prob::HALF; 32],
+            escape: vec![Prob::HALF; 31],
             low: vec![Prob::HALF; 32 * 4],
         }
     }
@@ -323,7 +323,7 @@ impl Models {
         }
         let mut value = value as u64;
         if value == UNARY as u64 {
-            value += self.escape(coder, (high as u64).wrapping_sub(UNARY as u64));
+            value += exp_golomb(coder, &mut self.escape, (high as u64).wrapping_sub(UNARY as u64));
         }
         if k > 0 {
             let top = &mut self.low[k as usize * 4 + value.min(3) as usize];
@@ -339,17 +339,6 @@ impl Models {
         } else {
             value
         }
-    }
-
-    /// Exp-Golomb: adaptive length, raw bits. At most 31 bits.
-    fn escape<C: Coder>(&mut self, coder: &mut C, value: u64) -> u64 {
-        let length = (value.wrapping_add(1)).checked_ilog2().unwrap_or(0);
-        let mut n = 0;
-        while n < 31 && self.escape[n as usize].code(coder, length > n) {
-            n += 1;
-        }
-        let low = coder.raw(value.wrapping_add(1) & ((1 << n) - 1), n);
-        (1 << n | low) - 1
     }
 }
 

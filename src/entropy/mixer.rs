@@ -106,6 +106,21 @@ impl Prob {
     }
 }
 
+/// Exp-Golomb with an adaptive length of at most `lengths.len()` bits (63 or fewer) and raw bits: what goes on where a
+/// unary part ends.
+#[cold]
+pub(crate) fn exp_golomb<C: Coder>(coder: &mut C, lengths: &mut [Prob], value: u64) -> u64 {
+    let value = value.wrapping_add(1);
+    let bits = value.checked_ilog2().unwrap_or(0);
+    let mut n = 0;
+    while let Some(longer) = lengths.get_mut(n as usize)
+        && longer.code(coder, bits > n)
+    {
+        n += 1;
+    }
+    (1 << n | coder.raw(value & ((1 << n) - 1), n)).wrapping_sub(1)
+}
+
 /// 65536 / (n + 1.5), the learning rate after n observations.
 const RATE: [i32; 256] = {
     let mut r = [0; 256];

@@ -1,6 +1,6 @@
 //! Coding of prediction residuals: adaptive Golomb binarisation, every decision a mixed bit model.
 
-use super::mixer::{Mixer, Prob};
+use super::mixer::{Mixer, Prob, exp_golomb};
 use super::range::Coder;
 
 /// Most steps of the unary part; an Exp-Golomb escape follows.
@@ -69,7 +69,7 @@ impl Residuals {
             mixer: Mixer::new([SLOTS * ENERGIES, SLOTS * 49 * 2, SLOTS * 16 * 9, SLOTS * 49 * 4], SLOTS * 16, 250),
             low: vec![Prob::HALF; 64 * 4 * 8],
             signs: vec![Prob::HALF; 9 * 8],
-            escape: vec![Prob::HALF; 64],
+            escape: vec![Prob::HALF; 63],
         }
     }
 
@@ -124,7 +124,11 @@ impl Residuals {
             }
             steps += 1;
         }
-        let high = if steps < UNARY { steps as u64 } else { self.escape(coder, high.wrapping_sub(UNARY as u64)) };
+        let high = if steps < UNARY {
+            steps as u64
+        } else {
+            exp_golomb(coder, &mut self.escape, high.wrapping_sub(UNARY as u64)).wrapping_add(UNARY as u64)
+        };
         if k == 0 {
             return high;
         }
@@ -141,19 +145,6 @@ impl Residuals {
             low = low << left | coder.raw(m & ((1 << left) - 1), left);
         }
         high.wrapping_shl(k) | low
-    }
-
-    /// Exp-Golomb above the unary part.
-    #[cold]
-    fn escape<C: Coder>(&mut self, coder: &mut C, v: u64) -> u64 {
-        let v = v.wrapping_add(1);
-        let bits = v.checked_ilog2().unwrap_or(0);
-        let mut n = 0;
-        while n < 63 && self.escape[n as usize].code(coder, bits > n) {
-            n += 1;
-        }
-        let v = 1 << n | coder.raw(v & ((1 << n) - 1), n);
-        v.wrapping_sub(1).wrapping_add(UNARY as u64)
     }
 }
 
