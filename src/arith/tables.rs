@@ -78,13 +78,13 @@ impl Decimated {
     /// What the block transform makes of a signal that is `value` everywhere.
     fn constant(&self, value: f64) -> Vec<f64> {
         let mut folded = vec![value; self.len];
-        for j in 0..self.overlaps.0 {
+        for (j, v) in folded.iter_mut().take(self.overlaps.0).enumerate() {
             let (s, c) = window_pair(j as u64, self.overlaps.0 as u64);
-            folded[j] = value * (s + c);
+            *v = value * (s + c);
         }
-        for j in 0..self.overlaps.1 {
+        for (j, v) in folded.iter_mut().rev().take(self.overlaps.1).enumerate() {
             let (s, c) = window_pair(j as u64, self.overlaps.1 as u64);
-            folded[self.len - 1 - j] = value * (s - c);
+            *v = value * (s - c);
         }
         let kind = if self.last { Kind::Two } else { Kind::Four };
         (0..self.len).map(|o| dot(folded.iter().enumerate().map(|(i, &v)| (v, entry(kind, self.len, i, o))))).collect()
