@@ -53,14 +53,22 @@ pub(crate) fn write_values<T: Element>(
     Ok(())
 }
 
-/// Decode a harmonic detail section.
-pub(crate) fn decode(mut reader: Reader<'_>, geometry: &Geometry, isa: Isa, threads: usize) -> Result<HarmonicField> {
+/// Decode a harmonic detail section, or the front of one with the geometry of a coarser image of the pyramid (the
+/// field is then that image, orthonormal). Also returns how many of its bytes that took.
+pub(crate) fn decode(
+    mut reader: Reader<'_>,
+    geometry: &Geometry,
+    isa: Isa,
+    threads: usize,
+) -> Result<(HarmonicField, usize)> {
+    let start = reader.offset();
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
     let levels = levels(geometry.height, geometry.width);
     let mut decoder = Decoder::new(reader.rest());
     let mut volumes = coefficients(&mut decoder, &params, geometry.slices(), &levels);
     synthesise(&mut volumes, &params.axes, geometry, &levels, isa, threads);
-    Ok(HarmonicField { mean: params.mean, step: params.step, field: volumes.swap_remove(0) })
+    let bytes = reader.offset() - start + decoder.read();
+    Ok((HarmonicField { mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
 }
 
 /// Read all coefficients: a volume (slices, level height, level width) for each level, in steps. Coarse levels come

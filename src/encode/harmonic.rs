@@ -339,7 +339,8 @@ mod tests {
         let bytes = a.encode(step);
         eprintln!("encode {:?}", t.elapsed());
         let t = std::time::Instant::now();
-        let f = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, isa, 1).unwrap();
+        let (f, read) = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, isa, 1).unwrap();
+        assert!(read + 8 >= bytes.len(), "{read} of {}", bytes.len());
         eprintln!("decode {:?}", t.elapsed());
         let sum: f64 =
             values.iter().zip(&f.field).map(|(&v, &y)| (f64::from(v) - (f.mean + f.step * f64::from(y))).powi(2)).sum();
