@@ -22,6 +22,7 @@
 
 mod arith;
 mod array;
+mod cells;
 mod config;
 mod decode;
 mod encode;
@@ -37,8 +38,9 @@ pub mod stages;
 pub mod zarr;
 
 pub use array::{Array, ArrayView, ByteOrder, DType, Element, MAX_DIMS};
+pub use cells::CellMeans;
 pub use config::{Axis, Bound, Coder, Config};
-pub use decode::{DecodeOptions, decode, decode_into, decode_with};
+pub use decode::{DecodeOptions, Preview, decode, decode_into, decode_with, preview};
 pub use encode::{encode, max_encoded_size};
 pub use error::{Error, Result};
 pub use format::{FORMAT_VERSION, MAGIC};

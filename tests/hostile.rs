@@ -145,6 +145,7 @@ fn noise_behind_right_headers() {
     let (mut arrays, mut errors) = (0, 0);
     for case in 0..1200 {
         let stream = stream(&mut noise, SHAPES[case % SHAPES.len()]);
+        let small = hiha::preview(&stream, 1 + case % 10, &DecodeOptions::default());
         match hiha::decode(&stream) {
             Ok(array) => {
                 arrays += 1;
@@ -152,6 +153,9 @@ fn noise_behind_right_headers() {
                 let options = DecodeOptions { threads: 3, ..DecodeOptions::default() };
                 hiha::decode_into(&stream, &mut again, ByteOrder::NATIVE, &options).unwrap();
                 assert!(again == array.bytes(), "case {case}");
+                let small = small.unwrap_or_else(|e| panic!("case {case}: preview: {e}"));
+                assert_eq!(small.cells.len(), array.shape().len());
+                assert!(small.bytes_read <= stream.len(), "case {case}");
             }
             Err(Error::Corrupt { .. } | Error::Truncated { .. }) => errors += 1,
             Err(other) => panic!("case {case}: {other}"),
@@ -176,6 +180,9 @@ fn arrays_that_no_memory_holds() {
             let options = DecodeOptions { threads: 1, max_bytes: u64::MAX };
             let error = hiha::decode_with(&out, &options).unwrap_err();
             assert!(matches!(error, Error::Limit { .. }), "{shape:?}, method {method}: {error}");
+            let options = DecodeOptions::default();
+            let error = hiha::preview(&out, 1 << 20, &options).unwrap_err();
+            assert!(matches!(error, Error::Limit { .. }), "{shape:?}, method {method}: preview: {error}");
         }
     }
 }

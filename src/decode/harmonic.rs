@@ -3,7 +3,7 @@
 use super::ops::pyramid;
 use crate::arith::{Isa, for_each_part};
 use crate::array::Element;
-use crate::entropy::bands::{Bands, Models};
+use crate::entropy::bands::{Activity, Bands, Models};
 use crate::entropy::corrections::Corrections;
 use crate::entropy::range::Decoder;
 use crate::error::Result;
@@ -53,31 +53,47 @@ pub(crate) fn write_values<T: Element>(
     Ok(())
 }
 
-/// Decode a harmonic detail section.
-pub(crate) fn decode(mut reader: Reader<'_>, geometry: &Geometry, isa: Isa, threads: usize) -> Result<HarmonicField> {
+/// Decode a harmonic detail section, or the front of one with the geometry of a coarser image of the pyramid (the
+/// field is then that image, orthonormal). Also returns how many of its bytes that took.
+pub(crate) fn decode(
+    mut reader: Reader<'_>,
+    geometry: &Geometry,
+    isa: Isa,
+    threads: usize,
+) -> Result<(HarmonicField, usize)> {
+    let start = reader.offset();
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
     let levels = levels(geometry.height, geometry.width);
-    let mut volumes = coefficients(reader.rest(), &params, geometry, &levels);
+    let mut decoder = Decoder::new(reader.rest());
+    let mut volumes = coefficients(&mut decoder, &params, geometry.slices(), &levels);
     synthesise(&mut volumes, &params.axes, geometry, &levels, isa, threads);
-    Ok(HarmonicField { mean: params.mean, step: params.step, field: volumes.swap_remove(0) })
+    let bytes = reader.offset() - start + decoder.read();
+    Ok((HarmonicField { mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
 }
 
-/// Read all coefficients: a volume (slices, level height, level width) for each level, in steps.
-fn coefficients(input: &[u8], params: &HarmonicParams, geometry: &Geometry, levels: &[Level]) -> Vec<Vec<f32>> {
-    let slices = geometry.slices();
-    let mut decoder = Decoder::new(input);
+/// Read all coefficients: a volume (slices, level height, level width) for each level, in steps. Coarse levels come
+/// first, so that the front of a stream gives the whole field at a smaller scale.
+fn coefficients(decoder: &mut Decoder<'_>, params: &HarmonicParams, slices: usize, levels: &[Level]) -> Vec<Vec<f32>> {
     let mut models = Models::new();
-    let mut bands: Vec<Bands> = levels.iter().map(|l| Bands::new(l, slices)).collect();
-    let mut volumes: Vec<Vec<i32>> = levels.iter().map(|l| vec![0; l.height * l.width * slices]).collect();
-    for slice in 0..slices {
-        for l in (0..levels.len()).rev() {
-            let size = levels[l].height * levels[l].width;
-            let (fine, coarse) = bands.split_at_mut(l + 1);
-            models.level(&mut decoder, &mut fine[l], coarse.first(), &mut volumes[l][slice * size..][..size]);
+    let mut volumes: Vec<Vec<f32>> = Vec::with_capacity(levels.len());
+    let mut coarser: Vec<Activity> = Vec::new();
+    for (l, level) in levels.iter().enumerate().rev() {
+        let mut bands = Bands::new(level, slices);
+        let size = level.height * level.width;
+        let mut volume = vec![0; size * slices];
+        let mut activities = Vec::with_capacity(slices);
+        for (slice, plane) in volume.chunks_exact_mut(size).enumerate() {
+            models.level(decoder, &mut bands, coarser.get(slice), plane);
+            if l > 0 {
+                activities.push(bands.activity());
+            }
+            bands.next_slice();
         }
-        bands.iter_mut().for_each(Bands::next_slice);
+        coarser = activities;
+        volumes.push(reconstruct(volume, params));
     }
-    volumes.into_iter().map(|v| reconstruct(v, params)).collect()
+    volumes.reverse();
+    volumes
 }
 
 /// Quantised coefficients to coefficients in steps, in place: integers and floats have the same size.

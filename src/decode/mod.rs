@@ -6,8 +6,10 @@ pub(crate) mod harmonic;
 mod lattice;
 mod mask;
 pub(crate) mod ops;
+mod preview;
 
 pub(crate) use lattice::NUDGES_PER_ELEMENT;
+pub use preview::{Preview, preview};
 
 use crate::arith::Isa;
 use crate::array::{Array, ByteOrder, Element, with_element};
@@ -137,7 +139,8 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
         return Ok(None);
     }
     let detail = section(stream, SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
-    harmonic::decode(detail, &stream.header.geometry(), Isa::detect(), options.threads).map(Some)
+    let (field, _) = harmonic::decode(detail, &stream.header.geometry(), Isa::detect(), options.threads)?;
+    Ok(Some(field))
 }
 
 /// The second half, and the array's own order of axes.

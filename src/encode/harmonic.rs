@@ -3,7 +3,7 @@
 use super::ops::pyramid;
 use crate::arith::Isa;
 use crate::decode::harmonic::{HarmonicField, reconstruct, synthesise};
-use crate::entropy::bands::{Bands, MAX_MAGNITUDE, Models};
+use crate::entropy::bands::{Activity, Bands, MAX_MAGNITUDE, Models};
 use crate::entropy::range::Encoder;
 use crate::format::pyramid::{Level, levels};
 use crate::format::{AxisTransform, Geometry, HarmonicParams, Writer};
@@ -178,25 +178,27 @@ impl Analysis {
     }
 }
 
-/// Range-code quantised planes, given for each level and slice.
+/// Range-code quantised planes, given for each level and slice; coarse levels first.
 fn code(levels: &[Level], sparse: Vec<Vec<SparsePlane>>, slices: usize) -> Vec<u8> {
     let mut encoder = Encoder::new();
     let mut models = Models::new();
-    let mut bands: Vec<Bands> = levels.iter().map(|l| Bands::new(l, slices)).collect();
-    let mut dense: Vec<Vec<i32>> = levels.iter().map(|l| vec![0; l.height * l.width]).collect();
-    let mut planes: Vec<_> = sparse.into_iter().map(Vec::into_iter).collect();
-    for _ in 0..slices {
-        for l in (0..levels.len()).rev() {
-            let (fine, coarse) = bands.split_at_mut(l + 1);
-            if let Some(plane) = planes[l].next().map(SparsePlane::finish) {
-                dense[l].fill(0);
-                for (&value, (y, x)) in &plane {
-                    dense[l][y as usize * levels[l].width + x as usize] = value;
-                }
+    let mut coarser: Vec<Activity> = Vec::new();
+    for ((l, level), planes) in levels.iter().enumerate().zip(sparse).rev() {
+        let mut bands = Bands::new(level, slices);
+        let mut dense = vec![0; level.height * level.width];
+        let mut activities = Vec::with_capacity(slices);
+        for (slice, plane) in planes.into_iter().enumerate() {
+            dense.fill(0);
+            for (&value, (y, x)) in &plane.finish() {
+                dense[y as usize * level.width + x as usize] = value;
             }
-            models.level(&mut encoder, &mut fine[l], coarse.first(), &mut dense[l]);
+            models.level(&mut encoder, &mut bands, coarser.get(slice), &mut dense);
+            if l > 0 {
+                activities.push(bands.activity());
+            }
+            bands.next_slice();
         }
-        bands.iter_mut().for_each(Bands::next_slice);
+        coarser = activities;
     }
     encoder.finish()
 }
@@ -337,7 +339,8 @@ mod tests {
         let bytes = a.encode(step);
         eprintln!("encode {:?}", t.elapsed());
         let t = std::time::Instant::now();
-        let f = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, isa, 1).unwrap();
+        let (f, read) = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, isa, 1).unwrap();
+        assert!(read + 8 >= bytes.len(), "{read} of {}", bytes.len());
         eprintln!("decode {:?}", t.elapsed());
         let sum: f64 =
             values.iter().zip(&f.field).map(|(&v, &y)| (f64::from(v) - (f.mean + f.step * f64::from(y))).powi(2)).sum();

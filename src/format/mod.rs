@@ -13,7 +13,7 @@ mod wire;
 pub(crate) use geometry::Geometry;
 pub(crate) use harmonic::{AxisTransform, HarmonicParams};
 pub use header::{FORMAT_VERSION, MAGIC};
-pub(crate) use header::{Header, Method, SectionId, Stream};
+pub(crate) use header::{Header, Method, Section, SectionId, Stream};
 pub(crate) use permutation::Permutation;
 pub(crate) use split::{Split, cutoffs};
 pub(crate) use wire::{Reader, Writer};
