@@ -155,3 +155,12 @@ pub(crate) fn transform_outer(volume: &mut [f32], n: usize, inner: usize, isa: I
         }
     }
 }
+
+/// Apply a matrix along the middle axis of `volume`, an array of shape `(outer, matrix.len, inner)`.
+pub(crate) fn columns_by(volume: &mut [f32], inner: usize, matrix: &Dct, isa: Isa) {
+    if inner > 0 && matrix.len > 0 {
+        for part in volume.chunks_exact_mut(matrix.len * inner) {
+            columns(isa, part, inner, matrix);
+        }
+    }
+}

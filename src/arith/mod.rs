@@ -2,13 +2,14 @@
 
 mod isa;
 mod kernels;
+pub(crate) mod klt;
 mod lapped;
 mod parallel;
 mod tables;
 mod trig;
 
 pub(crate) use isa::Isa;
-pub(crate) use lapped::{forward_image, inverse_image, transform_outer};
+pub(crate) use lapped::{columns_by, forward_image, inverse_image, transform_outer};
 pub(crate) use parallel::for_each_part;
 pub(crate) use tables::{Dct, Kind};
 

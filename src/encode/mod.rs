@@ -4,6 +4,7 @@ mod candidate;
 pub(crate) mod harmonic;
 mod lattice;
 pub(crate) mod ops;
+mod outer;
 mod packing;
 mod problem;
 pub(crate) mod split;
