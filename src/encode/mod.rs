@@ -7,6 +7,7 @@ pub(crate) mod ops;
 mod outer;
 mod packing;
 mod problem;
+pub(crate) mod siren;
 pub(crate) mod split;
 mod verify;
 
