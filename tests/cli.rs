@@ -259,6 +259,62 @@ fn an_interrupt_leaves_nothing() {
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
 }
 
+/// Means of `n` x `n` elements of a demo-sized map.
+fn block_means(map: &[f64], rows: usize, columns: usize, n: usize) -> Vec<f64> {
+    let mut means = Vec::new();
+    for y in (0..rows).step_by(n) {
+        for x in (0..columns).step_by(n) {
+            let (end_y, end_x) = ((y + n).min(rows), (x + n).min(columns));
+            let sum: f64 = (y..end_y).flat_map(|y| (x..end_x).map(move |x| map[y * columns + x])).sum();
+            means.push(sum / ((end_y - y) * (end_x - x)) as f64);
+        }
+    }
+    means
+}
+
+#[test]
+fn previews() {
+    let dir = folder("previews");
+    let (packed, small, picture) = (dir.join("a.nc"), dir.join("s.nc"), dir.join("p.png"));
+    let original = values(Path::new(DEMO), "field");
+    // Chunks of the whole field, and chunks that cut maps and are padded at the edges.
+    for chunk in ["24,91,180", "7,50,77"] {
+        let compress = ["compress", DEMO, text(&packed), "--nrmse", "1e-3", "--chunk", chunk, "--overwrite"];
+        good(&compress);
+        let look = ["preview", text(&packed), "--var", "field", "--scale", "1/4", "--at", "time=5", "--json"];
+        let output = ["--output", text(&small), "--plot", text(&picture), "--overwrite"];
+        let report = good(&[&look[..], &output].concat());
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["preview_shape"], serde_json::json!([1, 23, 45]));
+        assert_eq!(report["chunks"], if chunk == "24,91,180" { 1 } else { 6 });
+        let (read, stored) = (report["bytes_read"].as_u64().unwrap(), report["bytes_stored"].as_u64().unwrap());
+        assert!(read < stored, "{report}");
+        let expected = block_means(&original[5 * 91 * 180..6 * 91 * 180], 91, 180, 4);
+        let found = values(&small, "field");
+        let squares: f64 = expected.iter().zip(&found).map(|(a, b)| (a - b).powi(2)).sum();
+        let rms = (squares / expected.len() as f64).sqrt();
+        // Of a range of 36 K; waves that the coarse image cuts off make the difference.
+        assert!(rms < 0.5, "chunk {chunk}: {rms}");
+        let step = |name: &str| {
+            let v = values(&small, name);
+            (v.len(), (v[1] - v[0]).abs())
+        };
+        assert_eq!([step("latitude"), step("longitude")], [(23, 8.0), (45, 8.0)]);
+        assert_eq!(values(&small, "time"), values(Path::new(DEMO), "time")[5..6]);
+        assert_eq!(fs::read(&picture).unwrap()[1..4], *b"PNG");
+    }
+    let plain = good(&["preview", DEMO, "--var", "field", "--scale", "30", "--output", text(&small), "--overwrite"]);
+    assert!(plain.contains("24 x 91 x 180 at 1/30, 24 x 4 x 6") && plain.contains("100.0 %"), "{plain}");
+    let expected: Vec<f64> = original.chunks(91 * 180).flat_map(|map| block_means(map, 91, 180, 30)).collect();
+    assert!(worst(&expected, &values(&small, "field")) < 1e-4);
+    let wrong = |rest: &[&str], reason: &str| refused(&[&["preview", text(&packed)][..], rest].concat(), reason);
+    wrong(&["--var", "nothing"], "no variable nothing");
+    wrong(&["--var", "field", "--scale", "0"], "1/N");
+    wrong(&["--var", "field", "--at", "time=24"], "its length is 24");
+    wrong(&["--var", "field", "--at", "latitude=1"], "dimension of the map");
+    wrong(&["--var", "field", "--output", text(&small)], "exists");
+}
+
 #[test]
 fn filter_parameters() {
     let spelled = good(&["filter-params", "--max-abs", "1"]);

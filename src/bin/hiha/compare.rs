@@ -2,10 +2,11 @@
 
 use crate::field::{Source, Var};
 use crate::metrics::{Metrics, with_type};
+use crate::plan;
 use crate::plot;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use hiha::{Axis, Bound, Element};
+use hiha::{Bound, Element};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -256,7 +257,7 @@ fn size_of_path(path: &Path) -> Result<u64> {
 
 /// Read the slice with the largest error from both files and draw it.
 fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
-    let (rows_dim, columns_dim) = map_dims(&c.var);
+    let (rows_dim, columns_dim) = plan::map_dims(&c.var.dims, &c.var.shape);
     let (mut start, mut count) = (c.worst.clone(), vec![1; c.worst.len()]);
     for d in [rows_dim, columns_dim] {
         (start[d], count[d]) = (0, c.var.shape[d]);
@@ -275,9 +276,7 @@ fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
     let m = &c.metrics;
     let unit = c.var.units.clone().unwrap_or_default();
     let axis = |d: usize| plot::MapAxis { name: c.var.dims[d].clone(), values: a.coordinate(&c.var, d) };
-    let maps = plot::Maps {
-        original: read(a)?,
-        decoded: read(b)?,
+    let frame = plot::Frame {
         rows: c.var.shape[rows_dim],
         columns: c.var.shape[columns_dim],
         vertical: axis(rows_dim),
@@ -292,20 +291,7 @@ fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
         ),
         unit,
     };
-    plot::draw(&maps, path).with_context(|| format!("cannot draw {}", path.display()))
-}
-
-/// Which two dimensions are the map: latitude and longitude by name, else the last two longer than 1.
-fn map_dims(var: &Var) -> (usize, usize) {
-    let role = |axis| var.dims.iter().position(|d| Axis::from_dimension_name(d) == axis);
-    if let (Some(rows), Some(columns)) = (role(Axis::Latitude), role(Axis::Longitude))
-        && rows < columns
-    {
-        return (rows, columns);
-    }
-    let mut long = (0..var.shape.len()).rev().filter(|&d| var.shape[d] > 1);
-    let columns = long.next().unwrap_or(1);
-    (long.next().unwrap_or(0), columns)
+    plot::draw_comparison(&frame, &read(a)?, &read(b)?, path).with_context(|| format!("cannot draw {}", path.display()))
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ fn range(input: &dyn Dataset, variable: usize, config: &Config, chunk: &[usize])
 }
 
 /// The same structure with one more line of CF history.
-fn with_history(model: &Model) -> Model {
+pub(crate) fn with_history(model: &Model) -> Model {
     let mut model = model.clone();
     let command: Vec<String> = std::env::args().skip(1).collect();
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
