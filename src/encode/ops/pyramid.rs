@@ -4,7 +4,7 @@ use crate::arith::{Isa, Kind, forward_image, inverse_image, transform_outer};
 use crate::format::pyramid::Level;
 
 /// The coefficient planes of all levels, finest first. The kept corners of planes that are not
-/// last are 0, so the squares of all planes sum to those of the image.
+/// last are 0, so the squares of all planes sum to nearly those of the image.
 pub(crate) fn forward(levels: &[Level], periodic_x: bool, image: Vec<f32>, isa: Isa) -> Vec<Vec<f32>> {
     let mut planes = Vec::with_capacity(levels.len());
     let mut image = image;
