@@ -86,13 +86,12 @@ fn from_pyramid<T: Element>(stream: &Stream<'_>, scale: usize, options: &DecodeO
         None => None,
     };
     let small = Image::of_pyramid(coarse, &levels[..finer]);
-    let (rows, columns) = flat_field(&levels[..finer], &geometry);
+    let flat = flat_field(&levels[..finer]);
     let classes = mask.as_ref().map(|mask| coarse_classes(|i| mask.classes[i], &geometry, &small));
     let value = |i: usize| match (&mask, &classes) {
         (Some(mask), Some(coarse)) if coarse[i] != 0 => mask.value(coarse[i]),
         _ => {
-            let flat = rows[i / width % height] * columns[i % width];
-            let v = field.mean + field.step * f64::from(field.field[i] / flat);
+            let v = field.mean + field.step * f64::from(field.field[i]) / flat;
             T::from_f64(if v.is_nan() { 0.0 } else { v })
         }
     };
