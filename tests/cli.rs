@@ -316,6 +316,65 @@ fn previews() {
 }
 
 #[test]
+fn climatologies() {
+    let dir = folder("climatology");
+    let file = |name: &str| dir.join(name);
+    let original = values(Path::new(DEMO), "field");
+    let plane = 91 * 180;
+    let mean = |i: usize| (0..24).map(|t| original[t * plane + i]).sum::<f64>() / 24.0;
+    for (name, shift) in [("mean", 0.0), ("other", 0.5)] {
+        let numbers = list(plane, |i| format!("{:.3}f", mean(i) + shift));
+        let head = format!(
+            "netcdf {name} {{ dimensions: time = 1; y = 91; x = 180; variables: float m(time, y, x); data: m ="
+        );
+        fs::write(file("m.cdl"), format!("{head} {numbers}; }}")).unwrap();
+        run("ncgen", &["-4", "-o", text(&file(&format!("{name}.nc"))), text(&file("m.cdl"))]);
+    }
+    let climatology = format!("{}:m", text(&file("mean.nc")));
+    let known = ["--climatology", &climatology];
+    // One chunk a step, and chunks that cut the map and are padded.
+    for (name, chunk) in [("a.nc", "1,91,180"), ("b.zarr", "5,50,77")] {
+        let (packed, without, plain) = (file(name), file(&format!("without_{name}")), file("plain.nc"));
+        let compress = |out: &Path, rest: &[&str]| {
+            good(&[&["compress", DEMO, text(out), "--max-abs", "0.5", "--chunk", chunk][..], rest].concat());
+            let report = good(&["inspect", text(out), "--json"]);
+            let line = report.lines().find(|l| l.contains("\"var\":\"field\"")).unwrap();
+            serde_json::from_str::<serde_json::Value>(line).unwrap()
+        };
+        let (with, plainly) = (compress(&packed, &known), compress(&without, &[]));
+        assert!(with["references"].as_array().is_some_and(|r| !r.is_empty()), "{with}");
+        assert!(plainly["references"].is_null());
+        assert!(with["stored"].as_u64() < plainly["stored"].as_u64(), "{with} {plainly}");
+
+        let decompress = ["decompress", text(&packed), text(&plain), "--overwrite"];
+        good(&[&decompress[..], &known].concat());
+        assert!(worst(&original, &values(&plain, "field")) <= 0.5 + 1e-6);
+        good(&[&["compare", DEMO, text(&packed), "--expect-max-abs", "0.5"][..], &known].concat());
+        let small = file("small.nc");
+        let look = ["preview", text(&packed), "--var", "field", "--output", text(&small), "--overwrite"];
+        good(&[&look[..], &known].concat());
+        let expected: Vec<f64> = original.chunks(plane).flat_map(|map| block_means(map, 91, 180, 9)).collect();
+        assert!(worst(&expected, &values(&small, "field")) < 2.0);
+
+        let other = format!("{}:m", text(&file("other.nc")));
+        refused(&[&decompress[..], &["--climatology", &other]].concat(), "the one given has hash");
+        refused(&look, "none was given");
+    }
+    good(&[&["eval", DEMO, "--nrmse", "1e-2", "--chunk", "7,91,180"][..], &known].concat());
+    // HDF5's own way in has no climatology, and says so.
+    let out = hiha(&["decompress", text(&file("a.nc")), text(&file("plain.nc")), "--overwrite"]);
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(2) && message.contains("none was given"), "{message}");
+    let out = file("c.nc");
+    let compress = |climatology: &str, reason: &str| {
+        refused(&["compress", DEMO, text(&out), "--max-abs", "1", "--climatology", climatology], reason);
+    };
+    compress("mean.nc", "FILE:VAR");
+    compress(&format!("{}:x", text(&file("mean.nc"))), "no variable x");
+    compress(&format!("{DEMO}:latitude"), "fits no lossy variable");
+}
+
+#[test]
 fn filter_parameters() {
     let spelled = good(&["filter-params", "--max-abs", "1"]);
     let (id, words) = (hiha::HDF5_FILTER_ID, "1,0,1072693248,5,0");

@@ -2,6 +2,7 @@
 
 use super::ops::pyramid;
 use crate::arith::Isa;
+use crate::decode::base::Base;
 use crate::decode::harmonic::{HarmonicField, reconstruct, synthesise};
 use crate::entropy::bands::{Activity, Bands, MAX_MAGNITUDE, Models};
 use crate::entropy::range::Encoder;
@@ -16,6 +17,8 @@ pub(crate) struct Analysis {
     /// Per level: (slices, height, width), divided by `scale`.
     volumes: Vec<Vec<f32>>,
     axes: Vec<AxisTransform>,
+    /// What was subtracted before.
+    base: Option<Base>,
     mean: f64,
     scale: f64,
     /// Largest magnitude in `volumes`.
@@ -61,10 +64,11 @@ impl Statistics {
 }
 
 impl Analysis {
-    /// Transform `values` (C order, all finite). `target` is the RMSE to aim at, in the data's unit:
+    /// Transform `values` (C order, all finite, less the `base` if there is one). `target` is the RMSE to aim at, in the data's unit:
     /// the choice of axis transforms depends on it.
     pub(crate) fn new(
         values: impl ExactSizeIterator<Item = f64> + Clone,
+        base: Option<Base>,
         geometry: &Geometry,
         target: f64,
         isa: Isa,
@@ -80,6 +84,7 @@ impl Analysis {
             volumes: analyse(field, geometry, &levels, isa),
             axes: vec![AxisTransform::None; geometry.outer.len()],
             levels,
+            base,
             mean,
             scale,
             peak: 0.0,
@@ -151,7 +156,7 @@ impl Analysis {
         let params = self.params(step, statistics.shrink());
         let mut volumes: Vec<Vec<f32>> = quantised.into_iter().map(|v| reconstruct(v, &params)).collect();
         synthesise(&mut volumes, &params.axes, &self.geometry, &self.levels, isa, 1);
-        HarmonicField { mean: self.mean, step, field: volumes.swap_remove(0) }
+        HarmonicField { base: self.base.clone(), mean: self.mean, step, field: volumes.swap_remove(0) }
     }
 
     fn params(&self, step: f64, shrink: [u8; 4]) -> HarmonicParams {
@@ -331,7 +336,7 @@ mod tests {
     fn check(values: &[f32], geometry: &Geometry, target: f64) -> usize {
         let isa = Isa::detect();
         let t = std::time::Instant::now();
-        let a = Analysis::new(values.iter().map(|&v| f64::from(v)), geometry, target, isa);
+        let a = Analysis::new(values.iter().map(|&v| f64::from(v)), None, geometry, target, isa);
         eprintln!("analyse {:?} axes {:?}", t.elapsed(), a.axes);
         let step = a.step_for_rmse(target);
         eprintln!("search {:?}", t.elapsed());

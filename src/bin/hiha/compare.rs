@@ -1,5 +1,6 @@
 //! `hiha compare`: errors of one file against another, variable by variable, block by block.
 
+use crate::climatology::ClimatologyArgs;
 use crate::field::{Source, Var};
 use crate::metrics::{Metrics, with_type};
 use crate::plan;
@@ -31,6 +32,8 @@ pub(crate) struct CompareArgs {
     plot: Option<PathBuf>,
     #[command(flatten)]
     expect: Expect,
+    #[command(flatten)]
+    climatology: ClimatologyArgs,
 }
 
 /// Limits that every compared variable must keep, else the exit code is 1.
@@ -84,7 +87,9 @@ pub(crate) struct Compared {
 
 /// Run; true when the shapes agree and every expectation is met.
 pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
-    let (a, b) = (Source::open(&args.a)?, Source::open(&args.b)?);
+    let climatology = args.climatology.load()?;
+    let open = |path| Source::open(path, climatology.as_ref());
+    let (a, b) = (open(&args.a)?, open(&args.b)?);
     let (in_a, in_b) = (a.variables()?, b.variables()?);
     if let Some(name) = args.vars.iter().find(|n| !in_a.iter().any(|v| v.name == **n)) {
         bail!("{} has no numeric variable {name}", args.a.display());

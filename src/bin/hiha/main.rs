@@ -1,6 +1,7 @@
 //! `hiha`: compress, decompress, inspect, preview and compare gridded data files.
 
 mod args;
+mod climatology;
 mod compare;
 mod compress;
 mod dataset;

@@ -1,5 +1,6 @@
 //! `hiha preview`: a small version of a variable, from the front of its chunks.
 
+use crate::climatology::{Climatology, ClimatologyArgs};
 use crate::dataset::{self, Dataset, Variable};
 use crate::metrics::with_type;
 use crate::{plan, plot, small_file};
@@ -43,6 +44,8 @@ pub(crate) struct PreviewArgs {
     /// A JSON object instead of text.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    climatology: ClimatologyArgs,
 }
 
 /// Parse `1/8` or `8`.
@@ -150,6 +153,7 @@ fn means(input: &dyn Dataset, i: usize, borders: Vec<Vec<f64>>, args: &PreviewAr
     let touched = |(&(start, count), b): (&(usize, usize), &Vec<f64>)| {
         b.first().is_some_and(|&f| f < (start + count) as f64) && b.last().is_some_and(|&l| l > start as f64)
     };
+    let climatology = args.climatology.load()?;
     let mut means = CellMeans::new(borders.clone());
     let mut cost = Cost::default();
     for offset in plan::offsets(&var.shape, &chunk) {
@@ -160,7 +164,7 @@ fn means(input: &dyn Dataset, i: usize, borders: Vec<Vec<f64>>, args: &PreviewAr
         }
         cost.chunks += 1;
         if var.is_hiha() {
-            from_stream(input, i, &offset, args, &mut means, &mut cost)?;
+            from_stream(input, i, &offset, args, climatology.as_ref(), &mut means, &mut cost)?;
         } else {
             let bytes = input.read(i, &offset, &count)?.fixed()?;
             let cells: Vec<Vec<f64>> = place.iter().map(|&(o, n)| unit(o, o + n)).collect();
@@ -180,10 +184,18 @@ fn from_stream(
     i: usize,
     offset: &[usize],
     args: &PreviewArgs,
+    climatology: Option<&Climatology>,
     means: &mut CellMeans,
     cost: &mut Cost,
 ) -> Result<()> {
-    let options = DecodeOptions { threads: crate::args::worker_threads(args.threads), ..DecodeOptions::default() };
+    let var = &input.model().variables[i];
+    let chunk = var.chunks.as_deref().unwrap_or_default();
+    let part = |c: &Climatology| c.part(offset, &plan::counts(&var.shape, chunk, offset), chunk);
+    let options = DecodeOptions {
+        threads: crate::args::worker_threads(args.threads),
+        reference: climatology.filter(|c| c.fits(&var.shape)).map(part).transpose()?,
+        ..DecodeOptions::default()
+    };
     let mut wanted = FIRST_READ;
     let preview = loop {
         // A chunk that was never written is missing.
@@ -210,7 +222,6 @@ fn from_stream(
     for (borders, &o) in cells.iter_mut().zip(offset) {
         borders.iter_mut().for_each(|b| *b += o as f64);
     }
-    let var = &input.model().variables[i];
     ensure!(Some(preview.array.dtype()) == var.number(), "chunk at {offset:?}: its type is {}", preview.array.dtype());
     add(var, preview.array.bytes(), &cells, means)
 }
