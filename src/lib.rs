@@ -31,6 +31,7 @@ mod error;
 mod format;
 pub mod hdf5;
 mod inspect;
+mod reference;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod stages;
@@ -45,6 +46,7 @@ pub use encode::{encode, max_encoded_size};
 pub use error::{Error, Result};
 pub use format::{FORMAT_VERSION, MAGIC};
 pub use inspect::{Info, inspect};
+pub use reference::Reference;
 
 /// Id of the HDF5 filter: in the private range until one is registered with The HDF Group.
 pub const HDF5_FILTER_ID: u32 = 0x8848;

@@ -31,7 +31,7 @@ impl<'a> Field<'a> {
     /// Pyramid and outer axes.
     #[must_use]
     pub fn analyse(&self, rmse: f64) -> Harmonic {
-        Harmonic(Analysis::new(self.data.iter().map(|&v| v.into()), &self.geometry, rmse, Isa::detect()))
+        Harmonic(Analysis::new(self.data.iter().map(|&v| v.into()), None, &self.geometry, rmse, Isa::detect()))
     }
     /// Decode a harmonic payload, in steps.
     ///

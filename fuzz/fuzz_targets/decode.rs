@@ -5,7 +5,7 @@ use hiha::DecodeOptions;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let options = DecodeOptions { threads: 1, max_bytes: 1 << 22 };
+    let options = DecodeOptions { max_bytes: 1 << 22, ..DecodeOptions::default() };
     let _ = hiha::decode_with(data, &options);
     let _ = hiha::inspect(data);
     let _ = hiha::preview(data, 9, &options);

@@ -1,6 +1,7 @@
 //! Harmonic detail, bytes to field: coefficients, outer axes, pyramid.
 
 use super::ops::outer::Inverse;
+use super::base::Base;
 use super::ops::pyramid;
 use crate::arith::{Isa, for_each_part};
 use crate::array::Element;
@@ -11,8 +12,10 @@ use crate::error::Result;
 use crate::format::pyramid::{Level, levels};
 use crate::format::{Geometry, HarmonicParams, Reader};
 
-/// A decoded harmonic field: value = mean + step * field.
+/// A decoded harmonic field: value = mean + step * field + base.
 pub(crate) struct HarmonicField {
+    /// What the detail is added to, if anything.
+    pub(crate) base: Option<Base>,
     pub(crate) mean: f64,
     pub(crate) step: f64,
     /// In steps, C order.
@@ -23,7 +26,8 @@ impl HarmonicField {
     /// The value of element `i`, before it is rounded to the array's type.
     #[inline]
     pub(crate) fn value(&self, i: usize) -> f64 {
-        self.mean + self.step * f64::from(self.field[i])
+        let detail = self.mean + self.step * f64::from(self.field[i]);
+        self.base.as_ref().map_or(detail, |base| detail + f64::from(base[i]))
     }
 }
 
@@ -55,7 +59,7 @@ pub(crate) fn write_values<T: Element>(
 }
 
 /// Decode a harmonic detail section, or the front of one with the geometry of a coarser image of the pyramid (the
-/// field is then that image, orthonormal). Also returns how many of its bytes that took.
+/// field is then that image, orthonormal), without a base. Also returns how many of its bytes that took.
 pub(crate) fn decode(
     mut reader: Reader<'_>,
     geometry: &Geometry,
@@ -73,7 +77,7 @@ pub(crate) fn decode(
     let mut volumes = coefficients(&mut decoder, &params, geometry.slices(), &levels);
     synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads);
     let bytes = reader.offset() - start + decoder.read();
-    Ok((HarmonicField { mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
+    Ok((HarmonicField { base: None, mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
 }
 
 /// Read all coefficients: a volume (slices, level height, level width) for each level, in steps. Coarse levels come
@@ -146,7 +150,7 @@ mod tests {
 
     #[test]
     fn infinities_that_cancel_are_zero() {
-        let field = HarmonicField { mean: 0.0, step: f64::MAX, field: vec![4.0, 0.0] };
+        let field = HarmonicField { base: None, mean: 0.0, step: f64::MAX, field: vec![4.0, 0.0] };
         let mut encoder = Encoder::new();
         Corrections::new(2).row(&mut encoder, &mut [4, 0]);
         let section = [&(-f64::MAX).to_le_bytes()[..], &encoder.finish()].concat();

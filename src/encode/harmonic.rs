@@ -3,6 +3,7 @@
 use super::ops::pyramid;
 use super::outer::{self, Outer};
 use crate::arith::Isa;
+use crate::decode::base::Base;
 use crate::decode::harmonic::{HarmonicField, reconstruct, synthesise};
 use crate::entropy::bands::{Activity, Bands, MAX_MAGNITUDE, Models};
 use crate::entropy::{klt as basis, range::Encoder};
@@ -17,6 +18,8 @@ pub(crate) struct Analysis {
     /// Per level: (slices, height, width), divided by `scale`.
     volumes: Vec<Vec<f32>>,
     axes: Vec<Outer>,
+    /// What was subtracted before.
+    base: Option<Base>,
     mean: f64,
     scale: f64,
     /// Largest magnitude in `volumes`.
@@ -62,10 +65,11 @@ impl Statistics {
 }
 
 impl Analysis {
-    /// Transform `values` (C order, all finite). `target` is the RMSE to aim at, in the data's unit:
+    /// Transform `values` (C order, all finite, less the `base` if there is one). `target` is the RMSE to aim at, in the data's unit:
     /// the choice of axis transforms depends on it.
     pub(crate) fn new(
         values: impl ExactSizeIterator<Item = f64> + Clone,
+        base: Option<Base>,
         geometry: &Geometry,
         target: f64,
         isa: Isa,
@@ -81,6 +85,7 @@ impl Analysis {
             volumes: analyse(field, geometry, &levels, isa),
             axes: Vec::with_capacity(geometry.outer.len()),
             levels,
+            base,
             mean,
             scale,
             peak: 0.0,
@@ -149,7 +154,7 @@ impl Analysis {
         let params = self.params(step, statistics.shrink());
         let mut volumes: Vec<Vec<f32>> = quantised.into_iter().map(|v| reconstruct(v, &params)).collect();
         synthesise(&mut volumes, self.axes.iter().map(|a| &a.inverse), &self.geometry, &self.levels, isa, 1);
-        HarmonicField { mean: self.mean, step, field: volumes.swap_remove(0) }
+        HarmonicField { base: self.base.clone(), mean: self.mean, step, field: volumes.swap_remove(0) }
     }
 
     fn params(&self, step: f64, shrink: [u8; 4]) -> HarmonicParams {
@@ -325,7 +330,7 @@ mod tests {
     fn check(values: &[f32], geometry: &Geometry, target: f64) -> usize {
         let isa = Isa::detect();
         let t = std::time::Instant::now();
-        let a = Analysis::new(values.iter().map(|&v| f64::from(v)), geometry, target, isa);
+        let a = Analysis::new(values.iter().map(|&v| f64::from(v)), None, geometry, target, isa);
         eprintln!("analyse {:?} axes {:?}", t.elapsed(), a.axes.iter().map(|a| a.kind).collect::<Vec<_>>());
         let step = a.step_for_rmse(target);
         eprintln!("search {:?}", t.elapsed());

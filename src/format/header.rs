@@ -49,20 +49,24 @@ pub(crate) enum SectionId {
     Split = 1,
     /// Which elements are NaN, infinite or fill.
     Mask = 2,
+    /// Hash of the reference array that the detail is added to.
+    Reference = 3,
     /// The method's own data.
-    Detail = 3,
+    Detail = 4,
     /// Integer corrections of points that missed the bound.
-    Corrections = 4,
+    Corrections = 5,
     /// Points held exactly.
-    Exact = 5,
+    Exact = 6,
 }
 
 impl SectionId {
-    pub(crate) const ALL: [Self; 5] = [Self::Split, Self::Mask, Self::Detail, Self::Corrections, Self::Exact];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Split, Self::Mask, Self::Reference, Self::Detail, Self::Corrections, Self::Exact];
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Split => "split",
             Self::Mask => "mask",
+            Self::Reference => "reference",
             Self::Detail => "detail",
             Self::Corrections => "corrections",
             Self::Exact => "exact",

@@ -1,7 +1,6 @@
 //! The small image: where its cells lie in the array, and what its transform makes of a constant.
 
 use super::Preview;
-use crate::arith::{Isa, forward_image, inverse_image};
 use crate::array::{Array, Element};
 use crate::error::Result;
 use crate::format::pyramid::{AxisBlocks, Level};
@@ -74,24 +73,13 @@ impl Image {
     }
 }
 
-/// What becomes of the value 1 in the orthonormal image coarser by `finer`: a factor for each row and for each column,
-/// about the root of the elements that a cell stands for. Dividing by it makes constants exact.
-pub(super) fn flat_field(finer: &[Level], geometry: &Geometry) -> (Vec<f32>, Vec<f32>) {
-    let rows = flat_line(finer.iter().map(|l| &l.y), geometry.height, false);
-    (rows, flat_line(finer.iter().map(|l| &l.x), geometry.width, geometry.periodic))
-}
-
-fn flat_line<'a>(finer: impl Iterator<Item = &'a AxisBlocks>, n: usize, periodic: bool) -> Vec<f32> {
-    let one_row = AxisBlocks { lens: vec![1], starts: vec![0], keep: None, identity: true };
-    let mut line = vec![1.0f32; n];
-    for axis in finer.filter(|a| !a.identity) {
-        forward_image((&one_row, axis), periodic, &mut line, axis.lens.iter().sum(), Isa::detect());
-        let corners = axis.starts.iter().enumerate().filter_map(|(i, &start)| line.get(start..start + axis.kept(i)));
-        let mut coarse = corners.flatten().copied().collect::<Vec<f32>>();
-        inverse_image((&one_row, &axis.coarse()), periodic, &mut coarse, axis.coarse_len(), Isa::detect());
-        line = coarse;
-    }
-    line
+/// What becomes of the value 1 in the orthonormal image coarser by `finer` (`codec-spec/arithmetic.md`, "Decimated blocks").
+pub(super) fn flat_field(finer: &[Level]) -> f64 {
+    let axis = |a: &AxisBlocks| match (a.keep, a.lens.get(a.lens.len() / 2)) {
+        (Some(kept), Some(&len)) => len as f64 / kept as f64,
+        _ => 1.0,
+    };
+    finer.iter().map(|l| axis(&l.y) * axis(&l.x)).product::<f64>().sqrt()
 }
 
 /// Borders of the coarser image's samples along an axis, from those of the finer image's (none: 0, 1, 2, ..).

@@ -3,7 +3,7 @@
 mod image;
 
 use super::mask::Mask;
-use super::{DecodeOptions, MUCH, fill, harmonic, section};
+use super::{DecodeOptions, MUCH, base, fill, harmonic, section};
 use crate::arith::Isa;
 use crate::array::{Array, DType, Element, with_element};
 use crate::cells::CellMeans;
@@ -70,8 +70,8 @@ fn from_pyramid<T: Element>(stream: &Stream<'_>, scale: usize, options: &DecodeO
     let finer = finer_levels(&levels, scale);
     let (height, width) = levels.get(finer).map_or((1, 1), |l| (l.height, l.width));
     let coarse = Geometry { height, width, ..geometry.clone() };
-    let has_mask = stream.section(SectionId::Mask).is_some();
-    check_memory(&coarse, has_mask.then_some(&geometry), T::DTYPE, options)?;
+    let looks_at_all = [SectionId::Mask, SectionId::Reference].iter().any(|&id| stream.section(id).is_some());
+    check_memory(&coarse, looks_at_all.then_some(&geometry), T::DTYPE, options)?;
     let detail = section(stream, SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
     let (field, read) = harmonic::decode(detail, &coarse, Isa::detect(), options.threads)?;
     let mut bytes = 0;
@@ -86,13 +86,18 @@ fn from_pyramid<T: Element>(stream: &Stream<'_>, scale: usize, options: &DecodeO
         None => None,
     };
     let small = Image::of_pyramid(coarse, &levels[..finer]);
-    let (rows, columns) = flat_field(&levels[..finer], &geometry);
+    let flat = flat_field(&levels[..finer]);
+    let base = base::of_stream(stream, options)?.map(|base| {
+        let mut means = CellMeans::new(small.borders());
+        means.add(&unit_borders(&geometry), |i| base[i].into());
+        means.finish()
+    });
     let classes = mask.as_ref().map(|mask| coarse_classes(|i| mask.classes[i], &geometry, &small));
     let value = |i: usize| match (&mask, &classes) {
         (Some(mask), Some(coarse)) if coarse[i] != 0 => mask.value(coarse[i]),
         _ => {
-            let flat = rows[i / width % height] * columns[i % width];
-            let v = field.mean + field.step * f64::from(field.field[i] / flat);
+            let detail = field.mean + field.step * f64::from(field.field[i]) / flat;
+            let v = base.as_ref().map_or(detail, |base| detail + base[i]);
             T::from_f64(if v.is_nan() { 0.0 } else { v })
         }
     };
@@ -173,7 +178,7 @@ fn check_memory(small: &Geometry, whole: Option<&Geometry>, dtype: DType, option
     at_most(elements(small).saturating_mul(dtype.size()), "output", options)?;
     at_most(whole.map_or(0, elements), "mask", options)?;
     let whole =
-        whole.map_or(0, |g| elements(g).saturating_mul(1 + dtype.size()).saturating_add(axes(g).saturating_mul(64)));
+        whole.map_or(0, |g| elements(g).saturating_mul(9 + dtype.size()).saturating_add(axes(g).saturating_mul(64)));
     let all = elements(small).saturating_mul(26 + dtype.size()).saturating_add(whole);
     if all > MUCH && Vec::<u8>::new().try_reserve_exact(all).is_err() {
         return Err(Error::Limit { what: "a preview", needed: all as u64, limit: options.max_bytes });
