@@ -3,7 +3,7 @@
 //! last block uses DCT-II.
 
 use super::Isa;
-use super::kernels::{columns, fold_rows, forward_rows, inverse_rows};
+use super::kernels::blocks::{columns, fold_rows, forward_rows, inverse_rows};
 use super::tables::{Dct, Decimated, Kind, Window, dct, decimated, window};
 use crate::format::pyramid::AxisBlocks;
 
@@ -152,6 +152,15 @@ pub(crate) fn transform_outer(volume: &mut [f32], n: usize, inner: usize, isa: I
     for part in volume.chunks_exact_mut(n * inner) {
         for (i, &len) in blocks.lens.iter().enumerate() {
             columns(isa, &mut part[block(&blocks, i, inner)], inner, dct(kind, len));
+        }
+    }
+}
+
+/// Apply a matrix along the middle axis of `volume`, an array of shape `(outer, matrix.len, inner)`.
+pub(crate) fn columns_by(volume: &mut [f32], inner: usize, matrix: &Dct, isa: Isa) {
+    if inner > 0 && matrix.len > 0 {
+        for part in volume.chunks_exact_mut(matrix.len * inner) {
+            columns(isa, part, inner, matrix);
         }
     }
 }

@@ -22,18 +22,19 @@ pub(crate) enum Kind {
 /// The matrix of a block transform.
 #[derive(Debug)]
 pub(crate) struct Dct {
-    /// Length of the block.
+    /// Length of the block: outputs.
     pub(crate) len: usize,
     /// Distance between the rows of `table`, a multiple of 32.
     pub(crate) stride: usize,
-    /// Factor of input `i` in output `o` at `i * stride + o`.
+    /// Factor of input `i` in output `o` at `i * stride + o`; inputs that have no row here count as 0.
     pub(crate) table: Box<[f32]>,
 }
 
 impl Dct {
-    fn new(len: usize, entry: impl Fn(usize, usize) -> f64) -> Self {
+    /// `entry(i, o)` is the factor of input `i` in output `o`.
+    pub(super) fn new(inputs: usize, len: usize, entry: impl Fn(usize, usize) -> f64) -> Self {
         let stride = len.next_multiple_of(PAD);
-        let mut table = vec![0.0; len * stride];
+        let mut table = vec![0.0; inputs * stride];
         for (i, row) in table.chunks_exact_mut(stride).enumerate() {
             for (o, value) in row[..len].iter_mut().enumerate() {
                 *value = entry(i, o) as f32;
@@ -56,13 +57,13 @@ fn entry(kind: Kind, len: usize, input: usize, output: usize) -> f64 {
 /// The matrix of a block of `len` samples, 1 to [`MAX_BLOCK`].
 pub(crate) fn dct(kind: Kind, len: usize) -> &'static Dct {
     static TABLES: [[OnceLock<Dct>; MAX_BLOCK + 1]; 3] = [const { [const { OnceLock::new() }; MAX_BLOCK + 1] }; 3];
-    TABLES[kind as usize][len].get_or_init(|| Dct::new(len, |i, o| entry(kind, len, i, o)))
+    TABLES[kind as usize][len].get_or_init(|| Dct::new(len, len, |i, o| entry(kind, len, i, o)))
 }
 
 /// A block whose low coefficients form a coarser image: all that its matrix depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Decimated {
-    /// Length of the block.
+    /// Length of the block: outputs.
     pub(crate) len: usize,
     /// Half overlaps at its two borders; 0 where the axis ends.
     pub(crate) overlaps: (usize, usize),
@@ -120,14 +121,14 @@ impl Decimated {
         let shape: Vec<f64> =
             (0..n).map(|o| dot(v.iter().enumerate().map(|(k, &v)| (v, entry(from, n, k, o))))).collect();
         [
-            Dct::new(n, |i, o| entry(to, n, i, o) - v[o] * amount[i]),
-            Dct::new(n, |i, o| entry(from, n, i, o) + low.get(i).map_or(0.0, |l| shape[o] * (l / left))),
+            Dct::new(n, n, |i, o| entry(to, n, i, o) - v[o] * amount[i]),
+            Dct::new(n, n, |i, o| entry(from, n, i, o) + low.get(i).map_or(0.0, |l| shape[o] * (l / left))),
         ]
     }
 }
 
 /// Sum of products, from the first to the last, each operation rounded.
-fn dot(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
+pub(super) fn dot(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
     pairs.fold(0.0, |sum, (a, b)| sum + a * b)
 }
 

@@ -1,6 +1,7 @@
 //! Harmonic detail, bytes to field: coefficients, outer axes, pyramid.
 
 use super::base::Base;
+use super::ops::outer::Inverse;
 use super::ops::pyramid;
 use crate::arith::{Isa, for_each_part};
 use crate::array::Element;
@@ -9,7 +10,7 @@ use crate::entropy::corrections::Corrections;
 use crate::entropy::range::Decoder;
 use crate::error::Result;
 use crate::format::pyramid::{Level, levels};
-use crate::format::{AxisTransform, Geometry, HarmonicParams, Reader};
+use crate::format::{Geometry, HarmonicParams, Reader};
 
 /// A decoded harmonic field: value = mean + step * field + base.
 pub(crate) struct HarmonicField {
@@ -69,8 +70,12 @@ pub(crate) fn decode(
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
     let levels = levels(geometry.height, geometry.width);
     let mut decoder = Decoder::new(reader.rest());
+    let mut axes = Vec::with_capacity(params.axes.len());
+    for (&kind, &n) in params.axes.iter().zip(&geometry.outer) {
+        axes.push(Inverse::read(kind, n, &mut decoder, start)?);
+    }
     let mut volumes = coefficients(&mut decoder, &params, geometry.slices(), &levels);
-    synthesise(&mut volumes, &params.axes, geometry, &levels, isa, threads);
+    synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads);
     let bytes = reader.offset() - start + decoder.read();
     Ok((HarmonicField { base: None, mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
 }
@@ -107,20 +112,18 @@ pub(crate) fn reconstruct(mut volume: Vec<i32>, params: &HarmonicParams) -> Vec<
 }
 
 /// Invert the transforms in place: outer axes first, then the pyramid of every slice. The field is left in `volumes[0]`.
-pub(crate) fn synthesise(
+pub(crate) fn synthesise<'a>(
     volumes: &mut [Vec<f32>],
-    axes: &[AxisTransform],
+    axes: impl DoubleEndedIterator<Item = &'a Inverse> + ExactSizeIterator,
     geometry: &Geometry,
     levels: &[Level],
     isa: Isa,
     threads: usize,
 ) {
     let mut inner_slices = 1;
-    for (&n, &axis) in geometry.outer.iter().zip(axes).rev() {
-        if axis == AxisTransform::Dct {
-            for (volume, level) in volumes.iter_mut().zip(levels) {
-                pyramid::inverse_axis(volume, n, inner_slices * level.height * level.width, isa);
-            }
+    for (&n, axis) in geometry.outer.iter().zip(axes).rev() {
+        for (volume, level) in volumes.iter_mut().zip(levels) {
+            axis.apply(volume, n, inner_slices * level.height * level.width, isa);
         }
         inner_slices *= n;
     }

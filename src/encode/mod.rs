@@ -4,8 +4,10 @@ mod candidate;
 pub(crate) mod harmonic;
 mod lattice;
 pub(crate) mod ops;
+mod outer;
 mod packing;
 mod problem;
+pub(crate) mod siren;
 pub(crate) mod split;
 mod verify;
 

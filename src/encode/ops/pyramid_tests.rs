@@ -1,6 +1,6 @@
-use super::{forward, forward_axis};
-use crate::arith::Isa;
-use crate::decode::ops::pyramid::{inverse, inverse_axis};
+use super::forward;
+use crate::arith::{Isa, Kind, transform_outer};
+use crate::decode::ops::pyramid::inverse;
 use crate::format::pyramid::{AxisBlocks, Level, levels};
 use std::f64::consts::PI;
 
@@ -187,14 +187,14 @@ fn axis_transform_inverts_and_keeps_energy() {
         let mut reference: Option<Vec<u32>> = None;
         for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
             let mut v = volume.clone();
-            forward_axis(&mut v, n, inner, isa);
+            transform_outer(&mut v, n, inner, isa, Kind::Two);
             assert!((energy(&v) / energy(&volume) - 1.0).abs() < 1e-5);
             if n <= 32 {
                 let mean = volume.iter().step_by(inner).take(n).sum::<f32>() / (n as f32).sqrt();
                 assert!((v[0] - mean).abs() < 1e-3, "{} {mean}", v[0]);
             }
             let mut all = vec![v.clone()];
-            inverse_axis(&mut v, n, inner, isa);
+            transform_outer(&mut v, n, inner, isa, Kind::TwoInverse);
             assert!(close(&v, &volume));
             all.push(v);
             assert_eq!(reference.get_or_insert_with(|| bits(&all)), &bits(&all));
@@ -219,7 +219,7 @@ fn speed() {
             inverse(&levels, true, &mut planes, isa);
             back = back.min(start.elapsed().as_secs_f64());
             let start = std::time::Instant::now();
-            inverse_axis(&mut planes[0][..720 * w], 24, 30 * w, isa);
+            transform_outer(&mut planes[0][..720 * w], 24, 30 * w, isa, Kind::TwoInverse);
             axis = axis.min(start.elapsed().as_secs_f64());
         }
         println!("{isa:?}: forward {:.0}, inverse {:.0}, axis {:.0} MB/s", rate(there), rate(back), rate(axis));
