@@ -73,5 +73,5 @@ fn previews_have_the_band() {
     let small = preview(&stream(Stage::On, Bound::Nrmse(1e-3), 5), 9, &hiha::DecodeOptions::default()).unwrap();
     let plain = preview(&stream(Stage::Off, Bound::Nrmse(1e-3), 5), 9, &hiha::DecodeOptions::default()).unwrap();
     let (a, b) = (small.array.as_slice::<f32>().unwrap(), plain.array.as_slice::<f32>().unwrap());
-    assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 10.0), "{a:?} {b:?}");
+    assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 25.0), "{a:?} {b:?}");
 }
