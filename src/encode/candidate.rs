@@ -155,7 +155,7 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
         if rmse <= limit {
             best = Some(best.map_or(step, |b| b.max(step)));
         }
-        if (0.985..=1.0).contains(&(rmse / limit)) || !rmse.is_finite() || rmse == 0.0 {
+        if (0.992..=1.0).contains(&(rmse / limit)) || !rmse.is_finite() || rmse == 0.0 {
             break;
         }
         goal *= 0.9965 * limit / rmse;
