@@ -126,7 +126,9 @@ fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, 
         Some(base) => {
             let rest = values.zip(base.iter()).map(|(v, &b)| v - f64::from(b));
             let (base, geometry) = (Some(base.clone()), &problem.geometry);
-            let Some(classes) = &problem.classes else { return Analysis::candidates(rest, base, geometry, target, isa) };
+            let Some(classes) = &problem.classes else {
+                return Analysis::candidates(rest, base, geometry, target, isa);
+            };
             let mut rest: Vec<f64> = rest.collect();
             continue_smoothly(&mut rest, classes, geometry.width, 0.0);
             Analysis::candidates(rest.into_iter(), base, geometry, target, isa)

@@ -8,7 +8,7 @@ use crate::format::pyramid::{Basis, Level, levels};
 use crate::format::{AxisTransform, Geometry};
 
 /// How much more than its share of the estimate the wavelet costs.
-const BIAS: f64 = 1.05;
+const BIAS: f64 = 1.06;
 /// Estimates within this factor of each other are in doubt, and are settled by coding both ..
 const DOUBT: f64 = 2.0;
 /// .. below this many bits a value, ..
