@@ -42,7 +42,7 @@ fn lift(to: &mut [f32], a: &[f32], b: &[f32], factor: f32) {
 #[inline(always)]
 fn lift_row(low: &mut [f32], high: &mut [f32], step: usize, factor: f32, periodic: bool) {
     let (nl, nh) = (low.len(), high.len());
-    if step % 2 == 0 {
+    if step.is_multiple_of(2) {
         lift(high, low, &low[1..], factor);
         if nh == nl {
             let next = if periodic { low[0] } else { low[nl - 1] };
@@ -63,7 +63,8 @@ fn lift_row(low: &mut [f32], high: &mut [f32], step: usize, factor: f32, periodi
 #[inline(always)]
 fn lift_rows(halves: (&mut [f32], &mut [f32]), width: usize, i: usize, step: usize, factor: f32) {
     let (low, high) = halves;
-    let (to, from, a, b) = if step % 2 == 0 { (high, low, i, i + 1) } else { (low, high, i.wrapping_sub(1), i) };
+    let (to, from, a, b) =
+        if step.is_multiple_of(2) { (high, low, i, i + 1) } else { (low, high, i.wrapping_sub(1), i) };
     let (rows, others) = (to.len() / width, from.len() / width);
     if i < rows && others > 0 {
         let a = if a == usize::MAX { 0 } else { a };
@@ -85,9 +86,9 @@ pub(super) fn forward_body(image: &[f32], out: &mut [f32], l: &Lifting) {
                     forward_row(&image[y * w..][..w], &mut half[i * w..][..w], l, high_y);
                 }
             }
-            for step in 0..4 {
+            for (step, &factor) in STEPS.iter().enumerate() {
                 if let Some(i) = i.checked_sub(1 + step / 2) {
-                    lift_rows((low, high), w, i, step, STEPS[step]);
+                    lift_rows((low, high), w, i, step, factor);
                 }
             }
         } else if i < low_rows {
@@ -124,9 +125,9 @@ pub(super) fn inverse_body(bands: &mut [f32], image: &mut [f32], l: &Lifting) {
     let (low, high) = bands.split_at_mut(low_rows * w);
     for i in 0..low_rows + 2 {
         if l.split_y {
-            for step in (0..4).rev() {
+            for (step, &factor) in STEPS.iter().enumerate().rev() {
                 if let Some(i) = i.checked_sub((4 - step) / 2) {
-                    lift_rows((low, high), w, i, step, -STEPS[step]);
+                    lift_rows((low, high), w, i, step, -factor);
                 }
             }
             let Some(i) = i.checked_sub(2) else { continue };

@@ -11,7 +11,7 @@ fn lifting(level: &Level, periodic_x: bool) -> Lifting {
         width: level.width,
         split_y: !level.y.identity,
         split_x: !level.x.identity,
-        periodic: periodic_x && level.width % 2 == 0,
+        periodic: periodic_x && level.width.is_multiple_of(2),
     }
 }
 
