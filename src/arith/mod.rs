@@ -7,6 +7,7 @@ mod lapped;
 mod network;
 mod parallel;
 mod sine;
+mod spline;
 mod tables;
 mod trig;
 
@@ -19,6 +20,7 @@ pub(crate) use kernels::peak::fused_multiply_adds;
 pub(crate) use lapped::{columns_by, forward_image, inverse_image, transform_outer};
 pub(crate) use network::{Cpu, Evaluator};
 pub(crate) use parallel::for_each_part;
+pub(crate) use spline::{nodes, upsample};
 pub(crate) use tables::{Dct, Kind};
 pub(crate) use trig::cos_pi;
 
