@@ -5,7 +5,7 @@ use crate::field::{Field, read_fields};
 use crate::metrics::Metrics;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use hiha::{ArrayView, Bound, ByteOrder, Coder, Config, DecodeOptions};
+use hiha::{ArrayView, Bound, ByteOrder, Coder, Config, DecodeOptions, Stage};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -33,6 +33,9 @@ pub(crate) struct EvalArgs {
     /// Detail coder: auto, harmonic or lattice.
     #[arg(long, default_value = "auto", value_parser = parse_coder)]
     coder: Coder,
+    /// Low band, a small SIREN below the harmonic coder: auto (tried at effort 7 and more), on or off.
+    #[arg(long, default_value = "auto", value_parser = parse_stage)]
+    low: Stage,
     /// Take the longitude axis as spanning the globe, whatever the coordinates say.
     #[arg(long, conflicts_with = "no_periodic")]
     periodic: bool,
@@ -90,6 +93,10 @@ fn parse_coder(text: &str) -> Result<Coder, String> {
     serde_json::from_value(text.into()).map_err(|_| "expected auto, harmonic or lattice".to_owned())
 }
 
+fn parse_stage(text: &str) -> Result<Stage, String> {
+    serde_json::from_value(text.into()).map_err(|_| "expected auto, on or off".to_owned())
+}
+
 /// Run; true when every bound held.
 pub(crate) fn run(args: &EvalArgs) -> Result<bool> {
     let bounds = args.bounds.list();
@@ -138,7 +145,8 @@ struct Report {
 }
 
 fn evaluate(field: &Field, bound: Bound, climatology: Option<&Climatology>, args: &EvalArgs) -> Result<Report> {
-    let mut config = Config { effort: args.effort, threads: args.threads, coder: args.coder, ..field.config(bound) };
+    let mut config =
+        Config { effort: args.effort, threads: args.threads, coder: args.coder, low: args.low, ..field.config(bound) };
     config.periodic = (config.periodic || args.periodic) && !args.no_periodic;
     let chunk = if args.chunk.is_empty() { field.shape.clone() } else { args.chunk.clone() };
     if chunk.len() != field.shape.len() || chunk.contains(&0) {
