@@ -1,6 +1,7 @@
 //! Entropy coding: models written once for both directions, generic over the side of the coder.
 
 pub(crate) mod bands;
+pub(crate) mod blocks;
 mod context;
 pub(crate) mod corrections;
 pub(crate) mod klt;
@@ -11,5 +12,6 @@ mod predict;
 pub(crate) mod range;
 mod residual;
 mod shape;
+pub(crate) mod sparse;
 pub(crate) mod values;
 pub(crate) mod weights;

@@ -2,17 +2,21 @@
 
 use crate::array::MAX_DIMS;
 
+mod budget;
 mod geometry;
 mod harmonic;
 mod header;
 pub(crate) mod klt;
 pub(crate) mod low;
+pub(crate) mod mid;
 pub(crate) mod network;
 mod permutation;
 pub(crate) mod pyramid;
 mod split;
+pub(crate) mod time;
 mod wire;
 
+pub(crate) use budget::Budget;
 pub(crate) use geometry::Geometry;
 pub(crate) use harmonic::{AxisTransform, HarmonicParams};
 pub use header::{FORMAT_VERSION, MAGIC};

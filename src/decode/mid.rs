@@ -1,0 +1,68 @@
+//! The middle band, bytes to values: networks on blocks of the chunk (paper, iterative decomposition).
+
+use crate::arith::{Cpu, Evaluator};
+use crate::entropy::blocks::{self, Node};
+use crate::entropy::range::Decoder;
+use crate::error::Result;
+use crate::format::mid::{Block, PassParams, along, read_passes};
+use crate::format::network::Network;
+use crate::format::{Budget, Geometry, Reader};
+
+/// Decode a section and add its networks to `values`, in the stream's order of elements.
+pub(crate) fn add(mut reader: Reader<'_>, geometry: &Geometry, cpu: Cpu, budget: &mut Budget, values: &mut [f32]) -> Result<()> {
+    let passes = read_passes(&mut reader, geometry)?;
+    let offset = reader.offset();
+    add_passes(&passes, &mut Decoder::new(reader.rest()), offset, geometry, cpu, budget, values)
+}
+
+/// Decode passes whose parameters are known and add their networks.
+pub(crate) fn add_passes(
+    passes: &[PassParams],
+    decoder: &mut Decoder<'_>,
+    offset: usize,
+    geometry: &Geometry,
+    cpu: Cpu,
+    budget: &mut Budget,
+    values: &mut [f32],
+) -> Result<()> {
+    for pass in passes {
+        let mut nodes: Vec<Node> = Vec::new();
+        blocks::code(decoder, Block::roots(geometry, pass.grid), pass.shape, &mut nodes, budget, offset)?;
+        for node in &nodes {
+            if let Some(network) = &node.network {
+                evaluate(&network.network(), &node.block, pass.amplitude, geometry, cpu, values);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Add a block's network to its elements, plane by plane.
+pub(crate) fn evaluate(
+    network: &Network,
+    block: &Block,
+    amplitude: f32,
+    geometry: &Geometry,
+    cpu: Cpu,
+    values: &mut [f32],
+) {
+    let (rows, columns) = (block.rows.len(), block.columns.len());
+    let n = rows * columns;
+    let mut points = vec![0.0; n * network.shape.inputs()];
+    for (i, p) in points.iter_mut().take(n).enumerate() {
+        *p = along(i / columns, rows);
+    }
+    for (i, p) in points.iter_mut().skip(n).take(n).enumerate() {
+        *p = along(i % columns, columns);
+    }
+    let mut out = vec![0.0; n];
+    for (k, slice) in block.slices.clone().enumerate() {
+        points.iter_mut().skip(2 * n).for_each(|p| *p = along(k, block.slices.len()));
+        cpu.evaluate(network, &points, &mut out);
+        for (row, y) in out.chunks_exact(columns).zip(block.rows.clone()) {
+            let start = (slice * geometry.height + y) * geometry.width + block.columns.start;
+            let to = values.iter_mut().skip(start).take(columns);
+            to.zip(row).for_each(|(v, &o)| *v += o * amplitude);
+        }
+    }
+}
