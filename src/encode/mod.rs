@@ -1,16 +1,22 @@
 //! Array to stream.
 
+mod bands;
 mod candidate;
 mod estimate;
 pub(crate) mod harmonic;
 mod lattice;
 mod low;
+mod mid;
 pub(crate) mod ops;
 mod outer;
 mod packing;
 mod problem;
+mod profile;
+mod recipe;
 pub(crate) mod siren;
+mod spatial;
 pub(crate) mod split;
+mod time;
 mod transform;
 mod verify;
 
@@ -76,7 +82,9 @@ fn encode_typed<T: Element>(
         (SectionId::Split, split),
         (SectionId::Mask, mask),
         (SectionId::Reference, best.reference),
-        (SectionId::Low, best.low),
+        (SectionId::Low, best.bands.low),
+        (SectionId::Mid, best.bands.mid),
+        (SectionId::Time, best.bands.time),
         (SectionId::Detail, best.detail),
         (SectionId::Corrections, best.corrections),
     ];

@@ -2,7 +2,8 @@
 
 use crate::error::{Result, corrupt};
 
-/// Most multiplications of all networks, for each element of the array.
+/// Multiplications of all networks: this many, and some for each element of the array.
+const WORK: u64 = 1 << 30;
 const WORK_PER_ELEMENT: u64 = 1 << 18;
 /// Most multiplications of all networks.
 const MOST_WORK: u64 = 1 << 43;
@@ -22,7 +23,7 @@ impl Budget {
     pub(crate) fn new(elements: usize) -> Self {
         let n = elements as u64;
         Self {
-            work: n.saturating_mul(WORK_PER_ELEMENT).min(MOST_WORK),
+            work: n.saturating_mul(WORK_PER_ELEMENT).saturating_add(WORK).min(MOST_WORK),
             parameters: n.saturating_mul(PARAMETERS_PER_ELEMENT).saturating_add(PARAMETERS),
         }
     }
@@ -51,8 +52,8 @@ mod tests {
     #[test]
     fn spent_means_refused() {
         let mut budget = Budget::new(1000);
-        assert!(budget.charge(200_000, 1000, 7).is_ok());
-        assert!(budget.charge(200_000, 1000, 7).is_err(), "work");
+        assert!(budget.charge(200_000, 5000, 7).is_ok());
+        assert!(budget.charge(200_000, 5000, 7).is_err(), "work");
         assert!(budget.charge(2_000_000, 1, 7).is_err(), "parameters");
         assert!(budget.allows(800_000, 1));
         assert!(!Budget::new(usize::MAX).allows(1 << 22, 1 << 22));
