@@ -1,5 +1,6 @@
 //! The stages one by one, for benches only (feature `bench`). Not part of the API.
 
+pub mod paper;
 pub mod siren;
 
 use crate::arith::Isa;

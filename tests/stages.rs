@@ -50,7 +50,11 @@ fn stages_can_be_forced_on_and_off() {
                 for shape in [&[96, 144][..], &[2, 96, 144]] {
                     let info = check(shape, &config);
                     assert_eq!(info.method, if coder == Coder::Spatial { "spatial" } else { "harmonic" });
-                    assert_eq!((has(&info, "low"), has(&info, "mid")), (low == Stage::On, mid == Stage::On), "{info:?}");
+                    assert_eq!(
+                        (has(&info, "low"), has(&info, "mid")),
+                        (low == Stage::On, mid == Stage::On),
+                        "{info:?}"
+                    );
                 }
             }
         }
@@ -74,12 +78,12 @@ fn frames_can_be_forced_on_and_off() {
 #[test]
 fn the_papers_profile_has_its_stages() {
     let config = Config { profile: Profile::Paper, periodic: true, effort: 1, ..Config::new(Bound::Rmse(0.5)) };
-    let info = check(&[180, 360], &config);
+    let info = check(&[120, 240], &config);
     assert_eq!(info.method, "spatial");
     assert!(has(&info, "low"), "{info:?}");
-    let without = check(&[180, 360], &Config { low: Stage::Off, mid: Stage::Off, ..config.clone() });
+    let without = check(&[120, 240], &Config { low: Stage::Off, mid: Stage::Off, ..config.clone() });
     assert!(!has(&without, "low") && !has(&without, "mid"));
-    let harmonic = check(&[180, 360], &Config { coder: Coder::Harmonic, ..config });
+    let harmonic = check(&[120, 240], &Config { coder: Coder::Harmonic, ..config });
     assert_eq!(harmonic.method, "harmonic");
 }
 

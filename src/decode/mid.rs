@@ -1,7 +1,7 @@
 //! The middle band, bytes to values: networks on blocks of the chunk (paper, iterative decomposition).
 
 use crate::arith::{Cpu, Evaluator};
-use crate::entropy::blocks::{self, Node};
+use crate::entropy::blocks;
 use crate::entropy::range::Decoder;
 use crate::error::Result;
 use crate::format::mid::{Block, PassParams, along, read_passes};
@@ -9,7 +9,13 @@ use crate::format::network::Network;
 use crate::format::{Budget, Geometry, Reader};
 
 /// Decode a section and add its networks to `values`, in the stream's order of elements.
-pub(crate) fn add(mut reader: Reader<'_>, geometry: &Geometry, cpu: Cpu, budget: &mut Budget, values: &mut [f32]) -> Result<()> {
+pub(crate) fn add(
+    mut reader: Reader<'_>,
+    geometry: &Geometry,
+    cpu: Cpu,
+    budget: &mut Budget,
+    values: &mut [f32],
+) -> Result<()> {
     let passes = read_passes(&mut reader, geometry)?;
     let offset = reader.offset();
     add_passes(&passes, &mut Decoder::new(reader.rest()), offset, geometry, cpu, budget, values)
@@ -26,13 +32,10 @@ pub(crate) fn add_passes(
     values: &mut [f32],
 ) -> Result<()> {
     for pass in passes {
-        let mut nodes: Vec<Node> = Vec::new();
-        blocks::code(decoder, Block::roots(geometry, pass.grid), pass.shape, &mut nodes, budget, offset)?;
-        for node in &nodes {
-            if let Some(network) = &node.network {
-                evaluate(&network.network(), &node.block, pass.amplitude, geometry, cpu, values);
-            }
-        }
+        let roots = Block::roots(geometry, pass.grid);
+        blocks::code(decoder, roots, pass.shape, &[], budget, offset, |block, network| {
+            evaluate(&network.network(), block, pass.amplitude, geometry, cpu, values);
+        })?;
     }
     Ok(())
 }

@@ -13,7 +13,13 @@ use crate::format::time::{TimeParams, frame};
 use crate::format::{Budget, Geometry, Reader};
 
 /// Decode a section and add its bands to `values`, in the stream's order of elements.
-pub(crate) fn add(mut reader: Reader<'_>, geometry: &Geometry, cpu: Cpu, budget: &mut Budget, values: &mut [f32]) -> Result<()> {
+pub(crate) fn add(
+    mut reader: Reader<'_>,
+    geometry: &Geometry,
+    cpu: Cpu,
+    budget: &mut Budget,
+    values: &mut [f32],
+) -> Result<()> {
     let start = reader.offset();
     let Some(frame) = frame(geometry) else { return corrupt(start, "frames in an array without outer axes") };
     let params = TimeParams::read(&mut reader, &frame)?;

@@ -57,7 +57,7 @@ pub(crate) fn fit(canvas: &mut Canvas<'_>, designs: &[PassDesign], target: f64) 
     let mut writer = Writer::default();
     write_passes(&mut writer, &passes);
     let mut encoder = Encoder::new();
-    passes.iter().zip(trees).for_each(|(p, t)| code(&mut encoder, p, t, canvas.geometry));
+    passes.iter().zip(&trees).for_each(|(p, t)| code(&mut encoder, p, t, canvas.geometry));
     writer.bytes(&encoder.finish());
     Some(writer.0)
 }
@@ -71,11 +71,11 @@ pub(crate) fn params(canvas: &Canvas<'_>, design: &PassDesign) -> Option<PassPar
 }
 
 /// Code the nodes of a pass.
-pub(crate) fn code(encoder: &mut Encoder, params: &PassParams, mut nodes: Vec<Node>, geometry: &Geometry) {
+pub(crate) fn code(encoder: &mut Encoder, params: &PassParams, nodes: &[Node], geometry: &Geometry) {
     // The fit has kept the budget.
     let mut budget = Budget::new(usize::MAX);
     let roots = Block::roots(geometry, params.grid);
-    let kept = blocks::code(encoder, roots, params.shape, &mut nodes, &mut budget, 0);
+    let kept = blocks::code(encoder, roots, params.shape, nodes, &mut budget, 0, |_, _| ());
     debug_assert!(kept.is_ok());
 }
 
@@ -176,7 +176,9 @@ impl Canvas<'_> {
 
     fn restore(&mut self, block: &Block, old: &[f32]) {
         let columns = block.columns.len();
-        self.rows(block).zip(old.chunks(columns)).for_each(|(at, row)| self.values[at..at + columns].copy_from_slice(row));
+        self.rows(block)
+            .zip(old.chunks(columns))
+            .for_each(|(at, row)| self.values[at..at + columns].copy_from_slice(row));
     }
 
     /// The harmonic decomposition of what is left in a block: the share below the upper cut-off.

@@ -16,7 +16,7 @@ mod recipe;
 pub(crate) mod siren;
 mod spatial;
 pub(crate) mod split;
-mod time;
+pub(crate) mod time;
 mod transform;
 mod verify;
 
@@ -26,6 +26,8 @@ use crate::decode::{self, DecodeOptions};
 use crate::error::{Result, invalid};
 use crate::format::{Header, MAX_OVERHEAD, Method, Permutation, SectionId, Stream, Writer};
 use problem::{Problem, write_value};
+#[cfg(feature = "bench")]
+pub(crate) use profile::Plan;
 use split::split;
 
 /// Most bytes that [`encode`] returns for an array of this type and shape.

@@ -43,11 +43,12 @@ impl Plan {
         let kept = |stage: Stage| stage == Stage::On || stage == Stage::Auto && paper;
         let low = if paper { paper_low(config.effort) } else { Design::SMALL };
         let mid = if paper { paper_mid(config.effort) } else { small_mid() };
+        let framed_low = (config.low != Stage::Off).then_some(low);
         let low = tried(config.low, paper || config.effort >= EFFORT_FOR_LOW).then_some(low);
         let mid = if tried(config.mid, more) { mid } else { Vec::new() };
         let time = tried(config.time, more && has_time).then(|| {
             let change = if paper { paper_change(config.effort) } else { small_mid() };
-            TimeDesign { low, key: mid.clone(), change, threshold: THRESHOLD }
+            TimeDesign { low: framed_low, key: mid.clone(), change, threshold: THRESHOLD }
         });
         Self {
             low,

@@ -36,11 +36,7 @@ impl Recipe {
         match self.training {
             Training::Small { exchange } => {
                 let network = fit(samples, shape, &options, isa).network;
-                if shape.parameters() <= options.most_for_newton {
-                    quantise(network, samples, exchange, isa)
-                } else {
-                    siren::round(&network, samples, exchange, isa)
-                }
+                quantise(network, samples, exchange, isa)
             }
             Training::Adam { omega, steps, batch } => {
                 options.frequencies = Frequencies::Even(omega / shape.inputs() as f32);

@@ -39,8 +39,10 @@ impl Spatial {
     /// For the problem's bound; `None` for lossless ones.
     pub(crate) fn fit<T: Element>(problem: &Problem<T>, base: Option<&Base>) -> Option<Self> {
         let expected = |i: usize| base.map_or(0.0, |b| f64::from(b[i]));
-        let sum: f64 =
-            (0..problem.values.len()).filter(|&i| problem.ordinary(i)).map(|i| problem.values[i].to_f64() - expected(i)).sum();
+        let sum: f64 = (0..problem.values.len())
+            .filter(|&i| problem.ordinary(i))
+            .map(|i| problem.values[i].to_f64() - expected(i))
+            .sum();
         // With a base the mean is its business.
         let mean = if base.is_some() { 0.0 } else { sum / problem.count.max(1) as f64 };
         match problem.target {

@@ -107,7 +107,9 @@ mod tests {
     #[test]
     fn waves_along_the_outer_axis_count_too() {
         let g = Geometry { outer: vec![40], height: 8, width: 200, periodic: true };
-        let wave = |k: f64| move |i: usize| (TAU * k * (i / 1600) as f64 / 40.0).sin() * (TAU * (i % 200) as f64 / 200.0).cos();
+        let wave = |k: f64| {
+            move |i: usize| (TAU * k * (i / 1600) as f64 / 40.0).sin() * (TAU * (i % 200) as f64 / 200.0).cos()
+        };
         for (k, band) in [(1.0, 0), (5.0, 1), (12.0, 2)] {
             let shares = split(wave(k), &g).unwrap().shares();
             assert!(shares[band] > 0.98, "{k}: {shares:?}");

@@ -144,7 +144,13 @@ impl<'a> Frames<'a> {
         };
         let suits = key.len() == design.key.len() && (change.len() == design.change.len() || source.len() < 2 * len);
         let params = TimeParams { low, key, change };
-        (suits && (params.low.is_some() || !params.key.is_empty())).then_some(Self { design, params, geometry, target, isa })
+        (suits && (params.low.is_some() || !params.key.is_empty())).then_some(Self {
+            design,
+            params,
+            geometry,
+            target,
+            isa,
+        })
     }
 
     /// All anew. `weights` may hold the low band already.
@@ -193,13 +199,8 @@ impl<'a> Frames<'a> {
         }
         let left: Vec<f32> = source.iter().zip(&values).map(|(s, v)| s - v).collect();
         let designs = if key { &self.design.key } else { &self.design.change };
-        let mut canvas = Canvas {
-            source: &left,
-            values: &mut middle,
-            geometry: &self.geometry,
-            budget: &mut budget,
-            isa: self.isa,
-        };
+        let mut canvas =
+            Canvas { source: &left, values: &mut middle, geometry: &self.geometry, budget: &mut budget, isa: self.isa };
         let passes = self.passes(key);
         let trees = passes.iter().zip(designs).map(|(&p, d)| fit_pass(&mut canvas, d, p, self.target)).collect();
         let rmse = canvas.rmse(&Block::roots(&self.geometry, [1; 3])[0]);
@@ -217,7 +218,7 @@ impl<'a> Frames<'a> {
             weights::code(encoder, &mut coded.clone());
         }
         for (params, tree) in self.passes(attempt.key).iter().zip(&attempt.trees) {
-            code(encoder, params, tree.clone(), &self.geometry);
+            code(encoder, params, tree, &self.geometry);
         }
     }
 }

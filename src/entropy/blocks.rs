@@ -8,7 +8,7 @@ use crate::format::Budget;
 use crate::format::mid::{Block, MAX_DEPTH};
 use crate::format::network::{Quantised, Shape};
 
-/// A node of a tree.
+/// A node of a tree, as an encoder has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
     pub(crate) block: Block,
@@ -17,36 +17,34 @@ pub(crate) struct Node {
     pub(crate) split: bool,
 }
 
-/// Code the trees with these roots, whose networks have one shape. A decoder starts with no nodes; an encoder gives all of
-/// them, in the order of this walk: a block, then the trees of its children. `offset` is where the trees stand in the stream.
+/// Code the trees with these roots, whose networks have one shape. An encoder gives the nodes in the order of this walk (a
+/// block, then the trees of its children), a decoder none. `offset` is where the trees stand in the stream; each network is
+/// shown to `found`.
 pub(crate) fn code<C: Coder>(
     coder: &mut C,
     roots: Vec<Block>,
     shape: Shape,
-    nodes: &mut Vec<Node>,
+    nodes: &[Node],
     budget: &mut Budget,
     offset: usize,
+    mut found: impl FnMut(&Block, &Quantised),
 ) -> Result<()> {
     let mut models = [[Prob::HALF; 2]; MAX_DEPTH + 1];
     let mut todo: Vec<(Block, usize)> = roots.into_iter().rev().map(|b| (b, 0)).collect();
-    let mut at = 0;
+    let mut nodes = nodes.iter();
     while let Some((block, depth)) = todo.pop() {
-        if !C::ENCODES {
-            nodes.push(Node { block: block.clone(), network: None, split: false });
-        }
-        let node = &mut nodes[at];
-        at += 1;
+        let node = nodes.next();
+        let given = node.and_then(|n| n.network.as_ref());
         let [has_network, is_split] = &mut models[depth];
-        if has_network.code(coder, node.network.is_some()) {
+        if has_network.code(coder, given.is_some()) {
             budget.charge(shape.parameters(), block.len(), offset)?;
-            weights::code(coder, node.network.get_or_insert_with(|| Quantised::zeros(shape)));
+            let mut network = given.cloned().unwrap_or_else(|| Quantised::zeros(shape));
+            weights::code(coder, &mut network);
+            found(&block, &network);
         }
         let children = if depth < MAX_DEPTH { block.children() } else { Vec::new() };
-        if !children.is_empty() {
-            node.split = is_split.code(coder, node.split);
-            if node.split {
-                todo.extend(children.into_iter().rev().map(|b| (b, depth + 1)));
-            }
+        if !children.is_empty() && is_split.code(coder, node.is_some_and(|n| n.split)) {
+            todo.extend(children.into_iter().rev().map(|b| (b, depth + 1)));
         }
     }
     Ok(())
@@ -78,15 +76,20 @@ mod tests {
             }
         }
         let mut encoder = Encoder::new();
-        code(&mut encoder, roots.clone(), shape, &mut nodes.clone(), &mut Budget::new(9999), 0).unwrap();
+        code(&mut encoder, roots.clone(), shape, &nodes, &mut Budget::new(9999), 0, |_, _| ()).unwrap();
         let bytes = encoder.finish();
+        let decode = |bytes: &[u8], back: &mut Vec<_>| {
+            let found = |b: &Block, n: &Quantised| back.push((b.clone(), n.clone()));
+            code(&mut Decoder::new(bytes), roots.clone(), shape, &[], &mut Budget::new(9999), 0, found)
+        };
         let mut back = Vec::new();
-        code(&mut Decoder::new(&bytes), roots.clone(), shape, &mut back, &mut Budget::new(9999), 0).unwrap();
-        assert_eq!(back, nodes);
+        decode(&bytes, &mut back).unwrap();
+        let given: Vec<_> = nodes.into_iter().filter_map(|n| Some((n.block, n.network?))).collect();
+        assert_eq!(back, given);
         // Whatever the bytes, decoding ends: at the leaves or at the budget.
         for noise in [vec![], vec![0xff; 400], vec![0x5a; 77]] {
             let mut back = Vec::new();
-            let _ = code(&mut Decoder::new(&noise), roots.clone(), shape, &mut back, &mut Budget::new(9999), 0);
+            let _ = decode(&noise, &mut back);
             assert!(back.len() < 3 * 40 * 64 / 16);
         }
     }

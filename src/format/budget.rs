@@ -9,7 +9,7 @@ const WORK_PER_ELEMENT: u64 = 1 << 18;
 const MOST_WORK: u64 = 1 << 43;
 /// Most parameters of all networks: this many, and some for each element.
 const PARAMETERS: u64 = 1 << 20;
-const PARAMETERS_PER_ELEMENT: u64 = 2;
+const PARAMETERS_PER_ELEMENT: u64 = 8;
 
 /// What is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,10 @@ impl Budget {
     /// Take one network's share. `offset` is where the stream asks for it.
     pub(crate) fn charge(&mut self, parameters: usize, points: usize, offset: usize) -> Result<()> {
         if !self.allows(parameters, points) {
-            return corrupt(offset, format!("networks ask for more than {self:?}: {parameters} parameters at {points} points"));
+            return corrupt(
+                offset,
+                format!("networks ask for more than {self:?}: {parameters} parameters at {points} points"),
+            );
         }
         self.work -= parameters as u64 * points as u64;
         self.parameters -= parameters as u64;
