@@ -1,9 +1,9 @@
 //! How the networks of a stage are made: size, start, training, rounding.
 
 use super::siren::adam::Schedule;
-use super::siren::{self, Frequencies, Options, Samples, fit, quantise};
-use crate::arith::Isa;
-use crate::format::network::{Quantised, Shape};
+use super::siren::{self, Fitter, Frequencies, Job, Options, Samples, quantise};
+use crate::arith::{Cpu, Isa};
+use crate::format::network::{Network, Quantised, Shape};
 use std::f32::consts::TAU;
 
 /// A stage's networks.
@@ -25,6 +25,8 @@ pub(crate) enum Training {
     Adam { omega: f32, steps: usize, batch: usize },
 }
 
+/// Bandwidth of small networks' first layers, radians a unit.
+const SMALL_BANDWIDTH: f32 = 4.0;
 /// The paper's learning rate.
 const RATE: f32 = 1e-4;
 
@@ -34,19 +36,20 @@ impl Recipe {
     pub(crate) fn make(&self, samples: &Samples<'_>, shape: Shape, elements: usize, isa: Isa) -> (Quantised, f64) {
         let mut options = Options::new(shape);
         match self.training {
-            Training::Small { exchange } => {
-                let network = fit(samples, shape, &options, isa).network;
-                quantise(network, samples, exchange, isa)
-            }
+            Training::Small { .. } => options.frequencies = Frequencies::Even(SMALL_BANDWIDTH),
             Training::Adam { omega, steps, batch } => {
                 options.frequencies = Frequencies::Even(omega / shape.inputs() as f32);
                 options.starts = 1;
                 options.most_for_newton = 0;
                 options.adam = schedule(shape, omega, steps, batch);
-                let network = fit(samples, shape, &options, isa).network;
-                // Halving the squared error saves about half a bit an element in what follows.
-                siren::round(&network, samples, elements as f64 / 16.0, isa)
             }
+        }
+        let fits = Cpu { isa, threads: 1 }.fit(&[Job { samples: *samples, shape, options }]);
+        let network = fits.into_iter().next().map_or_else(|| Network::zeros(shape), |f| f.network);
+        match self.training {
+            Training::Small { exchange } => quantise(network, samples, exchange, isa),
+            // Halving the squared error saves about half a bit an element in what follows.
+            Training::Adam { .. } => siren::round(&network, samples, elements as f64 / 16.0, isa),
         }
     }
 

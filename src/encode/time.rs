@@ -71,7 +71,7 @@ pub(crate) fn fit(source: &[f32], geometry: &Geometry, design: &TimeDesign, targ
     let geometry = frame(geometry)?;
     let len = geometry.slices() * geometry.plane();
     let mut before = None;
-    let mut frames = Frames::new(source, geometry, design, target, isa, &mut before)?;
+    let frames = Frames::new(source, geometry, design, target, isa, &mut before)?;
     let mut budget = Budget::new(source.len());
     let mut encoder = Encoder::new();
     let mut key_model = Prob::HALF;
