@@ -217,8 +217,8 @@ pub struct Config {
     pub low: Stage,
     /// The middle band: SIRENs on the blocks of an octree (paper, IDM). `Auto` tries it at effort 9.
     pub mid: Stage,
-    /// Low and middle band frame by frame along the first outer axis (paper, TRC). `Auto` tries it at effort 9 where an axis
-    /// is time.
+    /// Low and middle band frame by frame along the first outer axis (paper, TRC). `Auto` leaves it out but in the paper's
+    /// profile where an axis is time: a transform along time is smaller.
     pub time: Stage,
     /// Declared fill value: one element in native byte order. Elements with these bits come back exactly.
     pub fill_value: Option<Vec<u8>>,

@@ -8,9 +8,9 @@ use crate::config::{Axis, Coder, Config, Profile, Stage};
 
 /// Least effort at which a low band is tried unasked: it takes longer than all the rest and gains 1 percent at best.
 const EFFORT_FOR_LOW: u8 = 7;
-/// Least effort at which `auto` tries the middle band and the temporal residual: they hardly ever pay
-/// (`benches/RESULTS.md`).
-const TRIES_MORE: u8 = 9;
+/// Least effort at which `auto` tries the middle band: it hardly ever pays. Frames one by one never did against a transform
+/// along time, so that `auto` leaves them out (`benches/PAPER.md`).
+const EFFORT_FOR_MID: u8 = 9;
 
 /// The stages to try.
 #[derive(Debug, Clone)]
@@ -38,15 +38,14 @@ impl Plan {
         let paper = config.profile == Profile::Paper;
         // Without roles the outermost axis may be anything.
         let has_time = outer_axes > 0 && config.axes.contains(&Axis::Time);
-        let more = paper || config.effort >= TRIES_MORE;
         let tried = |stage: Stage, auto: bool| stage == Stage::On || stage == Stage::Auto && auto;
         let kept = |stage: Stage| stage == Stage::On || stage == Stage::Auto && paper;
         let low = if paper { paper_low(config.effort) } else { Design::SMALL };
         let mid = if paper { paper_mid(config.effort) } else { small_mid() };
         let framed_low = (config.low != Stage::Off).then_some(low);
         let low = tried(config.low, paper || config.effort >= EFFORT_FOR_LOW).then_some(low);
-        let mid = if tried(config.mid, more) { mid } else { Vec::new() };
-        let time = tried(config.time, more && has_time).then(|| {
+        let mid = if tried(config.mid, paper || config.effort >= EFFORT_FOR_MID) { mid } else { Vec::new() };
+        let time = tried(config.time, paper && has_time).then(|| {
             let change = if paper { paper_change(config.effort) } else { small_mid() };
             TimeDesign { low: framed_low, key: mid.clone(), change, threshold: THRESHOLD }
         });
@@ -68,10 +67,10 @@ fn small_mid() -> Vec<PassDesign> {
     vec![PassDesign {
         recipe: Recipe { depth: 2, width: 12, training: Training::Small { exchange: 40.0 } },
         grid: [1, 2, 2],
-        levels: 2,
+        levels: 1,
         samples: 3000,
         fewest: 16.0,
-        keep: 0.8,
+        keep: 0.6,
     }]
 }
 
@@ -83,14 +82,14 @@ fn paper_training(omega: f32, steps: usize, effort: u8) -> Training {
 
 /// MIM: 3 layers of 256, Omega 14, on a copy at a third of the scale.
 fn paper_low(effort: u8) -> Design {
-    let recipe = Recipe { depth: 3, width: 256, training: paper_training(14.0, 200, effort) };
+    let recipe = Recipe { depth: 3, width: 256, training: paper_training(14.0, 1500, effort) };
     Design { recipe, ratio: 3, samples: [60_000, 60_000], fewest: 0.1 }
 }
 
 /// The residual of MIM on 27 blocks (2 layers, Omega 15), then IDM: an octree of networks with 4 layers of 128, Omega 22.
 fn paper_mid(effort: u8) -> Vec<PassDesign> {
     let pass = |depth, width, omega, grid, levels| PassDesign {
-        recipe: Recipe { depth, width, training: paper_training(omega, 100, effort) },
+        recipe: Recipe { depth, width, training: paper_training(omega, 600, effort) },
         grid,
         levels,
         samples: 32_768,
@@ -103,7 +102,7 @@ fn paper_mid(effort: u8) -> Vec<PassDesign> {
 /// TRC: 3 layers (Omega 15), then 2 (16), for what changes from frame to frame. Their width is ours.
 fn paper_change(effort: u8) -> Vec<PassDesign> {
     let pass = |depth, omega| PassDesign {
-        recipe: Recipe { depth, width: 64, training: paper_training(omega, 60, effort) },
+        recipe: Recipe { depth, width: 64, training: paper_training(omega, 300, effort) },
         grid: [1, 1, 1],
         levels: 1,
         samples: 16_384,

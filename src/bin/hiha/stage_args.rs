@@ -16,7 +16,7 @@ pub(crate) struct StageArgs {
     /// Middle band, SIRENs on the blocks of an octree: auto (tried at effort 9), on or off.
     #[arg(long, default_value = "auto", value_parser = parse::<Stage>)]
     mid: Stage,
-    /// Low and middle band frame by frame along the first axis: auto (tried at effort 9 along time), on or off.
+    /// Low and middle band frame by frame along the first axis: auto (only in the paper's profile), on or off.
     #[arg(long, default_value = "auto", value_parser = parse::<Stage>)]
     time: Stage,
     /// What auto stands for: default, or paper (the paper's stages and layer sizes, for comparison; slow, and large files).
