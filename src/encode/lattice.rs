@@ -1,12 +1,13 @@
 //! Values to lattice payload: which integers, then code them.
 
-use super::packing::{self, half_ulp};
+use super::packing::{self, Packing, half_ulp};
 use super::problem::{Problem, Target};
 use crate::array::Element;
 use crate::decode::NUDGES_PER_ELEMENT;
-use crate::entropy::lattice::Lattice;
+use crate::entropy::fixed::{self, Rest};
+use crate::entropy::lattice::{Lattice, slices};
+use crate::entropy::mapping::{MAX_NUDGES, Mapping, Mappings, OWN_MAPPING, code_rest};
 use crate::entropy::range::{Coder, Counter, Encoder};
-use crate::entropy::values::{MAX_NUDGES, Mapping};
 use crate::format::{Geometry, Writer};
 use std::ops::Range;
 
@@ -15,75 +16,106 @@ const MAX_INDEX: f64 = 1e15;
 
 /// How a problem becomes integers.
 pub(crate) struct Plan {
-    mapping: Mapping,
+    mappings: Mappings,
     /// Shift of differences for learning.
     shift: u8,
 }
 
 impl Plan {
     pub(crate) fn new<T: Element>(problem: &Problem<T>) -> Self {
-        let mapping = choose(problem);
-        let shift = learning_shift(problem, &Quantiser::new(&mapping));
-        Self { mapping, shift }
+        let plan = |each: Vec<Mapping>| {
+            let mappings = with_tops(problem, each);
+            Self { shift: learning_shift(problem, &Quantiser::new(mappings.of(0))), mappings }
+        };
+        let chosen = plan(choose(problem));
+        // Native floats, every bit: in the order of their bit patterns, or of their values.
+        match fixed(problem).filter(|_| *chosen.mappings.of(0) == exact(problem)).map(plan) {
+            Some(fixed) if fixed.sample(problem) < chosen.sample(problem) => fixed,
+            _ => chosen,
+        }
     }
 
     /// The payload.
     pub(crate) fn encode<T: Element>(&self, problem: &Problem<T>) -> Vec<u8> {
         let mut w = Writer::default();
-        self.mapping.write(&mut w);
+        self.mappings.write(&mut w);
         w.u8(self.shift);
         let mut coder = Encoder::new();
+        let mut rest = Rest::new();
         let mut lattice = Lattice::new(&problem.geometry, self.shift.into());
+        let (_, plane) = slices(&problem.geometry);
         let mut q = vec![0i64; lattice.row_len()];
         let mut done = 0;
         while done < problem.values.len() {
+            let slice = done / plane;
+            if lattice.opens() {
+                lattice.start(self.mappings.top(slice), self.mappings.change(slice));
+            }
             let part = done..done + lattice.row_len();
             done = part.end;
-            self.row(problem, part, &mut q, &mut lattice, &mut coder);
+            self.row(problem, self.mappings.of(slice), part, &mut q, &mut lattice, &mut rest, &mut coder);
         }
         w.bytes(&coder.finish());
         w.0
     }
 
-    /// About how many bytes [`encode`](Self::encode) would take: a quarter of the rows, in bands
-    /// spread over the array.
+    /// About how many bytes [`encode`](Self::encode) would take, or 0 for arrays so small that this says nothing.
     pub(crate) fn estimate<T: Element>(&self, problem: &Problem<T>) -> usize {
-        let width = problem.geometry.width;
-        let rows = problem.values.len() / width;
-        if rows < 64 {
+        if problem.values.len() / problem.geometry.width < 64 {
             return 0;
-        }
-        let band = (rows / 16).max(8);
-        let bands = (rows / (4 * band)).max(1);
-        let mut counter = Counter::default();
-        let mut q = vec![0i64; width];
-        for b in 0..bands {
-            let geometry = Geometry { outer: Vec::new(), height: band, ..problem.geometry.clone() };
-            let mut lattice = Lattice::new(&geometry, self.shift.into());
-            let start = b * (rows - band) / (bands.max(2) - 1);
-            for y in start..(start + band).min(rows) {
-                self.row(problem, y * width..(y + 1) * width, &mut q, &mut lattice, &mut counter);
-            }
         }
         // A band pays for learning anew; a long run does not, and has the slice before to learn from.
         let gain = if problem.geometry.outer.is_empty() { 9 } else { 7 };
-        (counter.bytes() as usize * rows / (bands * band)) * gain / 10
+        self.sample(problem) * gain / 10
+    }
+
+    /// Bytes of a quarter of the rows, in bands spread over the array and each by itself, times four.
+    fn sample<T: Element>(&self, problem: &Problem<T>) -> usize {
+        let width = problem.geometry.width;
+        let rows = problem.values.len() / width;
+        let band = (rows / 16).max(8).min(rows);
+        let bands = (rows / (4 * band)).max(1);
+        let (_, plane) = slices(&problem.geometry);
+        let mut counter = Counter::default();
+        let mut rest = Rest::new();
+        for b in 0..bands {
+            let geometry = Geometry { outer: Vec::new(), height: band, ..problem.geometry.clone() };
+            let mut lattice = Lattice::new(&geometry, self.shift.into());
+            let mut q = vec![0i64; lattice.row_len()];
+            let start = (b * (rows - band) / (bands.max(2) - 1)) * width;
+            let mut done = 0;
+            while done < band * width {
+                let slice = (start + done) / plane;
+                lattice.start(self.mappings.top(slice), None);
+                let part = start + done..start + done + lattice.row_len();
+                done += part.len();
+                self.row(problem, self.mappings.of(slice), part, &mut q, &mut lattice, &mut rest, &mut counter);
+            }
+        }
+        counter.bytes() as usize * rows / (bands * band)
     }
 
     /// Quantise and code one row.
     fn row<T: Element, C: Coder>(
         &self,
         problem: &Problem<T>,
+        mapping: &Mapping,
         part: Range<usize>,
         q: &mut [i64],
         lattice: &mut Lattice,
+        rest: &mut Rest,
         coder: &mut C,
     ) {
-        let quantiser = Quantiser::new(&self.mapping);
+        let quantiser = Quantiser::new(mapping);
+        let q = &mut q[..part.len()];
         for (q, &v) in q.iter_mut().zip(&problem.values[part.clone()]) {
             *q = quantiser.index(v);
         }
-        lattice.row(coder, &mut q[..part.len()], problem.classes.as_ref().map(|c| &c[part]));
+        let masked = problem.classes.as_ref().map(|c| &c[part.clone()]);
+        lattice.row(coder, q, masked);
+        if matches!(mapping, Mapping::Fixed { .. }) {
+            code_rest(coder, rest, mapping, q, masked, &mut problem.values[part].to_vec());
+        }
     }
 }
 
@@ -98,6 +130,7 @@ impl<'a> Quantiser<'a> {
         let inverse = match *mapping {
             Mapping::Ordinals { .. } => 0.0,
             Mapping::Scaled { step, .. } | Mapping::Nudged { step, .. } => 1.0 / step,
+            Mapping::Fixed { exponent } => fixed::exp2(exponent),
         };
         Self { mapping, inverse }
     }
@@ -114,53 +147,146 @@ impl<'a> Quantiser<'a> {
                 let x = (v.to_f64() - offset) * self.inverse;
                 (if x < 0.0 { x - 0.5 } else { x + 0.5 }) as i64
             }
+            // Division by a power of two; its inverse might not be a number.
+            Mapping::Fixed { .. } => (v.to_f64() / self.inverse) as i64,
         }
     }
 }
 
-/// The mapping that keeps the target in the fewest levels.
-fn choose<T: Element>(problem: &Problem<T>) -> Mapping {
-    let Some((lo, hi)) = problem.extremes else { return Mapping::Ordinals { base: 0, step: 1 } };
-    let exact = Mapping::Ordinals { base: lo.to_ordinal(), step: 1 };
+/// The mapping that keeps every bit, whatever the values.
+fn exact<T: Element>(problem: &Problem<T>) -> Mapping {
+    Mapping::Ordinals { base: problem.extremes.map_or(0, |(lo, _)| lo.to_ordinal()), step: 1 }
+}
+
+/// The mapping that keeps the target in the fewest levels; or one for each slice.
+fn choose<T: Element>(problem: &Problem<T>) -> Vec<Mapping> {
+    let exact = exact(problem);
+    let Some((lo, hi)) = problem.extremes else { return vec![exact] };
     if !T::DTYPE.is_float() {
-        let Target::MaxAbs(eps) = problem.target else { return exact };
+        let Target::MaxAbs(eps) = problem.target else { return vec![exact] };
         // Twice the bound and one, as far as 64 bits go.
         let half = eps.floor().min((1u64 << 62) as f64) as u64;
-        return Mapping::Ordinals { base: lo.to_ordinal(), step: 2 * half + 1 };
+        return vec![Mapping::Ordinals { base: lo.to_ordinal(), step: 2 * half + 1 }];
     }
     let rounding = half_ulp(lo).max(half_ulp(hi));
-    let packing = packing::find(&problem.values);
     let plain = match problem.target {
         Target::Lossless => None,
         Target::MaxAbs(eps) => Some(2.0 * (eps - rounding) * (1.0 - 1e-9)),
         Target::Rmse(limit) => Some(rmse_step(problem, limit)),
     }
     .filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
+    let packing = packing::find(&problem.values);
     if let (Some(p), Target::Lossless) = (packing, problem.target)
         && !p.exact
     {
-        return nudged(problem, p).unwrap_or(exact);
+        return vec![nudged(problem, p).unwrap_or(exact)];
     }
-    if let Some(p) = packing {
-        let multiple = match problem.target {
-            Target::Lossless => Some(1.0),
-            Target::MaxAbs(eps) => {
-                let half = ((eps - 2.0 * rounding) / p.step).floor();
-                Some(2.0 * half.max(0.0) + 1.0).filter(|_| half >= 0.0 || p.exact)
-            }
-            Target::Rmse(_) => Some(1.0),
-        };
-        if let Some(m) = multiple.filter(|m| plain.is_none_or(|s| m * p.step >= s)) {
-            return Mapping::Scaled { offset: p.offset, step: m * p.step };
-        }
+    if let Some(m) = packing.and_then(|p| on_packing(p, problem.target, rounding, plain)) {
+        return vec![m];
     }
     // The least value as origin: indices start at 0.
-    plain.map_or(exact, |step| Mapping::Scaled { offset: lo.to_f64(), step })
+    let plain_mapping = plain.map(|step| Mapping::Scaled { offset: lo.to_f64(), step });
+    if packing.is_none()
+        && let Some(each) = per_slice(problem, rounding, plain)
+    {
+        return each;
+    }
+    vec![plain_mapping.unwrap_or(exact)]
+}
+
+/// The mapping of packed values, unless the `plain` step is larger.
+fn on_packing(p: Packing, target: Target, rounding: f64, plain: Option<f64>) -> Option<Mapping> {
+    let multiple = match target {
+        Target::Lossless | Target::Rmse(_) => 1.0,
+        Target::MaxAbs(eps) => {
+            let half = ((eps - 2.0 * rounding) / p.step).floor();
+            if half < 0.0 && !p.exact {
+                return None;
+            }
+            2.0 * half.max(0.0) + 1.0
+        }
+    };
+    let step = multiple * p.step;
+    plain.is_none_or(|s| step >= s).then_some(Mapping::Scaled { offset: p.offset, step })
+}
+
+/// A mapping for each slice, where each has a packing of its own, as messages in GRIB have.
+fn per_slice<T: Element>(problem: &Problem<T>, rounding: f64, plain: Option<f64>) -> Option<Vec<Mapping>> {
+    let (slices, plane) = slices(&problem.geometry);
+    if slices < 2 || plane < OWN_MAPPING {
+        return None;
+    }
+    let mut mappings = Vec::with_capacity(slices);
+    let mut packed = 0;
+    for slice in 0..slices {
+        let part = slice * plane..(slice + 1) * plane;
+        let values: Vec<T> = part.filter(|&i| problem.ordinary(i)).map(|i| problem.values[i]).collect();
+        let first = values.first().map_or(0.0, |v| v.to_f64());
+        let constant = values.iter().all(|v| v.same(values[0]));
+        let packing = if constant {
+            Packing { offset: first, step: 1.0, exact: true }
+        } else {
+            packing::find(&values).filter(|p| p.exact)?
+        };
+        let mapping = if constant { None } else { on_packing(packing, problem.target, rounding, plain) };
+        packed += usize::from(mapping.is_some());
+        mappings.push(match (mapping, plain) {
+            (Some(m), _) => m,
+            (None, Some(step)) if !matches!(problem.target, Target::Rmse(_)) || constant => {
+                Mapping::Scaled { offset: problem.extremes?.0.to_f64(), step }
+            }
+            (None, None) if constant => Mapping::Scaled { offset: packing.offset, step: packing.step },
+            _ => return None,
+        });
+    }
+    (packed > 0).then_some(mappings)
+}
+
+/// Native floats as multiples of the unit in the last place of the largest; for each slice, if they differ.
+fn fixed<T: Element>(problem: &Problem<T>) -> Option<Vec<Mapping>> {
+    if !T::DTYPE.is_float() || problem.target != Target::Lossless {
+        return None;
+    }
+    let (slices, plane) = slices(&problem.geometry);
+    let own = slices > 1 && plane >= OWN_MAPPING;
+    let (digits, least) = fixed::digits(T::DTYPE);
+    let mut mappings: Vec<Mapping> = problem
+        .values
+        .chunks(if own { plane } else { problem.values.len() })
+        .map(|part| {
+            let largest = part.iter().fold(0.0, |m: f64, v| m.max(v.to_f64().abs()));
+            let unit = if largest > 0.0 { fixed::log2(largest) + 1 - digits as i32 } else { least };
+            Mapping::Fixed { exponent: unit.max(least) }
+        })
+        .collect();
+    if mappings.iter().all(|m| *m == mappings[0]) {
+        mappings.truncate(1);
+    }
+    Some(mappings)
+}
+
+/// Each mapping with the integer of its greatest value.
+fn with_tops<T: Element>(problem: &Problem<T>, each: Vec<Mapping>) -> Mappings {
+    let part = problem.values.len().div_ceil(each.len()).max(1);
+    let tops: Vec<i64> = problem
+        .values
+        .chunks(part)
+        .zip(&each)
+        .map(|(part, m)| {
+            let quantiser = Quantiser::new(m);
+            let (lo, hi) = part.iter().fold((i64::MAX, i64::MIN), |(lo, hi), &v| {
+                let q = quantiser.index(v);
+                (lo.min(q), hi.max(q))
+            });
+            if lo < 0 { 0 } else { hi }
+        })
+        .collect();
+    Mappings::new(each.into_iter().zip(tops.into_iter().chain(std::iter::repeat(0))).collect())
 }
 
 /// Packed data that no offset and step reproduce to the bit: say for each lattice point by how much
 /// its values are off.
-fn nudged<T: Element>(problem: &Problem<T>, packing: packing::Packing) -> Option<Mapping> {
+fn nudged<T: Element>(problem: &Problem<T>, packing: Packing) -> Option<Mapping> {
     let (offset, step) = (packing.offset, packing.step);
     let plain = Mapping::Scaled { offset, step };
     let quantiser = Quantiser::new(&plain);

@@ -2,10 +2,14 @@
 
 pub(crate) mod bands;
 pub(crate) mod corrections;
+mod edges;
+pub(crate) mod fixed;
 pub(crate) mod lattice;
+pub(crate) mod mapping;
 pub(crate) mod mask;
 pub(crate) mod mixer;
 mod predict;
 pub(crate) mod range;
 mod residual;
+mod rows;
 pub(crate) mod values;

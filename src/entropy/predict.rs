@@ -7,12 +7,14 @@
 
 /// Columns of a cell.
 const CELL: usize = 32;
+/// Most neighbours.
+const MOST: usize = 16;
 /// Cells solved side by side.
 const LANES: usize = 4;
 /// Fraction bits of a weight.
 pub(crate) const WEIGHT_BITS: u32 = 16;
-/// Differences are held to this, so that the products of a cell's row fit `i32`.
-const CLAMP: i32 = 8190;
+/// Weighted differences are held to this, so that the products of a cell's row fit `i32`.
+const CLAMP: f32 = 8190.0;
 /// What each row leaves of the rows before it.
 const KEEP: f64 = 0.75;
 
@@ -27,8 +29,6 @@ pub(crate) struct Predictor<const N: usize> {
     products: Vec<f64>,
     weights: Vec<[i32; N]>,
     prior: [f64; N],
-    /// Differences of the row that is learned: cell, neighbour, column.
-    samples: Vec<[i16; CELL]>,
 }
 
 /// Place of the pair (i, j), j <= i, in a lower triangle.
@@ -50,7 +50,6 @@ impl<const N: usize> Predictor<N> {
             products: vec![0.0; cells * Self::PAIRS],
             weights: vec![prior.map(fixed); cells],
             prior,
-            samples: vec![[0; CELL]; cells * (N + 1)],
         }
     }
 
@@ -61,17 +60,19 @@ impl<const N: usize> Predictor<N> {
     }
 
     /// Learn a row. `neighbours[t][x]` and `target[x]` are values scaled to fit 32 bits, `west[x]` what
-    /// they are differences to; each at least as long as the row.
-    pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], target: &[i32], west: &[i32]) {
-        for (t, source) in neighbours.into_iter().chain([target]).enumerate() {
-            let pairs = source[..self.width].chunks(CELL).zip(west[..self.width].chunks(CELL));
-            for (cell, (s, w)) in pairs.enumerate() {
-                for ((o, &s), &w) in self.samples[cell * (N + 1) + t].iter_mut().zip(s).zip(w) {
-                    *o = s.wrapping_sub(w).clamp(-CLAMP, CLAMP) as i16;
+    /// they are differences to, `weight[x]` what column x counts for; each at least as long as the row.
+    pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], target: &[i32], west: &[i32], weight: &[f32]) {
+        for (cell, products) in self.products.chunks_exact_mut(Self::PAIRS).enumerate() {
+            let part = cell * CELL..(cell * CELL + CELL).min(self.width);
+            let mut samples = [[0i16; CELL]; MOST + 1];
+            for (samples, source) in samples.iter_mut().zip(neighbours.into_iter().chain([target])) {
+                let pairs = source[part.clone()].iter().zip(&west[part.clone()]);
+                for ((o, (&s, &w)), &k) in samples.iter_mut().zip(pairs).zip(&weight[part.clone()]) {
+                    let d = (s.wrapping_sub(w) as f32 * k).clamp(-CLAMP, CLAMP);
+                    // Added to 1.5 * 2^23, the low bits are the nearest integer.
+                    *o = (d + 12_582_912.0).to_bits() as i16;
                 }
             }
-        }
-        for (samples, products) in self.samples.chunks_exact(N + 1).zip(self.products.chunks_exact_mut(Self::PAIRS)) {
             let mut k = 0;
             for i in 0..=N {
                 for j in 0..=i.min(N - 1) {
@@ -173,7 +174,7 @@ impl<const N: usize> Predictor<N> {
 
 /// Ridge as a part of the mean squared difference, and its least value.
 const RIDGE: f64 = 1e-6;
-const RIDGE_FLOOR: f64 = 4.0;
+const RIDGE_FLOOR: f64 = 256.0;
 
 /// To fixed point, nearest.
 fn fixed(w: f64) -> i32 {
@@ -211,7 +212,7 @@ mod tests {
             };
             let (w, a, b) = (row(), row(), row());
             let t: Vec<i32> = (0..width).map(|x| w[x] + (3 * (a[x] - w[x]) - (b[x] - w[x])) / 4).collect();
-            p.learn([&a, &b], &t, &w);
+            p.learn([&a, &b], &t, &w, &vec![1.0; width]);
         }
         for x in 0..width {
             let [a, b] = p.weights(x).map(f64::from);
