@@ -5,6 +5,9 @@ use super::residual::level;
 /// Columns that a row has before and after its own.
 pub(crate) const PAD: usize = 3;
 
+/// Largest size that is kept of a residual.
+const MOST: u64 = 1 << 48;
+
 /// Values of a row with `PAD` columns on either side; `small` is the same, scaled for learning.
 #[derive(Clone)]
 pub(crate) struct Row {
@@ -36,7 +39,7 @@ impl Row {
     /// Element `p` with its residual; `energy` is eight times the magnitude that was expected of it.
     #[inline]
     pub(crate) fn put(&mut self, p: usize, q: i64, residual: i64, energy: u64, shift: u32) {
-        let size = residual.unsigned_abs().min(1 << 48);
+        let size = residual.unsigned_abs().min(MOST);
         self.q[p] = q;
         self.size[p] = size;
         self.sign[p] = if residual == 0 { 0 } else { 1 + u8::from(residual < 0) };
@@ -91,5 +94,5 @@ pub(crate) fn magnitude(level: u8) -> u64 {
 
 /// The level of a residual's size `factor` times as large.
 pub(crate) fn rescaled(size: u8, factor: f64) -> u8 {
-    level((magnitude(size) as f64 * factor) as u64) as u8
+    level(((magnitude(size) as f64 * factor.abs()) as u64).min(MOST)) as u8
 }
