@@ -149,12 +149,9 @@ impl Coder for Decoder<'_> {
     fn bit(&mut self, _: bool, p1: u32) -> bool {
         let bound = (self.range >> PROB_BITS) * u64::from(p1);
         let bit = self.code < bound;
-        if bit {
-            self.range = bound;
-        } else {
-            self.code -= bound;
-            self.range -= bound;
-        }
+        // Selections, not branches: the bit cannot be foretold.
+        self.code -= if bit { 0 } else { bound };
+        self.range = if bit { bound } else { self.range - bound };
         self.renormalise();
         bit
     }
