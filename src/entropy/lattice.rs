@@ -11,7 +11,7 @@ use crate::format::Geometry;
 
 /// Neighbours in the slice, and with those in the slice before.
 const NEAR: usize = 10;
-const DEEP: usize = 16;
+const DEEP: usize = 22;
 /// Row length of one-dimensional arrays.
 const RIBBON: usize = 256;
 /// Arrays of fewer rows than this, all of them longer than `WIDE`, count as one-dimensional: what is kept of
@@ -43,6 +43,8 @@ pub(crate) struct Lattice {
     before: [Row; 3],
     /// The slice before: values and levels of residuals, replaced row by row as they fall out of use.
     plane: Vec<i64>,
+    plane2: Vec<i64>,
+    older: Row,
     sizes: Vec<u8>,
     slice: usize,
     y: usize,
@@ -80,6 +82,8 @@ impl Lattice {
             rows: std::array::from_fn(|_| Row::new(width)),
             before: std::array::from_fn(|_| Row::new(if deep { width } else { 0 })),
             plane: vec![0; plane],
+            plane2: vec![0; plane],
+            older: Row::new(if deep { width } else { 0 }),
             sizes: vec![0; plane],
             slice: 0,
             y: 0,
@@ -96,7 +100,7 @@ impl Lattice {
     pub(crate) fn start(&mut self, top: i64, change: Option<(f64, f64)>) {
         self.top = top;
         if let Some((offset, factor)) = change {
-            for q in &mut self.plane {
+            for q in self.plane.iter_mut().chain(&mut self.plane2) {
                 let v = offset + *q as f64 * factor;
                 *q = (if v < 0.0 { v - 0.5 } else { v + 0.5 }) as i64;
             }
@@ -148,6 +152,12 @@ impl Lattice {
                 self.before[0] = self.before[1].clone();
             }
             load(&mut self.before[2], (self.y + 1).min(self.height - 1), &self.plane, &self.sizes);
+            {
+                let part = self.y * width..(self.y + 1) * width;
+                let from = if self.slice > 1 { &self.plane2 } else { &self.plane };
+                self.older.load(&from[part.clone()], &self.sizes[part]);
+                self.older.close(width, periodic, shift);
+            }
             if self.y == 0 {
                 // Above the first row: the first row of the slice before.
                 self.rows[1] = self.before[1].clone();
@@ -164,6 +174,7 @@ impl Lattice {
         let [row, north, north2] = &mut self.rows;
         let (n1, n2) = (&north.q[..], &north2.q[..]);
         let [b0, b1, b2] = &self.before;
+        let bb = &self.older;
         for (x, value) in q.iter_mut().enumerate() {
             let p = x + PAD;
             let west = row.q[p - 1];
@@ -203,7 +214,7 @@ impl Lattice {
             ]);
             let mut sum = 0i64;
             if BEFORE {
-                taps[NEAR..].copy_from_slice(&[b1.q[p], b1.q[p - 1], b1.q[p + 1], b0.q[p], b2.q[p], b2.q[p + 1]]);
+                taps[NEAR..].copy_from_slice(&[b1.q[p], b1.q[p - 1], b1.q[p + 1], b0.q[p], b2.q[p], b2.q[p + 1], b2.q[p - 1], b0.q[p - 1], b0.q[p + 1], bb.q[p], bb.q[p - 1], bb.q[p + 1]]);
                 if let Some(deep) = &self.deep {
                     for (&w, &t) in deep.weights(x).iter().zip(&taps) {
                         sum = sum.wrapping_add(i64::from(w).wrapping_mul(t.wrapping_sub(west)));
@@ -276,14 +287,7 @@ impl Lattice {
         match &mut self.deep {
             Some(deep) if self.slice > 0 => {
                 let [b0, b1, b2] = &self.before;
-                let below = [
-                    &b1.small[PAD..],
-                    &b1.small[PAD - 1..],
-                    &b1.small[PAD + 1..],
-                    &b0.small[PAD..],
-                    &b2.small[PAD..],
-                    &b2.small[PAD + 1..],
-                ];
+                let below = [&b1.small[PAD..], &b1.small[PAD - 1..], &b1.small[PAD + 1..], &b0.small[PAD..], &b2.small[PAD..], &b2.small[PAD + 1..], &b2.small[PAD - 1..], &b0.small[PAD - 1..], &b0.small[PAD + 1..], &self.older.small[PAD..], &self.older.small[PAD - 1..], &self.older.small[PAD + 1..]];
                 deep.learn(
                     std::array::from_fn(|i| if i < NEAR { near[i] } else { below[i - NEAR] }),
                     target,
@@ -302,6 +306,7 @@ impl Lattice {
         if !self.plane.is_empty() {
             // Row y of the slice before is in `before`; its memory is free.
             let at = self.y * width;
+            self.plane2[at..at + width].copy_from_slice(&self.plane[at..at + width]);
             self.plane[at..at + width].copy_from_slice(&self.rows[0].q[PAD..PAD + width]);
             for (s, &v) in self.sizes[at..at + width].iter_mut().zip(&self.rows[0].size[PAD..]) {
                 *s = level(v) as u8;

@@ -5,10 +5,12 @@
 //! are solved once a row, from earlier rows only, with IEEE + - * / in a fixed order, and rounded to
 //! integers, so that both sides have the same on every machine.
 
+use crate::arith::run_wide;
+
 /// Columns of a cell.
 const CELL: usize = 32;
 /// Most neighbours.
-const MOST: usize = 16;
+const MOST: usize = 22;
 /// Cells solved side by side.
 const LANES: usize = 4;
 /// Fraction bits of a weight.
@@ -62,6 +64,18 @@ impl<const N: usize> Predictor<N> {
     /// Learn a row. `neighbours[t][x]` and `target[x]` are values scaled to fit 32 bits, `west[x]` what
     /// they are differences to, `weight[x]` what column x counts for; each at least as long as the row.
     pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], target: &[i32], west: &[i32], weight: &[f32]) {
+        run_wide(
+            #[inline(always)]
+            || {
+                self.gather(neighbours, target, west, weight);
+                self.solve();
+            },
+        );
+    }
+
+    /// Take the row's products into those of the rows before.
+    #[inline(always)]
+    fn gather(&mut self, neighbours: [&[i32]; N], target: &[i32], west: &[i32], weight: &[f32]) {
         for (cell, products) in self.products.chunks_exact_mut(Self::PAIRS).enumerate() {
             let part = cell * CELL..(cell * CELL + CELL).min(self.width);
             let mut samples = [[0i16; CELL]; MOST + 1];
@@ -81,10 +95,10 @@ impl<const N: usize> Predictor<N> {
                 }
             }
         }
-        self.solve();
     }
 
     /// New weights for every cell from its own products and those of the cells beside it.
+    #[inline(always)]
     fn solve(&mut self) {
         let mut m = vec![[0.0; LANES]; Self::PAIRS];
         for first in (0..self.cells).step_by(LANES) {
@@ -110,6 +124,7 @@ impl<const N: usize> Predictor<N> {
     }
 
     /// Solve (A + ridge) w = b + ridge * prior by LDL^T; `m` holds A, then b, and is overwritten.
+    #[inline(always)]
     fn solve_lanes(&self, m: &mut [Lanes]) -> [Lanes; N] {
         let each = |f: &dyn Fn(usize) -> f64| -> Lanes { std::array::from_fn(f) };
         let mut trace = [0.0; LANES];
@@ -182,7 +197,7 @@ fn fixed(w: f64) -> i32 {
     (if v < 0.0 { v - 0.5 } else { v + 0.5 }) as i32
 }
 
-#[inline]
+#[inline(always)]
 fn dot(a: &[i16; CELL], b: &[i16; CELL]) -> i32 {
     let mut s = 0i32;
     for (&a, &b) in a.iter().zip(b) {

@@ -44,7 +44,7 @@ impl Row {
         self.size[p] = size;
         self.sign[p] = if residual == 0 { 0 } else { 1 + u8::from(residual < 0) };
         // Squared, this weighs differences by about the inverse of their variance.
-        self.weight[p] = 128.0 / (((energy + size) >> shift) + 8) as f32;
+        self.weight[p] = 128.0 / (((energy + size) >> shift) as i64 + 8) as f32;
     }
 
     /// Take the padding on the left from the columns of `other` that start at `from`.
