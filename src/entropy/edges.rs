@@ -21,7 +21,7 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// `taps`: the neighbours as the predictor knows them, the western one apart.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new<const BEFORE: bool>(
         low: bool,
         top: i64,
@@ -40,7 +40,7 @@ impl Edge {
     }
 
     /// True when the flag is worth its bits.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn near(&self) -> bool {
         self.pattern != 0 || self.away <= self.energy / 4
     }
@@ -57,7 +57,7 @@ impl Edges {
     }
 
     /// Code whether the element is at the edge.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, there: bool, e: &Edge) -> bool {
         let side = usize::from(e.at == 0);
         let (away, energy) = (level(e.away).min(31), level(e.energy).min(31));
@@ -68,7 +68,7 @@ impl Edges {
 }
 
 /// How much room the residual has on its way to an end of the values: 0 for plenty, else 1 (none) to 3 below, 4 to 6 above.
-#[inline]
+#[inline(always)]
 pub(crate) fn room(away: u64, energy: u64, low: bool) -> usize {
     let class = match away {
         0 => 1,

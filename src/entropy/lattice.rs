@@ -7,6 +7,7 @@ use super::predict::{Predictor, WEIGHT_BITS};
 use super::range::Coder;
 use super::residual::{Context, Residuals, level, low_bits};
 use super::rows::{PAD, Row, rescaled};
+use crate::arith::run_wide;
 use crate::format::Geometry;
 
 /// Neighbours in the slice, and with those in the slice before.
@@ -119,11 +120,14 @@ impl Lattice {
     pub(crate) fn row<C: Coder>(&mut self, coder: &mut C, q: &mut [i64], masked: Option<&[u8]>) {
         self.open();
         let n = q.len().min(self.width);
-        if self.slice > 0 {
-            self.code_row::<C, true>(coder, &mut q[..n], masked);
-        } else {
-            self.code_row::<C, false>(coder, &mut q[..n], masked);
-        }
+        let row = &mut q[..n];
+        run_wide(
+            #[inline(always)]
+            || match self.slice {
+                0 => self.code_row::<C, false>(coder, row, masked),
+                _ => self.code_row::<C, true>(coder, row, masked),
+            },
+        );
         if n == self.width {
             self.learn();
         }
@@ -169,6 +173,7 @@ impl Lattice {
         row.lead(north, if self.ribbon { width } else { 0 });
     }
 
+    #[inline(always)]
     fn code_row<C: Coder, const BEFORE: bool>(&mut self, coder: &mut C, q: &mut [i64], masked: Option<&[u8]>) {
         let (shift, top) = (self.shift, self.top);
         let [row, north, north2] = &mut self.rows;

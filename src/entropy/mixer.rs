@@ -88,7 +88,7 @@ impl Prob {
     }
 
     /// Learn: the n-th observation moves the probability by 1/(n + 1.5), at least by 2^-`limit`.
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, bit: bool, limit: u16) {
         let target = if bit { 65_535 } else { 0 };
         let step = (target - i32::from(self.p)) * RATE[usize::from(self.count)];
@@ -99,7 +99,7 @@ impl Prob {
     }
 
     /// Code a bit with this model alone.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, bit: bool) -> bool {
         let bit = coder.bit(bit, u32::from(self.p).clamp(1, 65_535));
         self.update(bit, 60);
@@ -154,7 +154,7 @@ impl<const N: usize> Mixer<N> {
 
     /// Code a bit: `contexts[k]` selects the probability of set k, `selector` the weights.
     /// Indices past the end are held to the last entry.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, bit: bool, contexts: [usize; N], selector: usize) -> bool {
         let mut x = [0f32; N];
         let mut idx = [0; N];

@@ -42,7 +42,7 @@ impl Encoder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn renormalise(&mut self) {
         while self.range < 1 << 32 {
             self.out.extend_from_slice(&((self.low >> 32) as u32).to_be_bytes());
@@ -75,7 +75,7 @@ impl Encoder {
 impl Coder for Encoder {
     const ENCODES: bool = true;
 
-    #[inline]
+    #[inline(always)]
     fn bit(&mut self, bit: bool, p1: u32) -> bool {
         debug_assert!(p1 > 0 && p1 < 1 << PROB_BITS);
         let bound = (self.range >> PROB_BITS) * u64::from(p1);
@@ -119,7 +119,7 @@ impl<'a> Decoder<'a> {
         d
     }
 
-    #[inline]
+    #[inline(always)]
     fn word(&mut self) -> u64 {
         if let Some((word, rest)) = self.input.split_first_chunk::<4>() {
             self.input = rest;
@@ -133,7 +133,7 @@ impl<'a> Decoder<'a> {
         u32::from_be_bytes(word).into()
     }
 
-    #[inline]
+    #[inline(always)]
     fn renormalise(&mut self) {
         while self.range < 1 << 32 {
             self.code = self.code << 32 | self.word();
@@ -145,7 +145,7 @@ impl<'a> Decoder<'a> {
 impl Coder for Decoder<'_> {
     const ENCODES: bool = false;
 
-    #[inline]
+    #[inline(always)]
     fn bit(&mut self, _: bool, p1: u32) -> bool {
         let bound = (self.range >> PROB_BITS) * u64::from(p1);
         let bit = self.code < bound;
@@ -188,7 +188,7 @@ impl Counter {
 impl Coder for Counter {
     const ENCODES: bool = true;
 
-    #[inline]
+    #[inline(always)]
     fn bit(&mut self, bit: bool, p1: u32) -> bool {
         let p = if bit { p1 } else { (1 << PROB_BITS) - p1 };
         self.0 += u64::from(super::mixer::cost(p));

@@ -29,7 +29,7 @@ pub(crate) struct Context {
 }
 
 /// Four steps an octave: 0, 1, 2, 3, then 4 for 4, 5 for 5, ... 8 for 8 and 9.
-#[inline]
+#[inline(always)]
 pub(crate) fn level(v: u64) -> usize {
     if v < 4 {
         return v as usize;
@@ -39,12 +39,12 @@ pub(crate) fn level(v: u64) -> usize {
 }
 
 /// Bits of a residual that stay outside the unary part.
-#[inline]
+#[inline(always)]
 pub(crate) fn low_bits(energy: u64) -> u32 {
     (energy | 1).ilog2().saturating_sub(2).min(56)
 }
 
-#[inline]
+#[inline(always)]
 fn bucket(v: u64, k: u32) -> usize {
     match v >> k.saturating_sub(1) {
         0 => 0,
@@ -77,7 +77,7 @@ impl Residuals {
 
     /// Code `r`. With no low bits the zero flag comes first and the sign after it; with low bits the
     /// sign comes first and r = -1 counts as magnitude 0.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, r: i64, c: &Context) -> i64 {
         let k = low_bits(c.energy);
         let fine = level(c.energy).min(ENERGIES - 1);
@@ -113,7 +113,7 @@ impl Residuals {
         if negative { !m } else { m }
     }
 
-    #[inline]
+    #[inline(always)]
     fn magnitude<C: Coder>(
         &mut self,
         coder: &mut C,

@@ -28,7 +28,7 @@ impl Row {
     }
 
     /// Element `p` came as it was foretold, or is not coded at all: nothing to learn.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_known(&mut self, p: usize, q: i64, size: u64) {
         self.q[p] = q;
         self.size[p] = size;
@@ -37,7 +37,7 @@ impl Row {
     }
 
     /// Element `p` with its residual; `energy` is eight times the magnitude that was expected of it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&mut self, p: usize, q: i64, residual: i64, energy: u64, shift: u32) {
         let size = residual.unsigned_abs().min(MOST);
         self.q[p] = q;
