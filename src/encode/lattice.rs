@@ -14,22 +14,28 @@ use std::ops::Range;
 /// Largest index that f64 arithmetic keeps apart from its neighbours.
 const MAX_INDEX: f64 = 1e15;
 
+/// Where most values are the least one, values up to this part of a step count as that: it costs less than the finer
+/// step that makes up for it.
+const DEAD: f64 = 0.65;
+
 /// How a problem becomes integers.
 pub(crate) struct Plan {
     mappings: Mappings,
+    /// With a dead zone at the least value.
+    dead: bool,
     /// Shift of differences for learning.
     shift: u8,
 }
 
 impl Plan {
     pub(crate) fn new<T: Element>(problem: &Problem<T>) -> Self {
-        let plan = |each: Vec<Mapping>| {
+        let plan = |(each, dead): (Vec<Mapping>, bool)| {
             let mappings = with_tops(problem, each);
-            Self { shift: learning_shift(problem, &Quantiser::new(mappings.of(0))), mappings }
+            Self { shift: learning_shift(problem, &Quantiser::new(mappings.of(0))), mappings, dead }
         };
         let chosen = plan(choose(problem));
         // Native floats, every bit: in the order of their bit patterns, or of their values.
-        match fixed(problem).filter(|_| *chosen.mappings.of(0) == exact(problem)).map(plan) {
+        match fixed(problem).filter(|_| *chosen.mappings.of(0) == exact(problem)).map(|each| plan((each, false))) {
             Some(fixed) if fixed.sample(problem) < chosen.sample(problem) => fixed,
             _ => chosen,
         }
@@ -106,7 +112,7 @@ impl Plan {
         rest: &mut Rest,
         coder: &mut C,
     ) {
-        let quantiser = Quantiser::new(mapping);
+        let quantiser = Quantiser::new(mapping).with_dead_zone(self.dead);
         let q = &mut q[..part.len()];
         for (q, &v) in q.iter_mut().zip(&problem.values[part.clone()]) {
             *q = quantiser.index(v);
@@ -123,6 +129,8 @@ impl Plan {
 pub(crate) struct Quantiser<'a> {
     mapping: &'a Mapping,
     inverse: f64,
+    /// 0.5, or `1 - DEAD`: what is added to scaled values below 1.
+    first: f64,
 }
 
 impl<'a> Quantiser<'a> {
@@ -132,7 +140,10 @@ impl<'a> Quantiser<'a> {
             Mapping::Scaled { step, .. } | Mapping::Nudged { step, .. } => 1.0 / step,
             Mapping::Fixed { exponent } => fixed::exp2(exponent),
         };
-        Self { mapping, inverse }
+        Self { mapping, inverse, first: 0.5 }
+    }
+    fn with_dead_zone(self, dead: bool) -> Self {
+        Self { first: if dead { 1.0 - DEAD } else { 0.5 }, ..self }
     }
     #[inline]
     fn index<T: Element>(&self, v: T) -> i64 {
@@ -145,7 +156,8 @@ impl<'a> Quantiser<'a> {
             }
             Mapping::Scaled { offset, .. } | Mapping::Nudged { offset, .. } => {
                 let x = (v.to_f64() - offset) * self.inverse;
-                (if x < 0.0 { x - 0.5 } else { x + 0.5 }) as i64
+                let half = if x < 1.0 { self.first } else { 0.5 };
+                (if x < 0.0 { x - 0.5 } else { x + half }) as i64
             }
             // Division by a power of two; its inverse might not be a number.
             Mapping::Fixed { .. } => (v.to_f64() / self.inverse) as i64,
@@ -158,40 +170,43 @@ fn exact<T: Element>(problem: &Problem<T>) -> Mapping {
     Mapping::Ordinals { base: problem.extremes.map_or(0, |(lo, _)| lo.to_ordinal()), step: 1 }
 }
 
-/// The mapping that keeps the target in the fewest levels; or one for each slice.
-fn choose<T: Element>(problem: &Problem<T>) -> Vec<Mapping> {
+/// The mapping that keeps the target in the fewest levels, or one for each slice; and whether it has a dead zone.
+fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
     let exact = exact(problem);
-    let Some((lo, hi)) = problem.extremes else { return vec![exact] };
+    let Some((lo, hi)) = problem.extremes else { return (vec![exact], false) };
     if !T::DTYPE.is_float() {
-        let Target::MaxAbs(eps) = problem.target else { return vec![exact] };
+        let Target::MaxAbs(eps) = problem.target else { return (vec![exact], false) };
         // Twice the bound and one, as far as 64 bits go.
         let half = eps.floor().min((1u64 << 62) as f64) as u64;
-        return vec![Mapping::Ordinals { base: lo.to_ordinal(), step: 2 * half + 1 }];
+        return (vec![Mapping::Ordinals { base: lo.to_ordinal(), step: 2 * half + 1 }], false);
     }
     let rounding = half_ulp(lo).max(half_ulp(hi));
-    let plain = match problem.target {
-        Target::Lossless => None,
-        Target::MaxAbs(eps) => Some(2.0 * (eps - rounding) * (1.0 - 1e-9)),
-        Target::Rmse(limit) => Some(rmse_step(problem, limit)),
-    }
-    .filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
+    let (plain, dead) = match problem.target {
+        Target::Lossless => (None, false),
+        Target::MaxAbs(eps) => (Some(2.0 * (eps - rounding) * (1.0 - 1e-9)), false),
+        Target::Rmse(limit) => {
+            let (step, dead) = rmse_step(problem, limit);
+            (Some(step), dead)
+        }
+    };
+    let plain = plain.filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
     let packing = packing::find(&problem.values);
     if let (Some(p), Target::Lossless) = (packing, problem.target)
         && !p.exact
     {
-        return vec![nudged(problem, p).unwrap_or(exact)];
+        return (vec![nudged(problem, p).unwrap_or(exact)], false);
     }
     if let Some(m) = packing.and_then(|p| on_packing(p, problem.target, rounding, plain)) {
-        return vec![m];
+        return (vec![m], false);
     }
     // The least value as origin: indices start at 0.
     let plain_mapping = plain.map(|step| Mapping::Scaled { offset: lo.to_f64(), step });
     if packing.is_none()
         && let Some(each) = per_slice(problem, rounding, plain)
     {
-        return each;
+        return (each, false);
     }
-    vec![plain_mapping.unwrap_or(exact)]
+    (vec![plain_mapping.unwrap_or(exact)], dead && plain.is_some())
 }
 
 /// The mapping of packed values, unless the `plain` step is larger.
@@ -305,15 +320,24 @@ fn nudged<T: Element>(problem: &Problem<T>, packing: Packing) -> Option<Mapping>
     Some(Mapping::Nudged { offset, step, nudges })
 }
 
-/// The step whose measured RMSE is just below the limit. Uniform errors have step / sqrt(12).
-fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> f64 {
+/// The step whose measured RMSE is just below the limit, and whether most values are then the least one, so that
+/// it is for a dead zone.
+fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> (f64, bool) {
+    // Uniform errors have step / sqrt(12).
+    let step = rmse_step_from(problem, limit, limit * 12f64.sqrt() * 0.9995, false);
+    let lo = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
+    let least = problem.values.iter().filter(|v| v.to_f64() - lo < 0.5 * step).count();
+    let dead = least > problem.values.len() / 2;
+    (if dead { rmse_step_from(problem, limit, step, true) } else { step }, dead)
+}
+
+fn rmse_step_from<T: Element>(problem: &Problem<T>, limit: f64, mut step: f64, dead: bool) -> f64 {
     let offset = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
     let measure = |step: f64| {
         let mapping = Mapping::Scaled { offset, step };
-        let quantiser = Quantiser::new(&mapping);
+        let quantiser = Quantiser::new(&mapping).with_dead_zone(dead);
         problem.rmse(|i| mapping.value(quantiser.index(problem.values[i]), (0, 0)))
     };
-    let mut step = limit * 12f64.sqrt() * 0.9995;
     let mut good = 0.0f64;
     for _ in 0..8 {
         let rmse = measure(step);

@@ -42,10 +42,11 @@ pub(crate) struct Lattice {
     rows: [Row; 3],
     /// Rows y - 1, y, y + 1 of the slice before.
     before: [Row; 3],
-    /// The slice before: values and levels of residuals, replaced row by row as they fall out of use.
-    plane: Vec<i64>,
-    plane2: Vec<i64>,
+    /// Row y of the slice before that one; in the second slice, of the first.
     older: Row,
+    /// The two slices before, the last one first, and levels of the residuals' sizes in that one. They are
+    /// replaced row by row as they fall out of use.
+    planes: [Vec<i64>; 2],
     sizes: Vec<u8>,
     slice: usize,
     y: usize,
@@ -82,9 +83,8 @@ impl Lattice {
             edges: Edges::new(),
             rows: std::array::from_fn(|_| Row::new(width)),
             before: std::array::from_fn(|_| Row::new(if deep { width } else { 0 })),
-            plane: vec![0; plane],
-            plane2: vec![0; plane],
             older: Row::new(if deep { width } else { 0 }),
+            planes: [vec![0; plane], vec![0; if geometry.slices() > 2 { plane } else { 0 }]],
             sizes: vec![0; plane],
             slice: 0,
             y: 0,
@@ -101,7 +101,7 @@ impl Lattice {
     pub(crate) fn start(&mut self, top: i64, change: Option<(f64, f64)>) {
         self.top = top;
         if let Some((offset, factor)) = change {
-            for q in self.plane.iter_mut().chain(&mut self.plane2) {
+            for q in self.planes.iter_mut().flatten() {
                 let v = offset + *q as f64 * factor;
                 *q = (if v < 0.0 { v - 0.5 } else { v + 0.5 }) as i64;
             }
@@ -146,22 +146,20 @@ impl Lattice {
             if self.y > 0 {
                 self.before.rotate_left(1);
             }
-            let load = |row: &mut Row, y: usize, plane: &[i64], sizes: &[u8]| {
-                let part = y * width..(y + 1) * width;
-                row.load(&plane[part.clone()], &sizes[part]);
+            let [last, older] = &self.planes;
+            let part = |y: usize| y * width..(y + 1) * width;
+            let load = |row: &mut Row, y: usize| {
+                row.load(&last[part(y)], &self.sizes[part(y)]);
                 row.close(width, periodic, shift);
             };
             if self.y == 0 {
-                load(&mut self.before[1], 0, &self.plane, &self.sizes);
+                load(&mut self.before[1], 0);
                 self.before[0] = self.before[1].clone();
             }
-            load(&mut self.before[2], (self.y + 1).min(self.height - 1), &self.plane, &self.sizes);
-            {
-                let part = self.y * width..(self.y + 1) * width;
-                let from = if self.slice > 1 { &self.plane2 } else { &self.plane };
-                self.older.load(&from[part.clone()], &self.sizes[part]);
-                self.older.close(width, periodic, shift);
-            }
+            load(&mut self.before[2], (self.y + 1).min(self.height - 1));
+            let older = if self.slice > 1 { older } else { last };
+            self.older.load(&older[part(self.y)], &[]);
+            self.older.close(width, periodic, shift);
             if self.y == 0 {
                 // Above the first row: the first row of the slice before.
                 self.rows[1] = self.before[1].clone();
@@ -219,7 +217,20 @@ impl Lattice {
             ]);
             let mut sum = 0i64;
             if BEFORE {
-                taps[NEAR..].copy_from_slice(&[b1.q[p], b1.q[p - 1], b1.q[p + 1], b0.q[p], b2.q[p], b2.q[p + 1], b2.q[p - 1], b0.q[p - 1], b0.q[p + 1], bb.q[p], bb.q[p - 1], bb.q[p + 1]]);
+                taps[NEAR..].copy_from_slice(&[
+                    b1.q[p],
+                    b1.q[p - 1],
+                    b1.q[p + 1],
+                    b0.q[p],
+                    b2.q[p],
+                    b2.q[p + 1],
+                    b2.q[p - 1],
+                    b0.q[p - 1],
+                    b0.q[p + 1],
+                    bb.q[p],
+                    bb.q[p - 1],
+                    bb.q[p + 1],
+                ]);
                 if let Some(deep) = &self.deep {
                     for (&w, &t) in deep.weights(x).iter().zip(&taps) {
                         sum = sum.wrapping_add(i64::from(w).wrapping_mul(t.wrapping_sub(west)));
@@ -292,7 +303,20 @@ impl Lattice {
         match &mut self.deep {
             Some(deep) if self.slice > 0 => {
                 let [b0, b1, b2] = &self.before;
-                let below = [&b1.small[PAD..], &b1.small[PAD - 1..], &b1.small[PAD + 1..], &b0.small[PAD..], &b2.small[PAD..], &b2.small[PAD + 1..], &b2.small[PAD - 1..], &b0.small[PAD - 1..], &b0.small[PAD + 1..], &self.older.small[PAD..], &self.older.small[PAD - 1..], &self.older.small[PAD + 1..]];
+                let below = [
+                    &b1.small[PAD..],
+                    &b1.small[PAD - 1..],
+                    &b1.small[PAD + 1..],
+                    &b0.small[PAD..],
+                    &b2.small[PAD..],
+                    &b2.small[PAD + 1..],
+                    &b2.small[PAD - 1..],
+                    &b0.small[PAD - 1..],
+                    &b0.small[PAD + 1..],
+                    &self.older.small[PAD..],
+                    &self.older.small[PAD - 1..],
+                    &self.older.small[PAD + 1..],
+                ];
                 deep.learn(
                     std::array::from_fn(|i| if i < NEAR { near[i] } else { below[i - NEAR] }),
                     target,
@@ -308,12 +332,15 @@ impl Lattice {
     fn keep(&mut self) {
         let (width, periodic, shift) = (self.width, self.periodic, self.shift);
         self.rows[0].close(width, periodic, shift);
-        if !self.plane.is_empty() {
-            // Row y of the slice before is in `before`; its memory is free.
-            let at = self.y * width;
-            self.plane2[at..at + width].copy_from_slice(&self.plane[at..at + width]);
-            self.plane[at..at + width].copy_from_slice(&self.rows[0].q[PAD..PAD + width]);
-            for (s, &v) in self.sizes[at..at + width].iter_mut().zip(&self.rows[0].size[PAD..]) {
+        // Row y of the slice before is in `before`; its memory is free.
+        let part = self.y * width..(self.y + 1) * width;
+        let [last, older] = &mut self.planes;
+        if let Some(last) = last.get_mut(part.clone()) {
+            if let Some(older) = older.get_mut(part.clone()) {
+                older.copy_from_slice(last);
+            }
+            last.copy_from_slice(&self.rows[0].q[PAD..PAD + width]);
+            for (s, &v) in self.sizes[part].iter_mut().zip(&self.rows[0].size[PAD..]) {
                 *s = level(v) as u8;
             }
         }

@@ -54,7 +54,7 @@ impl Row {
         self.size[..PAD].copy_from_slice(&other.size[from..from + PAD]);
     }
 
-    /// Row `at` of a plane with sizes as levels.
+    /// A row of a plane, and its sizes as levels if they are wanted.
     pub(crate) fn load(&mut self, plane: &[i64], sizes: &[u8]) {
         self.q[PAD..PAD + plane.len()].copy_from_slice(plane);
         for (s, &v) in self.size[PAD..].iter_mut().zip(sizes) {
