@@ -4,14 +4,13 @@ mod isa;
 mod kernels;
 mod lapped;
 mod parallel;
-mod run;
 mod tables;
 mod trig;
 
 pub(crate) use isa::Isa;
+pub(crate) use kernels::run_wide;
 pub(crate) use lapped::{forward_image, inverse_image, transform_outer};
 pub(crate) use parallel::for_each_part;
-pub(crate) use run::run_wide;
 pub(crate) use tables::{Dct, Kind};
 
 /// Longest block that is transformed.
