@@ -22,6 +22,7 @@
 
 mod arith;
 mod array;
+mod cells;
 mod config;
 mod decode;
 mod encode;
@@ -30,6 +31,7 @@ mod error;
 mod format;
 pub mod hdf5;
 mod inspect;
+mod reference;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod stages;
@@ -37,12 +39,14 @@ pub mod stages;
 pub mod zarr;
 
 pub use array::{Array, ArrayView, ByteOrder, DType, Element, MAX_DIMS};
-pub use config::{Axis, Bound, Coder, Config};
-pub use decode::{DecodeOptions, decode, decode_into, decode_with};
+pub use cells::CellMeans;
+pub use config::{Axis, Bound, Coder, Config, Stage};
+pub use decode::{DecodeOptions, Preview, decode, decode_into, decode_with, preview};
 pub use encode::{encode, max_encoded_size};
 pub use error::{Error, Result};
 pub use format::{FORMAT_VERSION, MAGIC};
 pub use inspect::{Info, inspect};
+pub use reference::Reference;
 
 /// Id of the HDF5 filter: in the private range until one is registered with The HDF Group.
 pub const HDF5_FILTER_ID: u32 = 0x8848;

@@ -1,5 +1,7 @@
 //! The stages one by one, for benches only (feature `bench`). Not part of the API.
 
+pub mod siren;
+
 use crate::arith::Isa;
 use crate::decode::harmonic as decoder;
 use crate::encode::harmonic::Analysis;
@@ -29,14 +31,14 @@ impl<'a> Field<'a> {
     /// Pyramid and outer axes.
     #[must_use]
     pub fn analyse(&self, rmse: f64) -> Harmonic {
-        Harmonic(Analysis::new(self.data.iter().map(|&v| v.into()), &self.geometry, rmse, Isa::detect()))
+        Harmonic(Analysis::new(self.data.iter().map(|&v| v.into()), None, &self.geometry, rmse, Isa::detect()))
     }
     /// Decode a harmonic payload, in steps.
     ///
     /// # Errors
     /// As [`decode`](crate::decode()).
     pub fn decode(&self, payload: &[u8]) -> crate::Result<Vec<f32>> {
-        decoder::decode(Reader::new(payload, 0), &self.geometry, Isa::detect(), 1).map(|f| f.field)
+        decoder::decode(Reader::new(payload, 0), &self.geometry, Isa::detect(), 1).map(|(f, _)| f.field)
     }
 }
 

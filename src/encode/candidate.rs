@@ -2,21 +2,29 @@
 
 use super::harmonic::Analysis;
 use super::lattice;
-use super::problem::{Problem, Target, write_value};
+use super::low::{self, Design};
+use super::problem::{Problem, Target, continue_smoothly, write_value};
 use super::verify::within;
 use crate::arith::Isa;
 use crate::array::Element;
-use crate::config::{Coder, Config};
+use crate::config::{Coder, Config, Stage};
+use crate::decode::base::{Base, join};
 use crate::decode::harmonic::HarmonicField;
 use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::format::{Method, Writer};
 
 /// Fewest elements for which a transform is tried.
 const FEWEST: usize = 64;
+/// Most bytes without a low band for which one is tried.
+const LARGEST_WITH_LOW: usize = 1 << 30;
 
 /// One way to hold the values.
 pub(crate) struct Candidate {
     pub(crate) method: Method,
+    /// The reference section; empty where the detail stands for itself.
+    pub(crate) reference: Vec<u8>,
+    /// The section of the low band's network; empty without one.
+    pub(crate) low: Vec<u8>,
     /// The detail section.
     pub(crate) detail: Vec<u8>,
     /// The corrections section; may be empty.
@@ -25,11 +33,11 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     const fn new(method: Method, detail: Vec<u8>) -> Self {
-        Self { method, detail, corrections: Vec::new() }
+        Self { method, reference: Vec::new(), low: Vec::new(), detail, corrections: Vec::new() }
     }
     /// Bytes of its sections.
     pub(crate) const fn len(&self) -> usize {
-        self.detail.len() + self.corrections.len()
+        self.reference.len() + self.low.len() + self.detail.len() + self.corrections.len()
     }
 }
 
@@ -38,7 +46,7 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Candida
     if let Some(detail) = constant(problem) {
         return Candidate::new(Method::Constant, detail);
     }
-    let harmonic = if config.coder == Coder::Lattice { None } else { harmonic(problem, config.effort) };
+    let harmonic = if config.coder == Coder::Lattice { None } else { harmonic(problem, config) };
     let harmonic = match harmonic {
         Some(h) if config.coder == Coder::Harmonic => return h,
         other => other,
@@ -68,26 +76,68 @@ fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
     Some(w.0)
 }
 
-/// The harmonic pyramid under the problem's bound, where it can be tried.
-fn harmonic<T: Element>(problem: &Problem<T>, effort: u8) -> Option<Candidate> {
+/// The harmonic pyramid under the problem's bound, where it can be tried; with the reference subtracted if that is smaller.
+fn harmonic<T: Element>(problem: &Problem<T>, config: &Config) -> Option<Candidate> {
     if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
         return None;
     }
-    match problem.target {
+    let on = |base: Option<&Base>| match problem.target {
         Target::Lossless => None,
-        Target::Rmse(limit) => harmonic_rmse(problem, limit),
-        Target::MaxAbs(eps) => harmonic_max_abs(problem, eps, effort),
+        Target::Rmse(limit) => harmonic_rmse(problem, base, limit),
+        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, config.effort),
+    };
+    let mut best = on(None);
+    let mut below = None;
+    if let Some((hash, base)) = &problem.reference
+        && let Some(based) = on(Some(base))
+        && best.as_ref().is_none_or(|b| based.len() < b.len())
+    {
+        (best, below) = (Some(Candidate { reference: hash.to_vec(), ..based }), Some(base));
+    }
+    let best = best?;
+    let tried = match config.low {
+        Stage::Off => false,
+        Stage::Auto => best.len() <= LARGEST_WITH_LOW,
+        Stage::On => true,
+    };
+    let low = if tried { fit_low(problem, below) } else { None };
+    let based = low.and_then(|(section, base)| {
+        let reference = best.reference.clone();
+        on(Some(&base)).map(|c| Candidate { reference, low: section, ..c })
+    });
+    Some(match based {
+        Some(based) if config.low == Stage::On || based.len() < best.len() => based,
+        _ => best,
+    })
+}
+
+/// The section of a low band, and the base it makes together with the one `below`.
+fn fit_low<T: Element>(problem: &Problem<T>, below: Option<&Base>) -> Option<(Vec<u8>, Base)> {
+    let under = |i: usize| below.map_or(0.0, |b| f64::from(b[i]));
+    let value = |i: usize| problem.values[i].to_f64() - under(i);
+    let low = low::fit(value, &problem.geometry, Design::SMALL, Isa::detect())?;
+    Some((low.section, join(below, low.values)))
+}
+
+fn analysis<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, isa: Isa) -> Analysis {
+    let values = problem.values.iter().map(|v| v.to_f64());
+    match base {
+        None => Analysis::new(values, None, &problem.geometry, target, isa),
+        Some(base) => {
+            let rest = values.zip(base.iter()).map(|(v, &b)| v - f64::from(b));
+            let (base, geometry) = (Some(base.clone()), &problem.geometry);
+            let Some(classes) = &problem.classes else { return Analysis::new(rest, base, geometry, target, isa) };
+            let mut rest: Vec<f64> = rest.collect();
+            continue_smoothly(&mut rest, classes, geometry.width, 0.0);
+            Analysis::new(rest.into_iter(), base, geometry, target, isa)
+        }
     }
 }
 
-fn analysis<T: Element>(problem: &Problem<T>, target: f64, isa: Isa) -> Analysis {
-    Analysis::new(problem.values.iter().map(|v| v.to_f64()), &problem.geometry, target, isa)
-}
-
 /// The step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
-fn harmonic_rmse<T: Element>(problem: &Problem<T>, limit: f64) -> Option<Candidate> {
+fn harmonic_rmse<T: Element>(problem: &Problem<T>, base: Option<&Base>, limit: f64) -> Option<Candidate> {
     let isa = Isa::detect();
-    let analysis = analysis(problem, limit, isa);
+    let analysis = analysis(problem, base, limit, isa);
     let mut goal = limit;
     let mut best: Option<f64> = None;
     for _ in 0..6 {
@@ -113,15 +163,14 @@ const STEPS: [f64; 10] = [0.9, 1.1, 1.35, 1.65, 2.0, 2.45, 3.0, 3.7, 4.5, 5.5];
 
 /// A step near the bound, and corrections for the points that miss it. The larger the step, the fewer
 /// bytes for coefficients and the more for corrections: climb down that valley, further with more effort.
-fn harmonic_max_abs<T: Element>(problem: &Problem<T>, eps: f64, effort: u8) -> Option<Candidate> {
+fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: f64, effort: u8) -> Option<Candidate> {
     let isa = Isa::detect();
-    let analysis = analysis(problem, eps * 0.5, isa);
+    let analysis = analysis(problem, base, eps * 0.5, isa);
     let attempt = |k: usize| {
         let step = STEPS.get(k)? * eps;
         analysis.fits(step).then(|| Candidate {
-            method: Method::Harmonic,
             corrections: correct(problem, &analysis.reconstruct(step, isa), eps),
-            detail: analysis.encode(step),
+            ..Candidate::new(Method::Harmonic, analysis.encode(step))
         })
     };
     // Smooth fields at loose bounds have few large errors, so that larger steps pay.

@@ -1,19 +1,19 @@
-//! The inner loops. Each is written once for arrays that the compiler turns into vectors, and
-//! compiled once for each [`Isa`].
+//! The inner loops of the block transforms. Each is written once for arrays that the compiler turns into
+//! vectors, and compiled once for each [`Isa`].
 //!
 //! **Order.** An output of a matrix product starts at 0.0 and takes `input * factor` by fused
 //! multiply-add in ascending order of the input's index. No other order occurs, so neither the
 //! vector width nor the number of threads can change a bit.
 
-use super::lapped::Axis;
-use super::tables::Window;
-use super::{Dct, Isa, MAX_BLOCK};
+use crate::arith::lapped::Axis;
+use crate::arith::tables::Window;
+use crate::arith::{Dct, Isa, MAX_BLOCK};
 
 /// Compile `$body` for each instruction set behind one function that takes the `Isa` first.
 macro_rules! dispatched {
     ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*), $narrow:expr, $avx2:expr, $avx512:expr) => {
         $(#[$doc])*
-        pub(super) fn $name(isa: Isa, $($arg: $type),*) {
+        pub(in crate::arith) fn $name(isa: Isa, $($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma")]
@@ -74,8 +74,7 @@ fn accumulate<const K: usize, const W: usize>(sums: &mut [[f32; W]; K], factors:
 /// `W` columns at a time, `K` outputs of each at a time.
 #[inline(always)]
 fn columns_body<const K: usize, const W: usize>(data: &mut [f32], width: usize, dct: &Dct) {
-    let mut tile = [[0.0_f32; W]; MAX_BLOCK];
-    let tile = &mut tile[..dct.len];
+    let mut tile = vec![[0.0_f32; W]; dct.len];
     for x in (0..width).step_by(W) {
         let n = W.min(width - x);
         for (t, row) in tile.iter_mut().zip(data.chunks_exact(width)) {
@@ -192,22 +191,4 @@ fn inverse_rows_body<const R: usize, const W: usize>(data: &mut [f32], width: us
         transform_rows::<R, W>(rows, width, axis, true);
         rows.chunks_exact_mut(width).for_each(|row| fold_row(row, axis, true));
     }
-}
-
-/// Run `f`, which should be `#[inline(always)]` down to its loops, with AVX2 and BMI where the processor has them.
-/// It must be integers or IEEE operations that are not fused, so that no instruction set changes a bit.
-#[inline]
-pub(crate) fn run_wide<R>(f: impl FnOnce() -> R) -> R {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2,bmi1,bmi2")]
-        fn wide<R>(f: impl FnOnce() -> R) -> R {
-            f()
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") {
-            // SAFETY: the processor has the instructions.
-            return unsafe { wide(f) };
-        }
-    }
-    f()
 }
