@@ -4,6 +4,7 @@ mod candidate;
 pub(crate) mod harmonic;
 mod lattice;
 mod low;
+mod mapping;
 pub(crate) mod ops;
 mod outer;
 mod packing;

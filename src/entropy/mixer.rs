@@ -179,8 +179,8 @@ impl<const N: usize> Mixer<N> {
         for k in 0..N {
             w[k] = (w[k] + x[k] * err).clamp(-8.0, 8.0);
         }
-        for k in 0..N {
-            self.probs[k][idx[k]].update(bit, self.limit);
+        for (probs, &i) in self.probs.iter_mut().zip(&idx) {
+            probs[i].update(bit, self.limit);
         }
         bit
     }
