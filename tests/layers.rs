@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 /// Each folder of `src/` and those it may use.
 const MAY_USE: [(&str, &[&str]); 5] = [
     ("format", &[]),
-    ("entropy", &["format"]),
     ("arith", &["format"]),
+    ("entropy", &["format", "arith"]),
     ("decode", &["format", "entropy", "arith"]),
     ("encode", &["format", "entropy", "arith", "decode"]),
 ];

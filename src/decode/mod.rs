@@ -107,7 +107,7 @@ fn working_bytes(stream: &Stream<'_>) -> usize {
     let (each, plane, column) = match header.method {
         Method::Stored | Method::Constant => (1, 0, 0),
         Method::Harmonic => (11, 0, 1),
-        Method::Lattice => (3, 9, 250),
+        Method::Lattice => (3, 17, 280),
     };
     let part = |count: usize, bytes| count.saturating_mul(bytes);
     let permuted = if header.permutation.is_some() { header.byte_len() } else { 0 };

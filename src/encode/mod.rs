@@ -5,6 +5,7 @@ mod estimate;
 pub(crate) mod harmonic;
 mod lattice;
 mod low;
+mod mapping;
 pub(crate) mod ops;
 mod outer;
 mod packing;

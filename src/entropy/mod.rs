@@ -3,13 +3,17 @@
 pub(crate) mod bands;
 mod context;
 pub(crate) mod corrections;
+mod edges;
+pub(crate) mod fixed;
 pub(crate) mod klt;
 pub(crate) mod lattice;
+pub(crate) mod mapping;
 pub(crate) mod mask;
 pub(crate) mod mixer;
 mod predict;
 pub(crate) mod range;
 mod residual;
+mod rows;
 mod shape;
 pub(crate) mod values;
 pub(crate) mod weights;
