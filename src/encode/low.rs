@@ -11,7 +11,7 @@ use crate::format::{Geometry, Writer};
 /// Samples that a network for one plane, and for several, is fitted to.
 const SAMPLES: [usize; 2] = [4000, 12_000];
 /// Bytes that halving the squared error of the network is worth.
-const EXCHANGE: f64 = 40.0;
+const EXCHANGE: f64 = 200.0;
 
 /// A fitted low band.
 pub(crate) struct Low {
@@ -29,8 +29,8 @@ pub(crate) struct Design {
 }
 
 impl Design {
-    /// What pays most often: about 250 bytes.
-    pub(crate) const SMALL: Self = Self { depth: 2, width: 16, ratio: 3 };
+    /// What pays most often: about 350 bytes.
+    pub(crate) const SMALL: Self = Self { depth: 3, width: 12, ratio: 3 };
 }
 
 /// Fit to `values` (C order, all finite); `None` where a fit makes no sense: constants, and planes that are hardly larger than
@@ -50,7 +50,10 @@ pub(crate) fn fit(values: impl Fn(usize) -> f64, geometry: &Geometry, design: De
     let targets: Vec<f32> = coarse.means.iter().map(|v| ((v - mean) / peak) as f32).collect();
     let samples = Samples::new(shape, &coarse.points, &targets);
     let cpu = Cpu { isa, threads: 1 };
-    let options = Options { frequencies: Frequencies::Even(4.0), ..Options::new(shape) };
+    let mut options = Options::new(shape);
+    if geometry.slices() == 1 {
+        options.frequencies = Frequencies::Even(4.0);
+    }
     let fit = cpu.fit(&[Job { samples, shape, options }]).pop()?;
     let (mut quantised, _) = quantise(fit.network, &samples, EXCHANGE, isa);
     let mut writer = Writer::default();
