@@ -3,7 +3,7 @@
 //! last block uses DCT-II.
 
 use super::Isa;
-use super::kernels::{columns, fold_rows, forward_rows, inverse_rows};
+use super::kernels::blocks::{columns, fold_rows, forward_rows, inverse_rows};
 use super::tables::{Dct, Kind, Window, dct, window};
 use crate::format::pyramid::AxisBlocks;
 

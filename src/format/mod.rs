@@ -5,6 +5,7 @@ use crate::array::MAX_DIMS;
 mod geometry;
 mod harmonic;
 mod header;
+pub(crate) mod network;
 mod permutation;
 pub(crate) mod pyramid;
 mod split;

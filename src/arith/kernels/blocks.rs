@@ -1,19 +1,19 @@
-//! The inner loops. Each is written once for arrays that the compiler turns into vectors, and
-//! compiled once for each [`Isa`].
+//! The inner loops of the block transforms. Each is written once for arrays that the compiler turns into
+//! vectors, and compiled once for each [`Isa`].
 //!
 //! **Order.** An output of a matrix product starts at 0.0 and takes `input * factor` by fused
 //! multiply-add in ascending order of the input's index. No other order occurs, so neither the
 //! vector width nor the number of threads can change a bit.
 
-use super::lapped::Axis;
-use super::tables::Window;
-use super::{Dct, Isa, MAX_BLOCK};
+use crate::arith::lapped::Axis;
+use crate::arith::tables::Window;
+use crate::arith::{Dct, Isa, MAX_BLOCK};
 
 /// Compile `$body` for each instruction set behind one function that takes the `Isa` first.
 macro_rules! dispatched {
     ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*), $narrow:expr, $avx2:expr, $avx512:expr) => {
         $(#[$doc])*
-        pub(super) fn $name(isa: Isa, $($arg: $type),*) {
+        pub(in crate::arith) fn $name(isa: Isa, $($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma")]

@@ -1,0 +1,5 @@
+//! The inner loops, compiled once for each [`Isa`](super::Isa): the only `unsafe` code of the library.
+
+pub(super) mod blocks;
+pub(super) mod network;
+mod simd;

@@ -1,0 +1,252 @@
+//! Vectors of f32 behind one trait, so that a kernel is written once. A value of a [`Simd`] type is the proof that
+//! the processor has the instructions.
+
+/// Operations on vectors of [`LANES`](Simd::LANES) f32. All are the IEEE operations, lane by lane.
+pub(super) trait Simd: Copy {
+    /// A vector.
+    type V: Copy;
+    const LANES: usize;
+
+    fn splat(self, x: f32) -> Self::V;
+    /// # Safety
+    /// `LANES` values can be read at `from`.
+    unsafe fn load(self, from: *const f32) -> Self::V;
+    /// # Safety
+    /// `LANES` values can be written at `to`.
+    unsafe fn store(self, to: *mut f32, v: Self::V);
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`, rounded once.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The smaller; neither may be NaN unless the result is not used.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    fn abs(self, a: Self::V) -> Self::V;
+    /// `magnitude`, which is not negative, with the sign of `sign`.
+    fn with_sign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
+    /// To the nearest whole number, ties to even.
+    fn round(self, a: Self::V) -> Self::V;
+    /// `v` where `a < b`, elsewhere +0.
+    fn where_less(self, a: Self::V, b: Self::V, v: Self::V) -> Self::V;
+}
+
+/// Four lanes that the compiler turns into what the target has.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+macro_rules! lanes {
+    (|$($x:ident),+| $value:expr) => {{
+        let mut out = [0.0; 4];
+        for (i, o) in out.iter_mut().enumerate() {
+            $(let $x = $x[i];)+
+            *o = $value;
+        }
+        out
+    }};
+}
+
+impl Simd for Portable {
+    type V = [f32; 4];
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        [x; 4]
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> Self::V {
+        // SAFETY: the caller's promise; an array of f32 has the alignment of f32.
+        unsafe { from.cast::<[f32; 4]>().read() }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, v: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<[f32; 4]>().write(v) }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        lanes!(|a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        lanes!(|a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        lanes!(|a, b| a * b)
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        lanes!(|a, b, c| a.mul_add(b, c))
+    }
+    #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        lanes!(|a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn abs(self, a: Self::V) -> Self::V {
+        lanes!(|a| a.abs())
+    }
+    #[inline(always)]
+    fn with_sign(self, magnitude: Self::V, sign: Self::V) -> Self::V {
+        lanes!(|magnitude, sign| magnitude.copysign(sign))
+    }
+    #[inline(always)]
+    fn round(self, a: Self::V) -> Self::V {
+        lanes!(|a| a.round_ties_even())
+    }
+    #[inline(always)]
+    fn where_less(self, a: Self::V, b: Self::V, v: Self::V) -> Self::V {
+        lanes!(|a, b, v| if a < b { v } else { 0.0 })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Simd;
+    use std::arch::x86_64::*;
+
+    /// The processor has AVX2 and FMA.
+    #[derive(Clone, Copy)]
+    pub(in crate::arith::kernels) struct Avx2(());
+
+    /// The processor has AVX-512F.
+    #[derive(Clone, Copy)]
+    pub(in crate::arith::kernels) struct Avx512(());
+
+    impl Avx2 {
+        /// # Safety
+        /// The processor has AVX2 and FMA.
+        #[inline(always)]
+        pub(in crate::arith::kernels) const unsafe fn new() -> Self {
+            Self(())
+        }
+    }
+
+    impl Avx512 {
+        /// # Safety
+        /// The processor has AVX-512F.
+        #[inline(always)]
+        pub(in crate::arith::kernels) const unsafe fn new() -> Self {
+            Self(())
+        }
+    }
+
+    /// The methods that are one intrinsic each.
+    macro_rules! intrinsics {
+        ($($name:ident($($arg:ident),+) = $intrinsic:expr;)+) => {
+            $(
+                #[inline(always)]
+                fn $name(self, $($arg: Self::V),+) -> Self::V {
+                    // SAFETY: `self` proves that the processor has the instruction.
+                    unsafe { $intrinsic }
+                }
+            )+
+        };
+    }
+
+    impl Simd for Avx2 {
+        type V = __m256;
+        const LANES: usize = 8;
+
+        #[inline(always)]
+        fn splat(self, x: f32) -> __m256 {
+            // SAFETY: `self` proves that the processor has the instruction.
+            unsafe { _mm256_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(self, from: *const f32) -> __m256 {
+            // SAFETY: the caller's promise, and as above.
+            unsafe { _mm256_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32, v: __m256) {
+            // SAFETY: the caller's promise, and as above.
+            unsafe { _mm256_storeu_ps(to, v) }
+        }
+        intrinsics! {
+            add(a, b) = _mm256_add_ps(a, b);
+            sub(a, b) = _mm256_sub_ps(a, b);
+            mul(a, b) = _mm256_mul_ps(a, b);
+            mul_add(a, b, c) = _mm256_fmadd_ps(a, b, c);
+            min(a, b) = _mm256_min_ps(a, b);
+            abs(a) = _mm256_andnot_ps(_mm256_set1_ps(-0.0), a);
+            with_sign(magnitude, sign) = _mm256_or_ps(magnitude, _mm256_and_ps(_mm256_set1_ps(-0.0), sign));
+            round(a) = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
+            where_less(a, b, v) = _mm256_and_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b), v);
+        }
+    }
+
+    impl Simd for Avx512 {
+        type V = __m512;
+        const LANES: usize = 16;
+
+        #[inline(always)]
+        fn splat(self, x: f32) -> __m512 {
+            // SAFETY: `self` proves that the processor has the instruction.
+            unsafe { _mm512_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(self, from: *const f32) -> __m512 {
+            // SAFETY: the caller's promise, and as above.
+            unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32, v: __m512) {
+            // SAFETY: the caller's promise, and as above.
+            unsafe { _mm512_storeu_ps(to, v) }
+        }
+        intrinsics! {
+            add(a, b) = _mm512_add_ps(a, b);
+            sub(a, b) = _mm512_sub_ps(a, b);
+            mul(a, b) = _mm512_mul_ps(a, b);
+            mul_add(a, b, c) = _mm512_fmadd_ps(a, b, c);
+            min(a, b) = _mm512_min_ps(a, b);
+            abs(a) = _mm512_abs_ps(a);
+            with_sign(magnitude, sign) = {
+                let bit = _mm512_set1_epi32(i32::MIN);
+                let (m, s) = (_mm512_castps_si512(magnitude), _mm512_castps_si512(sign));
+                _mm512_castsi512_ps(_mm512_or_si512(m, _mm512_and_si512(bit, s)))
+            };
+            round(a) = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
+            where_less(a, b, v) = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), v);
+        }
+    }
+}
+
+/// Make `$name(isa, args..)`, which calls `$body(simd, args..)`, generic over [`Simd`], compiled for each `Isa`.
+macro_rules! for_each_isa {
+    ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)?, $body:ident) => {
+        $(#[$doc])*
+        pub(in crate::arith) fn $name(isa: crate::arith::Isa, $($arg: $type),*) $(-> $result)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                use crate::arith::Isa;
+                use crate::arith::kernels::simd::{Avx2, Avx512};
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $type),*) $(-> $result)? {
+                    // SAFETY: this function is only called where the processor has the instructions.
+                    $body(unsafe { Avx2::new() }, $($arg),*)
+                }
+                #[target_feature(enable = "avx512f,avx2,fma")]
+                fn avx512($($arg: $type),*) $(-> $result)? {
+                    // SAFETY: this function is only called where the processor has the instructions.
+                    $body(unsafe { Avx512::new() }, $($arg),*)
+                }
+                match isa {
+                    // SAFETY: the processor has the instructions.
+                    Isa::Avx512 if isa.supported() => return unsafe { avx512($($arg),*) },
+                    // SAFETY: the processor has the instructions.
+                    Isa::Avx2 if isa.supported() => return unsafe { avx2($($arg),*) },
+                    _ => {}
+                }
+            }
+            let _ = isa;
+            $body(crate::arith::kernels::simd::Portable, $($arg),*)
+        }
+    };
+}
+pub(super) use for_each_isa;
