@@ -2,6 +2,7 @@
 // Twin of the layer loop in src/arith: each output starts at its bias and takes its inputs in ascending order.
 #pragma once
 #include "shape.cuh"
+#include "vector.cuh"
 
 /// Which outputs and points a thread has: groups of four, TJ (or TP) groups apart, so that neighbouring
 /// threads load neighbouring 16-byte words.
@@ -19,14 +20,6 @@ __device__ __forceinline__ int point_of(Place at, int g) { return at.p + g * TP 
 
 typedef float Sums[OT][PT];
 
-__device__ __forceinline__ void load4(float (&to)[4], const float* from) {
-  float4 v = *reinterpret_cast<const float4*>(from);
-  to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
-}
-__device__ __forceinline__ void store4(float* to, const float (&v)[4]) {
-  *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
-}
-
 /// sums = bias of each output.
 __device__ __forceinline__ void start(Sums& sums, const float* bias, Place at) {
 #pragma unroll
@@ -39,7 +32,7 @@ __device__ __forceinline__ void start(Sums& sums, const float* bias, Place at) {
 
 /// sums[j][p] += w[k][j] * act[k][p], k ascending over `rows`. `w` has stride `WS`.
 __device__ __forceinline__ void multiply(Sums& sums, const float* w, const float* act, int rows, Place at) {
-#pragma unroll 4
+#pragma unroll 2
   for (int k = 0; k < rows; ++k) {
     float a[PT / 4][4], b[OT / 4][4];
 #pragma unroll
@@ -76,14 +69,30 @@ __device__ __forceinline__ void multiply_transposed(Sums& sums, const float* w, 
   }
 }
 
-/// Copy `rows` x `columns` floats into shared memory, asynchronously, by all threads.
-__device__ __forceinline__ void stage(float* to, int to_stride, const float* from, int from_stride, int rows, int columns) {
-  int groups = columns / 4;
-  for (int i = threadIdx.x; i < rows * groups; i += THREADS)
-    copy_async(to + i / groups * to_stride + i % groups * 4, from + i / groups * from_stride + i % groups * 4);
+/// visit(output, first point, four values) for all of `sums` after `multiply`.
+template <class F>
+__device__ __forceinline__ void visit(Sums& sums, Place at, F f) {
+#pragma unroll
+  for (int j = 0; j < OT; ++j)
+#pragma unroll
+    for (int g = 0; g < PT / 4; ++g) {
+      float v[4];
+#pragma unroll
+      for (int q = 0; q < 4; ++q) v[q] = sums[j][g * 4 + q];
+      f(output_of(at, j / 4) + j % 4, point_of(at, g), v);
+    }
 }
 
-/// Copy `count` floats, a multiple of four, into shared memory, asynchronously, by all threads.
-__device__ __forceinline__ void stage_all(float* to, const float* from, int count) {
-  for (int i = threadIdx.x * 4; i < count; i += THREADS * 4) copy_async(to + i, from + i);
+/// The same after `multiply_transposed`.
+template <class F>
+__device__ __forceinline__ void visit_transposed(Sums& sums, Place at, F f) {
+#pragma unroll
+  for (int i = 0; i < OT; ++i)
+#pragma unroll
+    for (int g = 0; g < PT / 4; ++g) {
+      float v[4];
+#pragma unroll
+      for (int q = 0; q < 4; ++q) v[q] = sums[i][g * 4 + q];
+      f(at.j / 4 + i * TJ, point_of(at, g), v);
+    }
 }

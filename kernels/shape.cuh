@@ -6,7 +6,7 @@ constexpr int INPUTS = HIHA_INPUTS, DEPTH = HIHA_DEPTH, WIDTH = HIHA_WIDTH, OUTP
 /// Points of a tile, threads of a block, points and outputs of a thread.
 constexpr int POINTS = HIHA_POINTS, THREADS = HIHA_THREADS, PT = HIHA_THREAD_POINTS, OT = HIHA_THREAD_OUTPUTS;
 
-constexpr int round_up(int n, int to) { return (n + to - 1) / to * to; }
+__device__ constexpr int round_up(int n, int to) { return (n + to - 1) / to * to; }
 /// Width in memory: the outputs beyond WIDTH have zero weights, so they stay zero.
 constexpr int WP = round_up(WIDTH, WIDTH <= 64 ? 8 : WIDTH <= 128 ? 16 : 32);
 /// Row strides that are 8 or 24 modulo 32 banks: rows below one another do not conflict.
