@@ -7,7 +7,8 @@
 constexpr int HELD = PARAMS, STAGED = 0, STAGE_BUFFER = 0;
 #else
 constexpr int HELD = FIRST + (DEPTH - 1) * WS + HEAD;
-constexpr int STAGE_BUFFER = STAGE * WS > WP * STAGE_STRIDE ? STAGE * WS : WP * STAGE_STRIDE;
+/// Rows of weights, and for training columns of them.
+constexpr int STAGE_BUFFER = HIHA_TRAINING && WP * STAGE_STRIDE > STAGE * WS ? WP * STAGE_STRIDE : STAGE * WS;
 constexpr int STAGED = DEPTH > 1 ? 2 * STAGE_BUFFER : 0;
 #endif
 

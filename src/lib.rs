@@ -24,10 +24,13 @@ mod arith;
 mod array;
 mod config;
 mod decode;
+mod device;
 mod encode;
 mod entropy;
 mod error;
 mod format;
+#[cfg(feature = "cuda")]
+mod gpu;
 pub mod hdf5;
 mod inspect;
 #[cfg(feature = "bench")]
@@ -39,6 +42,7 @@ pub mod zarr;
 pub use array::{Array, ArrayView, ByteOrder, DType, Element, MAX_DIMS};
 pub use config::{Axis, Bound, Coder, Config};
 pub use decode::{DecodeOptions, decode, decode_into, decode_with};
+pub use device::Device;
 pub use encode::{encode, max_encoded_size};
 pub use error::{Error, Result};
 pub use format::{FORMAT_VERSION, MAGIC};

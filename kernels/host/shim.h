@@ -57,13 +57,14 @@ struct Fiber {
   bool done = false;
 };
 
-inline Fiber* current;
-inline ucontext_t scheduler;
-inline dim3 grid, block;
-inline std::function<void()> body;
+// Of one kernel each: no `inline`, or the kernels of a process would share them.
+static Fiber* current;
+static ucontext_t scheduler;
+static dim3 grid, block;
+static std::function<void()> body;
 
-inline void yield() { swapcontext(&current->context, &scheduler); }
-inline void wait(Barrier& b) {
+static void yield() { swapcontext(&current->context, &scheduler); }
+static void wait(Barrier& b) {
   unsigned generation = b.generation;
   if (++b.arrived == b.members) {
     b.arrived = 0;
@@ -72,15 +73,15 @@ inline void wait(Barrier& b) {
   }
   while (b.generation == generation) yield();
 }
-inline void run() {
+static void run() {
   body();
   current->done = true;
 }
-inline Warp& warp() { return current->block->warps[current->thread.x / 32]; }
-inline unsigned lane() { return current->thread.x % 32; }
+static Warp& warp() { return current->block->warps[current->thread.x / 32]; }
+static unsigned lane() { return current->thread.x % 32; }
 
 /// Run `kernel` for all threads of all blocks; shared memory starts as NaN, as nobody may rely on it.
-inline void launch(dim3 g, dim3 b, size_t shared_bytes, std::function<void()> kernel) {
+static void launch(dim3 g, dim3 b, size_t shared_bytes, std::function<void()> kernel) {
   grid = g;
   block = b;
   body = std::move(kernel);
@@ -117,6 +118,7 @@ inline void launch(dim3 g, dim3 b, size_t shared_bytes, std::function<void()> ke
         swapcontext(&scheduler, &fiber->context);
       }
   }
+  body = nullptr;
 }
 
 inline float from_bits(uint32_t v) {
@@ -140,9 +142,9 @@ inline float* aligned(std::vector<float>& v) {
 #define gridDim (host::grid)
 #define HIHA_SHARED(name) float* name = host::aligned(host::current->block->shared)
 
-inline void __syncthreads() { host::wait(host::current->block->barrier); }
+static void __syncthreads() { host::wait(host::current->block->barrier); }
 inline void __threadfence() {}
-inline float __shfl_xor_sync(unsigned, float v, int mask) {
+static float __shfl_xor_sync(unsigned, float v, int mask) {
   host::Warp& w = host::warp();
   w.word[host::lane()][0] = host::to_bits(v);
   host::wait(w.barrier);
@@ -163,7 +165,7 @@ inline void copy_async(float* to, const float* from) {
   std::memcpy(to, from, 16);
 }
 inline void copy_wait() {}
-inline void spin_until(const u32* counter, u32 target) {
+static void spin_until(const u32* counter, u32 target) {
   while ((int32_t)(*counter - target) < 0) host::yield();
 }
 
@@ -173,7 +175,7 @@ inline float to_tf32(float v) {
   return host::from_bits((host::to_bits(v) + 0x1000u) & ~0x1fffu);
 }
 /// Operands are read as TF32: their low 13 bits do not count.
-inline void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2]) {
+static void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2]) {
   host::Warp& w = host::warp();
   unsigned lane = host::lane(), g = lane / 4, t = lane % 4;
   for (int i = 0; i < 4; ++i) w.word[lane][i] = host::to_bits(a[i]) & ~0x1fffu;

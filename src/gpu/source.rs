@@ -1,0 +1,64 @@
+//! The kernels' text: NVRTC gets one file, so the parts are joined in the order in which they include one another.
+
+use super::plan::Plan;
+
+const COMPAT: (&str, &str) = ("compat.cuh", include_str!("../../kernels/compat.cuh"));
+const SHAPE: (&str, &str) = ("shape.cuh", include_str!("../../kernels/shape.cuh"));
+const SINE: (&str, &str) = ("sine.cuh", include_str!("../../kernels/sine.cuh"));
+const VECTOR: (&str, &str) = ("vector.cuh", include_str!("../../kernels/vector.cuh"));
+const FFMA: (&str, &str) = ("ffma.cuh", include_str!("../../kernels/ffma.cuh"));
+const MMA: (&str, &str) = ("mma.cuh", include_str!("../../kernels/mma.cuh"));
+const GRADIENT: (&str, &str) = ("gradient.cuh", include_str!("../../kernels/gradient.cuh"));
+const WEIGHTS: (&str, &str) = ("weights.cuh", include_str!("../../kernels/weights.cuh"));
+const FORWARD: (&str, &str) = ("forward.cu", include_str!("../../kernels/forward.cu"));
+const TRAIN: (&str, &str) = ("train.cu", include_str!("../../kernels/train.cu"));
+
+/// The source of a plan's kernel. Lines keep their numbers, and errors name the file they are in.
+pub(crate) fn source(plan: &Plan) -> String {
+    let parts: &[(&str, &str)] = match plan.training {
+        None => &[COMPAT, SHAPE, SINE, VECTOR, FFMA, WEIGHTS, FORWARD],
+        Some(t) if t.tf32 => &[COMPAT, SHAPE, SINE, VECTOR, MMA, GRADIENT, WEIGHTS, TRAIN],
+        Some(_) => &[COMPAT, SHAPE, SINE, VECTOR, FFMA, GRADIENT, WEIGHTS, TRAIN],
+    };
+    let mut text = String::new();
+    for (name, part) in parts {
+        text.push_str(&format!("#line 1 \"{name}\"\n"));
+        for line in part.lines() {
+            let joined = line.starts_with("#include") || line == "#pragma once";
+            text.push_str(if joined { "" } else { line });
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::network::Shape;
+    use crate::gpu::plan::H100_SHARED;
+
+    /// Every file that a part includes has been joined before it.
+    #[test]
+    fn the_parts_stand_in_order() {
+        let shape = Shape::new(3, 2, 64, 1).unwrap();
+        let plans = [
+            Plan::forward(shape, H100_SHARED),
+            Plan::training(shape, H100_SHARED, false, false),
+            Plan::training(shape, H100_SHARED, true, false),
+        ];
+        let all = [COMPAT, SHAPE, SINE, VECTOR, FFMA, MMA, GRADIENT, WEIGHTS, FORWARD, TRAIN];
+        for plan in plans.map(Option::unwrap) {
+            let text = source(&plan);
+            let place = |name: &str| text.find(&format!("#line 1 \"{name}\""));
+            for (name, part) in all {
+                let Some(here) = place(name) else { continue };
+                for line in part.lines().filter_map(|l| l.strip_prefix("#include \"")) {
+                    let other = line.trim_end_matches('"');
+                    let of_the_other_path = other == "host/shim.h" || (other == "ffma.cuh" || other == "mma.cuh");
+                    assert!(of_the_other_path || place(other).is_some_and(|p| p < here), "{name} before {other}");
+                }
+            }
+        }
+    }
+}
