@@ -2,26 +2,41 @@
 
 use super::Isa;
 use super::kernels::network::{POINTS, PackedLayer, TILE, layer};
-use crate::format::network::Network;
+use crate::format::network::{Layer, Network};
+
+impl PackedLayer {
+    /// Pack `weight(input, output)` and biases, anew in the same memory.
+    pub(crate) fn fill(&mut self, inputs: usize, outputs: usize, weight: impl Fn(usize, usize) -> f32, biases: &[f32]) {
+        let padded = outputs.next_multiple_of(TILE);
+        self.inputs = inputs;
+        self.weights.clear();
+        self.weights.resize(padded * inputs, 0.0);
+        for (tile, to) in self.weights.chunks_exact_mut(inputs * TILE).enumerate() {
+            for (i, to) in to.chunks_exact_mut(TILE).enumerate() {
+                for (j, to) in (tile * TILE..outputs).zip(to) {
+                    *to = weight(i, j);
+                }
+            }
+        }
+        self.biases.clear();
+        self.biases.extend_from_slice(biases);
+        self.biases.resize(padded, 0.0);
+    }
+
+    /// Pack a layer.
+    pub(crate) fn set(&mut self, l: &Layer<'_>) {
+        self.fill(l.inputs, l.outputs, |i, j| l.weights[i * l.outputs + j], l.biases);
+    }
+}
 
 /// The layers of a network as the kernels want them.
 fn pack(network: &Network) -> Vec<PackedLayer> {
-    network
-        .layers()
-        .map(|l| {
-            let padded = l.outputs.next_multiple_of(TILE);
-            let mut weights = vec![0.0; padded * l.inputs];
-            for (tile, to) in weights.chunks_exact_mut(l.inputs * TILE).enumerate() {
-                for (row, to) in l.weights.chunks_exact(l.outputs).zip(to.chunks_exact_mut(TILE)) {
-                    let from = &row[tile * TILE..l.outputs.min((tile + 1) * TILE)];
-                    to[..from.len()].copy_from_slice(from);
-                }
-            }
-            let mut biases = l.biases.to_vec();
-            biases.resize(padded, 0.0);
-            PackedLayer { inputs: l.inputs, outputs: l.outputs, weights, biases }
-        })
-        .collect()
+    let packed = |l: Layer<'_>| {
+        let mut packed = PackedLayer::default();
+        packed.set(&l);
+        packed
+    };
+    network.layers().map(packed).collect()
 }
 
 /// Evaluate `network` on `n` points. Both arrays are planar: `points` is `[inputs][n]`, `out` is `[outputs][n]`.
@@ -40,7 +55,7 @@ pub(crate) fn evaluate(network: &Network, points: &[f32], out: &mut [f32], isa: 
             row[..count].copy_from_slice(&plane[at..at + count]);
         }
         for (l, packed) in layers.iter().enumerate() {
-            layer(isa, packed, &x, &mut y, l + 1 < layers.len());
+            layer(isa, packed, POINTS, &x, &mut y, l + 1 < layers.len());
             std::mem::swap(&mut x, &mut y);
         }
         for (plane, row) in out.chunks_exact_mut(n).zip(x.chunks_exact(POINTS)) {

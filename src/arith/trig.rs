@@ -48,7 +48,7 @@ fn cos_poly(t: f64) -> f64 {
 }
 
 /// `cos(pi * num / den)`; the argument is reduced to the first octant in integers.
-pub(super) fn cos_pi(num: u64, den: u64) -> f64 {
+pub(crate) fn cos_pi(num: u64, den: u64) -> f64 {
     let mut a = num % (2 * den);
     if a > den {
         a = 2 * den - a;

@@ -6,6 +6,7 @@ mod lattice;
 pub(crate) mod ops;
 mod packing;
 mod problem;
+pub(crate) mod siren;
 pub(crate) mod split;
 mod verify;
 

@@ -9,3 +9,4 @@ mod predict;
 pub(crate) mod range;
 mod residual;
 pub(crate) mod values;
+pub(crate) mod weights;

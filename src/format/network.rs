@@ -117,16 +117,27 @@ impl Network {
 }
 
 /// A network as it stands in the stream: whole numbers, and for each layer a step for its weights and one for its biases.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Quantised {
     pub(crate) shape: Shape,
-    /// For each layer the steps of weights and biases.
-    pub(crate) steps: Vec<[f32; 2]>,
+    /// For each layer the codes of the steps of weights and biases; see [`step`].
+    pub(crate) steps: Vec<[u8; 2]>,
     /// In the order of [`Network::parameters`].
     pub(crate) integers: Vec<i32>,
 }
 
+/// The step that a code stands for: three bits of mantissa, the rest exponent, from 2^-24 to 240.
+pub(crate) fn step(code: u8) -> f32 {
+    // Both factors and the product are exact.
+    f32::from(8 + code % 8) * f32::from_bits((u32::from(code / 8) + 100) << 23)
+}
+
 impl Quantised {
+    /// All integers 0.
+    pub(crate) fn zeros(shape: Shape) -> Self {
+        Self { shape, steps: vec![[0; 2]; shape.layers()], integers: vec![0; shape.parameters()] }
+    }
+
     /// The lengths of the groups of parameters that share a step, in order: weights and biases of each layer.
     pub(crate) fn groups(shape: Shape) -> impl Iterator<Item = usize> {
         (0..shape.layers()).map(move |l| shape.layer(l)).flat_map(|(i, o)| [i * o, o])
@@ -136,9 +147,9 @@ impl Quantised {
     pub(crate) fn network(&self) -> Network {
         let mut parameters = Vec::with_capacity(self.integers.len());
         let mut rest = &self.integers[..];
-        for (n, &step) in Self::groups(self.shape).zip(self.steps.as_flattened()) {
+        for (n, &code) in Self::groups(self.shape).zip(self.steps.as_flattened()) {
             let (group, after) = rest.split_at(n);
-            parameters.extend(group.iter().map(|&q| q as f32 * step));
+            parameters.extend(group.iter().map(|&q| q as f32 * step(code)));
             rest = after;
         }
         Network { shape: self.shape, parameters }
@@ -160,6 +171,20 @@ mod tests {
         {
             assert!(Shape::new(bad[0], bad[1], bad[2], bad[3]).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn steps_rise_evenly() {
+        assert_eq!([step(0), step(8), step(255)], [2.0_f32.powi(-24), 2.0_f32.powi(-23), 240.0]);
+        assert!((0..255).all(|c| step(c) < step(c + 1) && step(c + 1) <= 1.125 * step(c)));
+        let mut q = Quantised::zeros(Shape::new(2, 1, 8, 1).unwrap());
+        q.steps = vec![[192, 193], [194, 195]];
+        q.integers[0] = -3;
+        q.integers[16] = 5;
+        q.integers[24] = 7;
+        q.integers[32] = 9;
+        let p = q.network().parameters;
+        assert_eq!([p[0], p[16], p[24], p[32]], [-3.0, 5.0 * 1.125, 7.0 * 1.25, 9.0 * 1.375]);
     }
 
     #[test]

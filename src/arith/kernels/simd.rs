@@ -28,6 +28,27 @@ pub(super) trait Simd: Copy {
     fn round(self, a: Self::V) -> Self::V;
     /// `v` where `a < b`, elsewhere +0.
     fn where_less(self, a: Self::V, b: Self::V, v: Self::V) -> Self::V;
+
+    /// Sixteen lanes, so that sums over points have one order whatever the instructions.
+    type Wide: Copy;
+    fn wide_zero(self) -> Self::Wide;
+    /// # Safety
+    /// 16 values can be read at `from`.
+    unsafe fn wide_load(self, from: *const f32) -> Self::Wide;
+    fn wide_mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
+    fn wide_array(self, v: Self::Wide) -> [f32; 16];
+    /// The [`total`] of each.
+    #[inline(always)]
+    fn totals<const I: usize, const J: usize>(self, sums: &[[Self::Wide; J]; I]) -> [[f32; J]; I] {
+        sums.map(|row| row.map(|v| total(&self.wide_array(v))))
+    }
+}
+
+/// The sum of sixteen lanes, in the order that suits their transposition.
+#[inline(always)]
+fn total(x: &[f32; 16]) -> f32 {
+    let c = |e: usize| (x[e] + x[e + 8]) + (x[e + 4] + x[e + 12]);
+    (c(0) + c(2)) + (c(1) + c(3))
 }
 
 /// Four lanes that the compiler turns into what the target has.
@@ -98,6 +119,25 @@ impl Simd for Portable {
     #[inline(always)]
     fn where_less(self, a: Self::V, b: Self::V, v: Self::V) -> Self::V {
         lanes!(|a, b, v| if a < b { v } else { 0.0 })
+    }
+
+    type Wide = [[f32; 4]; 4];
+    #[inline(always)]
+    fn wide_zero(self) -> Self::Wide {
+        [[0.0; 4]; 4]
+    }
+    #[inline(always)]
+    unsafe fn wide_load(self, from: *const f32) -> Self::Wide {
+        // SAFETY: the caller's promise; an array of f32 has the alignment of f32.
+        unsafe { from.cast::<[[f32; 4]; 4]>().read() }
+    }
+    #[inline(always)]
+    fn wide_mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| self.mul_add(a[i], b[i], c[i]))
+    }
+    #[inline(always)]
+    fn wide_array(self, v: Self::Wide) -> [f32; 16] {
+        bytemuck::cast(v)
     }
 }
 
@@ -178,6 +218,49 @@ mod x86 {
             round(a) = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
             where_less(a, b, v) = _mm256_and_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b), v);
         }
+
+        type Wide = [__m256; 2];
+        #[inline(always)]
+        fn wide_zero(self) -> Self::Wide {
+            [self.splat(0.0); 2]
+        }
+        #[inline(always)]
+        unsafe fn wide_load(self, from: *const f32) -> Self::Wide {
+            // SAFETY: the caller's promise.
+            unsafe { [self.load(from), self.load(from.add(8))] }
+        }
+        #[inline(always)]
+        fn wide_mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+            [self.mul_add(a[0], b[0], c[0]), self.mul_add(a[1], b[1], c[1])]
+        }
+        #[inline(always)]
+        fn wide_array(self, v: Self::Wide) -> [f32; 16] {
+            let mut out = [0.0; 16];
+            // SAFETY: both halves lie inside `out`.
+            unsafe {
+                self.store(out.as_mut_ptr(), v[0]);
+                self.store(out.as_mut_ptr().add(8), v[1]);
+            }
+            out
+        }
+    }
+
+    /// The totals of sixteen vectors in one: that of `sum(i, j)` in lane `4 i + j`.
+    #[inline(always)]
+    unsafe fn transpose_and_add(sum: impl Fn(usize, usize) -> __m512) -> __m512 {
+        // SAFETY: the caller has the instructions.
+        unsafe {
+            let column = |j: usize| {
+                let (a, b, c, d) = (sum(0, j), sum(1, j), sum(2, j), sum(3, j));
+                let ab = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
+                let cd = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
+                _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(ab, cd), _mm512_shuffle_f32x4::<0xdd>(ab, cd))
+            };
+            let pair = |v: __m512, w: __m512| _mm512_add_ps(_mm512_unpacklo_ps(v, w), _mm512_unpackhi_ps(v, w));
+            let (lo, hi) = (pair(column(0), column(1)), pair(column(2), column(3)));
+            let (lo, hi) = (_mm512_castps_pd(lo), _mm512_castps_pd(hi));
+            _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(lo, hi)), _mm512_castpd_ps(_mm512_unpackhi_pd(lo, hi)))
+        }
     }
 
     impl Simd for Avx512 {
@@ -214,6 +297,44 @@ mod x86 {
             round(a) = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
             where_less(a, b, v) = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), v);
         }
+
+        type Wide = __m512;
+        #[inline(always)]
+        fn wide_zero(self) -> Self::Wide {
+            self.splat(0.0)
+        }
+        #[inline(always)]
+        unsafe fn wide_load(self, from: *const f32) -> Self::Wide {
+            // SAFETY: the caller's promise.
+            unsafe { self.load(from) }
+        }
+        #[inline(always)]
+        fn wide_mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+            self.mul_add(a, b, c)
+        }
+        #[inline(always)]
+        fn wide_array(self, v: Self::Wide) -> [f32; 16] {
+            let mut out = [0.0; 16];
+            // SAFETY: `out` holds 16 values.
+            unsafe { self.store(out.as_mut_ptr(), v) };
+            out
+        }
+        #[inline(always)]
+        fn totals<const I: usize, const J: usize>(self, sums: &[[__m512; J]; I]) -> [[f32; J]; I] {
+            let mut out = [[0.0; J]; I];
+            if I == 4 && J == 4 {
+                // SAFETY: `self` proves that the processor has the instructions.
+                let all = self.wide_array(unsafe { transpose_and_add(|i, j| sums[i][j]) });
+                for (row, all) in out.iter_mut().zip(all.chunks_exact(4)) {
+                    row.copy_from_slice(all);
+                }
+                return out;
+            }
+            for (out, sums) in out.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                *out = super::total(&self.wide_array(*sums));
+            }
+            out
+        }
     }
 }
 
@@ -221,7 +342,7 @@ mod x86 {
 macro_rules! for_each_isa {
     ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)?, $body:ident) => {
         $(#[$doc])*
-        pub(in crate::arith) fn $name(isa: crate::arith::Isa, $($arg: $type),*) $(-> $result)? {
+        pub(crate) fn $name(isa: crate::arith::Isa, $($arg: $type),*) $(-> $result)? {
             #[cfg(target_arch = "x86_64")]
             {
                 use crate::arith::Isa;
