@@ -36,7 +36,7 @@ struct TrainArgs {
   u32* arrived;
   u64 seed;
   u32 batch, first_step, steps;
-  /// Not 0: the batch is the first `batch` points in order, and is not drawn.
+  /// Not 0: the batch is the network's first points in order, at most all, and is not drawn.
   u32 in_order;
   float beta1, beta2, epsilon;
   /// Not 0: leave the gradient of the last step in `gradient` and the parameters as they are (tests).
@@ -59,7 +59,7 @@ __device__ __forceinline__ u64 mix(u64 z) {
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
   return z ^ (z >> 31);
 }
-/// Point `i` of a step's batch: splitmix64 of its number, scaled to `count`. Twin in src/gpu/fit.rs.
+/// Point `i` of a step's batch: splitmix64 of its number, scaled to `count`. Its twin is in the tests.
 __device__ __forceinline__ u64 draw(u64 seed, u32 step, u32 i, u64 count) {
   return __umul64hi(mix(seed + 0x9e3779b97f4a7c15ull * (((u64)step << 32 | i) + 1)), count);
 }
@@ -85,13 +85,19 @@ __device__ __forceinline__ void each4(const float* turns, float* to, F f) {
   }
 }
 
-/// Fetch the coordinates of a tile of the batch, and its values in place of the errors; returns the weight of the
-/// thread's point, zero beyond the batch. Threads from POINTS on idle.
-__device__ __forceinline__ void fetch(const TrainArgs& a, const Memory& s, u32 step, u32 tile, float* weights) {
-  Span span = a.spans[blockIdx.y];
+/// Points of a step of this block's network.
+__device__ __forceinline__ u32 batch_of(const TrainArgs& a, Span span) {
+  return a.in_order && span.count < a.batch ? (u32)span.count : a.batch;
+}
+
+/// Fetch the coordinates of a tile of the batch, its values in place of the errors, and the points' weights: zero
+/// beyond the batch.
+__device__ __forceinline__ void fetch(const TrainArgs& a, const Memory& s, Span span, u32 step, u32 tile,
+                                      float* weights) {
+  u32 batch = batch_of(a, span);
   for (int p = threadIdx.x; p < POINTS; p += THREADS) {
     u32 i = tile * POINTS + p;
-    bool live = i < a.batch;
+    bool live = i < batch;
     u64 n = !live ? span.start : span.start + (a.in_order ? i : draw(a.seed + blockIdx.y, step, i, span.count));
     for (int k = 0; k < INPUTS; ++k) s.x[k * PS + p] = a.x[n * INPUTS + k];
     for (int o = 0; o < OUTPUTS; ++o) s.error[o * PS + p] = a.y[n * OUTPUTS + o];
@@ -99,8 +105,8 @@ __device__ __forceinline__ void fetch(const TrainArgs& a, const Memory& s, u32 s
   }
 }
 
-/// All layers; pre-activations are kept in `turns`, the last sine layer's activations in `act`.
-__device__ __forceinline__ void forward(const TrainArgs& a, const Memory& s, const float* params) {
+/// All layers: pre-activations are kept in `turns`, the last sine layer's activations in `act`.
+__device__ __forceinline__ void forward(const Memory& s, const float* params) {
   Place at = place();
   Sums sums;
   for (int l = 0; l < DEPTH; ++l) {
@@ -134,9 +140,9 @@ __device__ __forceinline__ void forward(const TrainArgs& a, const Memory& s, con
 
 /// The head, and in place of the values the derivative of the loss by each output; returns the thread's part of the
 /// sum of weighted squares. `weights` lies in `delta`, which nobody needs yet.
-__device__ __forceinline__ float errors(const TrainArgs& a, const Memory& s, const float* weights) {
+__device__ __forceinline__ float errors(const Memory& s, u32 batch, const float* weights) {
   const float *w = head_weights(s.held), *b = w + WP * OP;
-  float scale = 2.0f / ((float)a.batch * OUTPUTS), loss = 0.0f;
+  float scale = 2.0f / ((float)batch * OUTPUTS), loss = 0.0f;
   for (int i = threadIdx.x; i < OUTPUTS * POINTS; i += THREADS) {
     int p = i % POINTS, o = i / POINTS;
     float sum = b[o];
@@ -254,17 +260,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, HIHA_BLOCKS) siren_train(T
   s.turns = HIHA_TURNS_SHARED ? s.delta + WP * PS : a.turns + block * TURNS;
   s.sums = s.delta + WP * PS + (HIHA_TURNS_SHARED ? TURNS : 0);
   float* params = a.params + (u64)blockIdx.y * PARAMS;
-  u32 tiles = (a.batch + POINTS - 1) / POINTS, meetings = 0;
+  Span span = a.spans[blockIdx.y];
+  u32 batch = batch_of(a, span), tiles = (batch + POINTS - 1) / POINTS, meetings = 0;
 
   for (u32 step = a.first_step; step < a.first_step + a.steps; ++step) {
     hold(s.held, params);
     for (int i = threadIdx.x; i < PARAMS; i += THREADS) s.gradient[i] = 0.0f;
     float loss = 0.0f;
     for (u32 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-      fetch(a, s, step, tile, s.delta);
+      fetch(a, s, span, step, tile, s.delta);
       __syncthreads();
-      forward(a, s, params);
-      loss += errors(a, s, s.delta);
+      forward(s, params);
+      loss += errors(s, batch, s.delta);
       backward(s, params);
     }
     loss = block_sum(loss, s.sums);
