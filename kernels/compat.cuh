@@ -32,6 +32,9 @@ __device__ __forceinline__ void mma_tf32(float (&d)[4], const float (&a)[4], con
         "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
 }
 
+/// Loads and stores stay on their side of it: keeps the compiler from loading for a whole unrolled loop at once.
+__device__ __forceinline__ void in_turn() { asm volatile("" ::: "memory"); }
+
 /// Wait until another block has brought `counter` to `target`.
 __device__ __forceinline__ void spin_until(const u32* counter, u32 target) {
   u32 seen;

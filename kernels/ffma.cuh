@@ -80,6 +80,7 @@ __device__ __forceinline__ void visit(Sums& sums, Place at, F f) {
 #pragma unroll
       for (int q = 0; q < 4; ++q) v[q] = sums[j][g * 4 + q];
       f(output_of(at, j / 4) + j % 4, point_of(at, g), v);
+      in_turn();
     }
 }
 
@@ -94,5 +95,6 @@ __device__ __forceinline__ void visit_transposed(Sums& sums, Place at, F f) {
 #pragma unroll
       for (int q = 0; q < 4; ++q) v[q] = sums[i][g * 4 + q];
       f(at.j / 4 + i * TJ, point_of(at, g), v);
+      in_turn();
     }
 }

@@ -80,6 +80,7 @@ __device__ __forceinline__ void visit(Sums& sums, Place at, F f) {
         for (int i = 0; i < 4; ++i) {
           float v[1] = {sums[m][n][i]};
           f(output_of(at, n) + 2 * at.quad + i % 2, point_of(at, m) + at.group + i / 2 * 8, v);
+          if (i % 2) in_turn();
         }
 }
 template <class F>
@@ -94,7 +95,7 @@ __device__ __forceinline__ void weight_gradient(float* gradient, const float* h,
   for (int first = at.m * 2; first < WP / 16; first += WARPS_M * 2) {
     float sums[2][TILES_N][4] = {};
     bool second = first + 1 < WP / 16;
-#pragma unroll 2
+#pragma unroll 1
     for (int p = 2 * at.quad; p < POINTS; p += 8) {
       float a[2][4];
 #pragma unroll
@@ -125,6 +126,7 @@ __device__ __forceinline__ void weight_gradient(float* gradient, const float* h,
             float2* to = reinterpret_cast<float2*>(gradient + k * WS + j);
             float2 v = *to;
             *to = make_float2(v.x + sums[m][n][2 * i], v.y + sums[m][n][2 * i + 1]);
+            in_turn();
           }
   }
 }

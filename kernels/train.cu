@@ -53,6 +53,22 @@ static_assert((HELD + GRADIENT + STAGED + (INPUTS + OUTPUTS + 2 * WP) * PS + (HI
 struct Memory {
   float *held, *gradient, *staged, *x, *error, *act, *delta, *turns, *sums;
 };
+/// The phases of a step are functions of their own, for fewer registers; each finds shared memory by itself, so that
+/// the compiler knows it for what it is. `gradient` and `turns` are the block's own, where they are not shared.
+__device__ __forceinline__ Memory memory(float* gradient, float* turns) {
+  HIHA_SHARED(shared);
+  Memory s;
+  s.held = shared;
+  s.gradient = HIHA_GRADIENT_SHARED ? s.held + HELD : gradient;
+  s.staged = s.held + HELD + GRADIENT;
+  s.x = s.staged + STAGED;
+  s.error = s.x + INPUTS * PS;
+  s.act = s.error + OUTPUTS * PS;
+  s.delta = s.act + WP * PS;
+  s.turns = HIHA_TURNS_SHARED ? s.delta + WP * PS : turns;
+  s.sums = s.delta + WP * PS + (HIHA_TURNS_SHARED ? TURNS : 0);
+  return s;
+}
 
 __device__ __forceinline__ u64 mix(u64 z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -106,7 +122,8 @@ __device__ __forceinline__ void fetch(const TrainArgs& a, const Memory& s, Span 
 }
 
 /// All layers: pre-activations are kept in `turns`, the last sine layer's activations in `act`.
-__device__ __forceinline__ void forward(const Memory& s, const float* params) {
+__device__ __noinline__ void forward(float* own_turns, const float* params) {
+  Memory s = memory(nullptr, own_turns);
   Place at = place();
   Sums sums;
   for (int l = 0; l < DEPTH; ++l) {
@@ -156,8 +173,9 @@ __device__ __forceinline__ float errors(const Memory& s, u32 batch, const float*
   return loss;
 }
 
-/// Add the tile's gradient to `s.gradient`. On entry `act` holds the last layer's activations.
-__device__ __forceinline__ void backward(const Memory& s, const float* params) {
+/// Add the tile's gradient. On entry `act` holds the last layer's activations.
+__device__ __noinline__ void backward(float* own_gradient, float* own_turns, const float* params) {
+  Memory s = memory(own_gradient, own_turns);
   Place at = place();
   small_gradient<false>(s.gradient + HEAD_AT, OP, s.act, WIDTH, s.error, OUTPUTS);
   small_gradient<true>(s.gradient + bias_at(DEPTH), 0, nullptr, 1, s.error, OUTPUTS);
@@ -247,18 +265,9 @@ __device__ __forceinline__ void adam(const TrainArgs& a, const Memory& s, float*
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, HIHA_BLOCKS) siren_train(TrainArgs a) {
-  HIHA_SHARED(shared);
   u64 block = (u64)blockIdx.y * gridDim.x + blockIdx.x;
-  Memory s;
-  s.held = shared;
-  s.gradient = HIHA_GRADIENT_SHARED ? s.held + HELD : a.gradient + block * PARAMS;
-  s.staged = s.held + HELD + GRADIENT;
-  s.x = s.staged + STAGED;
-  s.error = s.x + INPUTS * PS;
-  s.act = s.error + OUTPUTS * PS;
-  s.delta = s.act + WP * PS;
-  s.turns = HIHA_TURNS_SHARED ? s.delta + WP * PS : a.turns + block * TURNS;
-  s.sums = s.delta + WP * PS + (HIHA_TURNS_SHARED ? TURNS : 0);
+  float *own_gradient = a.gradient + block * PARAMS, *own_turns = a.turns + block * TURNS;
+  Memory s = memory(own_gradient, own_turns);
   float* params = a.params + (u64)blockIdx.y * PARAMS;
   Span span = a.spans[blockIdx.y];
   u32 batch = batch_of(a, span), tiles = (batch + POINTS - 1) / POINTS, meetings = 0;
@@ -270,15 +279,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, HIHA_BLOCKS) siren_train(T
     for (u32 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
       fetch(a, s, span, step, tile, s.delta);
       __syncthreads();
-      forward(s, params);
+      forward(own_turns, params);
       loss += errors(s, batch, s.delta);
-      backward(s, params);
+      backward(own_gradient, own_turns, params);
     }
     loss = block_sum(loss, s.sums);
     if (threadIdx.x == 0) a.loss[((u64)blockIdx.y * a.steps + (step - a.first_step)) * gridDim.x + blockIdx.x] = loss;
     if (a.gradient_only) {
       if (HIHA_GRADIENT_SHARED)
-        for (int i = threadIdx.x; i < PARAMS; i += THREADS) a.gradient[block * PARAMS + i] = s.gradient[i];
+        for (int i = threadIdx.x; i < PARAMS; i += THREADS) own_gradient[i] = s.gradient[i];
       continue;
     }
     meet(a.arrived + blockIdx.y, meetings);

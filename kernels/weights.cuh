@@ -15,6 +15,7 @@ constexpr int STAGED = DEPTH > 1 ? 2 * STAGE_BUFFER : 0;
 /// Copy `rows` x `columns` floats into shared memory, asynchronously, by all threads.
 __device__ __forceinline__ void stage(float* to, int to_stride, const float* from, int from_stride, int rows, int columns) {
   int groups = columns / 4;
+#pragma unroll 1
   for (int i = threadIdx.x; i < rows * groups; i += THREADS)
     copy_async(to + i / groups * to_stride + i % groups * 4, from + i / groups * from_stride + i % groups * 4);
 }

@@ -17,6 +17,22 @@ pub enum Device {
     Cuda(u32),
 }
 
+impl Device {
+    /// Whether this device can be used here; [`Auto`](Self::Auto) and [`Cpu`](Self::Cpu) always can.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] says what is missing: a build with the feature `cuda`, a driver, NVRTC, the GPU.
+    pub fn check(self) -> Result<(), Error> {
+        match self {
+            Self::Auto | Self::Cpu => Ok(()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(number) => Ok(crate::gpu::Gpu::open(number).map(drop)?),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda(_) => Err(Error::Unsupported("device cuda: this build is without the feature `cuda`".into())),
+        }
+    }
+}
+
 impl FromStr for Device {
     type Err = Error;
 
@@ -48,6 +64,21 @@ impl fmt::Display for Device {
 #[cfg(test)]
 mod tests {
     use super::Device;
+
+    /// Both where there is a GPU and where there is none.
+    #[test]
+    fn a_device_works_or_says_why_not() {
+        assert!(Device::Auto.check().is_ok() && Device::Cpu.check().is_ok());
+        for number in [0, 4000] {
+            if let Err(error) = Device::Cuda(number).check() {
+                let text = error.to_string();
+                let causes = ["feature `cuda`", "driver", "there is no GPU", "NVRTC", "compute capability", "memory"];
+                assert!(causes.iter().any(|c| text.contains(c)), "{text}");
+            } else {
+                assert_eq!(number, 0, "nobody has so many GPUs");
+            }
+        }
+    }
 
     #[test]
     fn names() {

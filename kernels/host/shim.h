@@ -31,6 +31,7 @@ using std::min;
 #define __global__
 #define __device__
 #define __forceinline__ inline
+#define __noinline__
 #define __restrict__ __restrict
 #define __launch_bounds__(...)
 
@@ -165,6 +166,7 @@ inline void copy_async(float* to, const float* from) {
   std::memcpy(to, from, 16);
 }
 inline void copy_wait() {}
+inline void in_turn() {}
 static void spin_until(const u32* counter, u32 target) {
   while ((int32_t)(*counter - target) < 0) host::yield();
 }
