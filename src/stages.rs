@@ -1,5 +1,7 @@
 //! The stages one by one, for benches only (feature `bench`). Not part of the API.
 
+pub mod siren;
+
 use crate::arith::Isa;
 use crate::decode::harmonic as decoder;
 use crate::encode::harmonic::Analysis;

@@ -14,7 +14,7 @@ pub(crate) use kernels::cholesky::cholesky;
 pub(crate) use kernels::inner::{Part, inner_products};
 pub(crate) use kernels::network::{POINTS, PackedLayer, TILE, layer, layer_and_slope, layer_times_slope};
 pub(crate) use lapped::{forward_image, inverse_image, transform_outer};
-pub(crate) use network::evaluate;
+pub(crate) use network::{Cpu, Evaluator};
 pub(crate) use parallel::for_each_part;
 pub(crate) use tables::{Dct, Kind};
 pub(crate) use trig::cos_pi;

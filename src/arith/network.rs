@@ -1,8 +1,8 @@
 //! Evaluation of a network in normative arithmetic (`codec-spec/arithmetic.md`).
 
-use super::Isa;
 use super::kernels::network::{POINTS, PackedLayer, TILE, layer};
-use crate::format::network::{Layer, Network};
+use super::{Isa, for_each_part};
+use crate::format::network::{Layer, Network, Shape};
 
 impl PackedLayer {
     /// Pack `weight(input, output)` and biases, anew in the same memory.
@@ -39,26 +39,65 @@ fn pack(network: &Network) -> Vec<PackedLayer> {
     network.layers().map(packed).collect()
 }
 
-/// Evaluate `network` on `n` points. Both arrays are planar: `points` is `[inputs][n]`, `out` is `[outputs][n]`.
-///
-/// The same bits on every processor. Memory: a copy of the parameters and two blocks of activations.
-pub(crate) fn evaluate(network: &Network, points: &[f32], out: &mut [f32], isa: Isa) {
-    let (inputs, outputs) = (network.shape.inputs(), network.shape.outputs());
-    let n = out.len() / outputs;
-    assert_eq!((points.len(), out.len()), (n * inputs, n * outputs), "points and outputs must fit the network");
-    let layers = pack(network);
-    let rows = network.shape.width().max(inputs).max(outputs).next_multiple_of(TILE);
+/// Points of the parts that threads share out.
+const PART: usize = 64 * POINTS;
+
+/// What evaluates networks: the same bits whatever it is.
+pub(crate) trait Evaluator: Sync {
+    /// Evaluate `network` on `n` points. Both arrays are planar: `points` is `[inputs][n]`, `out` is `[outputs][n]`.
+    fn evaluate(&self, network: &Network, points: &[f32], out: &mut [f32]);
+}
+
+/// Evaluation and fitting on this processor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cpu {
+    pub(crate) isa: Isa,
+    pub(crate) threads: usize,
+}
+
+impl Evaluator for Cpu {
+    /// Memory: a copy of the parameters, and two blocks of activations for each thread.
+    fn evaluate(&self, network: &Network, points: &[f32], out: &mut [f32]) {
+        let n = out.len() / network.shape.outputs();
+        let sizes = (n * network.shape.inputs(), n * network.shape.outputs());
+        assert_eq!((points.len(), out.len()), sizes, "points and outputs must fit the network");
+        if n == 0 {
+            return;
+        }
+        let layers = pack(network);
+        let mut parts: Vec<Vec<&mut [f32]>> = (0..n.div_ceil(PART)).map(|_| Vec::new()).collect();
+        for plane in out.chunks_exact_mut(n) {
+            plane.chunks_mut(PART).zip(&mut parts).for_each(|(rows, part)| part.push(rows));
+        }
+        for_each_part(&mut parts, 1, self.threads, |i, part| {
+            evaluate_part(&layers, network.shape, points, n, i * PART, &mut part[0], self.isa);
+        });
+    }
+}
+
+/// Evaluate the points from `first` on, as many as there are in each plane of `out`.
+fn evaluate_part(
+    layers: &[PackedLayer],
+    shape: Shape,
+    points: &[f32],
+    n: usize,
+    first: usize,
+    out: &mut [&mut [f32]],
+    isa: Isa,
+) {
+    let rows = shape.width().next_multiple_of(TILE);
     let (mut x, mut y) = (vec![0.0; rows * POINTS], vec![0.0; rows * POINTS]);
-    for at in (0..n).step_by(POINTS) {
-        let count = POINTS.min(n - at);
+    let len = out.first().map_or(0, |o| o.len());
+    for at in (0..len).step_by(POINTS) {
+        let count = POINTS.min(len - at);
         for (plane, row) in points.chunks_exact(n).zip(x.chunks_exact_mut(POINTS)) {
-            row[..count].copy_from_slice(&plane[at..at + count]);
+            row[..count].copy_from_slice(&plane[first + at..][..count]);
         }
         for (l, packed) in layers.iter().enumerate() {
-            layer(isa, packed, POINTS, &x, &mut y, l + 1 < layers.len());
+            layer(isa, packed, POINTS, &x, &mut y, l < shape.depth());
             std::mem::swap(&mut x, &mut y);
         }
-        for (plane, row) in out.chunks_exact_mut(n).zip(x.chunks_exact(POINTS)) {
+        for (plane, row) in out.iter_mut().zip(x.chunks_exact(POINTS)) {
             plane[at..at + count].copy_from_slice(&row[..count]);
         }
     }
@@ -66,7 +105,7 @@ pub(crate) fn evaluate(network: &Network, points: &[f32], out: &mut [f32], isa: 
 
 #[cfg(test)]
 mod tests {
-    use super::evaluate;
+    use super::{Cpu, Evaluator, PART};
     use crate::arith::{Isa, sine};
     use crate::format::network::{Network, Shape};
 
@@ -103,11 +142,11 @@ mod tests {
                 network.parameters[3] = f32::NAN;
                 network.parameters[5] = f32::INFINITY;
             }
-            for n in [1, 63, 64, 130] {
+            for (n, threads) in [(1, 1), (63, 1), (64, 1), (130, 2), (if width == 9 { 2 * PART + 7 } else { 1 }, 3)] {
                 let points: Vec<f32> = (0..n * inputs).map(|_| noise(&mut seed)).collect();
                 for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
                     let mut out = vec![0.0; n * outputs];
-                    evaluate(&network, &points, &mut out, isa);
+                    Cpu { isa, threads }.evaluate(&network, &points, &mut out);
                     for p in 0..n {
                         let point: Vec<f32> = (0..inputs).map(|i| points[i * n + p]).collect();
                         for (o, want) in oracle(&network, &point).iter().enumerate() {
@@ -121,6 +160,7 @@ mod tests {
                 }
             }
         }
-        evaluate(&Network::zeros(Shape::new(3, 1, 8, 1).unwrap()), &[], &mut [], Isa::detect());
+        let nothing = Network::zeros(Shape::new(3, 1, 8, 1).unwrap());
+        Cpu { isa: Isa::detect(), threads: 2 }.evaluate(&nothing, &[], &mut []);
     }
 }

@@ -14,7 +14,6 @@ pub(super) trait Simd: Copy {
     /// # Safety
     /// `LANES` values can be written at `to`.
     unsafe fn store(self, to: *mut f32, v: Self::V);
-    fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once.
@@ -83,10 +82,6 @@ impl Simd for Portable {
     unsafe fn store(self, to: *mut f32, v: Self::V) {
         // SAFETY: the caller's promise.
         unsafe { to.cast::<[f32; 4]>().write(v) }
-    }
-    #[inline(always)]
-    fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        lanes!(|a, b| a + b)
     }
     #[inline(always)]
     fn sub(self, a: Self::V, b: Self::V) -> Self::V {
@@ -208,7 +203,6 @@ mod x86 {
             unsafe { _mm256_storeu_ps(to, v) }
         }
         intrinsics! {
-            add(a, b) = _mm256_add_ps(a, b);
             sub(a, b) = _mm256_sub_ps(a, b);
             mul(a, b) = _mm256_mul_ps(a, b);
             mul_add(a, b, c) = _mm256_fmadd_ps(a, b, c);
@@ -245,22 +239,31 @@ mod x86 {
         }
     }
 
-    /// The totals of sixteen vectors in one: that of `sum(i, j)` in lane `4 i + j`.
-    #[inline(always)]
-    unsafe fn transpose_and_add(sum: impl Fn(usize, usize) -> __m512) -> __m512 {
-        // SAFETY: the caller has the instructions.
-        unsafe {
-            let column = |j: usize| {
-                let (a, b, c, d) = (sum(0, j), sum(1, j), sum(2, j), sum(3, j));
-                let ab = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
-                let cd = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
-                _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(ab, cd), _mm512_shuffle_f32x4::<0xdd>(ab, cd))
-            };
-            let pair = |v: __m512, w: __m512| _mm512_add_ps(_mm512_unpacklo_ps(v, w), _mm512_unpackhi_ps(v, w));
-            let (lo, hi) = (pair(column(0), column(1)), pair(column(2), column(3)));
-            let (lo, hi) = (_mm512_castps_pd(lo), _mm512_castps_pd(hi));
-            _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(lo, hi)), _mm512_castpd_ps(_mm512_unpackhi_pd(lo, hi)))
-        }
+    /// The totals of sixteen vectors in one: that of `sums[i][j]` in lane `4 i + j`.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose_and_add(sums: &[[__m512; 4]; 4]) -> __m512 {
+        let lo = pair(column(sums, 0), column(sums, 1));
+        let hi = pair(column(sums, 2), column(sums, 3));
+        let (lo, hi) = (_mm512_castps_pd(lo), _mm512_castps_pd(hi));
+        _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(lo, hi)), _mm512_castpd_ps(_mm512_unpackhi_pd(lo, hi)))
+    }
+
+    /// The quarters of each of four vectors added: that of `sums[i][j]` in quarter `i`.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn column(sums: &[[__m512; 4]; 4], j: usize) -> __m512 {
+        let (a, b, c, d) = (sums[0][j], sums[1][j], sums[2][j], sums[3][j]);
+        let ab = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
+        let cd = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
+        _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(ab, cd), _mm512_shuffle_f32x4::<0xdd>(ab, cd))
+    }
+
+    /// In each quarter the halves of two vectors added, alternating.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn pair(v: __m512, w: __m512) -> __m512 {
+        _mm512_add_ps(_mm512_unpacklo_ps(v, w), _mm512_unpackhi_ps(v, w))
     }
 
     impl Simd for Avx512 {
@@ -283,7 +286,6 @@ mod x86 {
             unsafe { _mm512_storeu_ps(to, v) }
         }
         intrinsics! {
-            add(a, b) = _mm512_add_ps(a, b);
             sub(a, b) = _mm512_sub_ps(a, b);
             mul(a, b) = _mm512_mul_ps(a, b);
             mul_add(a, b, c) = _mm512_fmadd_ps(a, b, c);
@@ -323,8 +325,14 @@ mod x86 {
         fn totals<const I: usize, const J: usize>(self, sums: &[[__m512; J]; I]) -> [[f32; J]; I] {
             let mut out = [[0.0; J]; I];
             if I == 4 && J == 4 {
+                let mut square = [[self.splat(0.0); 4]; 4];
+                for i in 0..I {
+                    for j in 0..J {
+                        square[i][j] = sums[i][j];
+                    }
+                }
                 // SAFETY: `self` proves that the processor has the instructions.
-                let all = self.wide_array(unsafe { transpose_and_add(|i, j| sums[i][j]) });
+                let all = self.wide_array(unsafe { transpose_and_add(&square) });
                 for (row, all) in out.iter_mut().zip(all.chunks_exact(4)) {
                     row.copy_from_slice(all);
                 }

@@ -12,17 +12,17 @@ const EPSILON: f32 = 1e-10;
 
 /// How to descend.
 #[derive(Debug, Clone)]
-pub(super) struct Schedule {
-    pub(super) steps: usize,
+pub(crate) struct Schedule {
+    pub(crate) steps: usize,
     /// Points of a step, rounded up to whole blocks; all if there are no more.
-    pub(super) batch: usize,
+    pub(crate) batch: usize,
     /// Learning rate of each layer at the start; it falls to 0 as a half cosine.
-    pub(super) rates: Vec<f32>,
-    pub(super) seed: u64,
+    pub(crate) rates: Vec<f32>,
+    pub(crate) seed: u64,
     /// Look at the loss after each of this many equal parts of the steps, and stop when it falls by less than `least`
     /// of it.
-    pub(super) looks: usize,
-    pub(super) least: f64,
+    pub(crate) looks: usize,
+    pub(crate) least: f64,
 }
 
 /// Moments of the gradient.

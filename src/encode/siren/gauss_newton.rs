@@ -13,14 +13,14 @@ const TRIES: usize = 8;
 
 /// How long to go on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Steps {
+pub(crate) struct Steps {
     /// Most steps.
-    pub(super) most: usize,
+    pub(crate) most: usize,
     /// Stop when this many steps together lower the loss by less than `least` of it.
-    pub(super) patience: usize,
-    pub(super) least: f64,
+    pub(crate) patience: usize,
+    pub(crate) least: f64,
     /// Damping at the start, relative to the diagonal.
-    pub(super) damping: f64,
+    pub(crate) damping: f64,
 }
 
 /// The normal equations at a network.

@@ -4,7 +4,7 @@
 use super::Samples;
 use super::normal::Factor;
 use super::tape::Tape;
-use crate::arith::{Isa, Part, TILE};
+use crate::arith::{Isa, TILE};
 use crate::format::network::Network;
 
 /// Ridge, relative to the mean of the diagonal: keeps the weights small where the samples do not care.

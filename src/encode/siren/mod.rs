@@ -11,12 +11,14 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
-use crate::format::network::Shape;
+use crate::arith::{Cpu, for_each_part};
+use crate::format::network::{Network, Shape};
 use adam::Schedule;
 pub(crate) use fit::fit;
 use gauss_newton::Steps;
 pub(crate) use init::Frequencies;
 use init::Random;
+pub(crate) use quantise::quantise;
 use std::f32::consts::TAU;
 
 /// How to fit.
@@ -26,30 +28,26 @@ pub(crate) struct Options {
     /// Deviation of the hidden layers' pre-activations at the start, in radians.
     pub(crate) gain: f32,
     pub(crate) seed: u64,
-    /// Networks that are started on few points; the best goes on.
+    /// Networks that Adam starts on few points; the best goes on.
     pub(crate) starts: u64,
-    /// Points of those starts, and their steps.
+    /// Points of those starts (never fewer than twice the parameters).
     pub(crate) points_at_start: usize,
-    pub(crate) steps_at_start: usize,
+    pub(crate) adam: Schedule,
     /// Levenberg-Marquardt on all points.
     pub(crate) steps: Steps,
-    /// Shapes with more parameters are fitted by Adam.
+    /// Shapes with more parameters are fitted by Adam alone, on all points.
     pub(crate) most_for_newton: usize,
-    pub(crate) adam: Schedule,
 }
 
 impl Options {
-    /// What serves most fields.
-    pub(crate) fn new(frequencies: Frequencies, shape: Shape) -> Self {
+    /// What serves most fields whose coordinates lie in -1..=1.
+    pub(crate) fn new(shape: Shape) -> Self {
         Self {
-            frequencies,
+            frequencies: Frequencies::Even(4.0),
             gain: 1.0,
             seed: 0,
-            starts: 4,
+            starts: 2,
             points_at_start: 1000,
-            steps_at_start: 6,
-            steps: Steps { most: 20, patience: 3, least: 0.01, damping: 1e-2 },
-            most_for_newton: 1000,
             adam: Schedule {
                 steps: 600,
                 batch: 16_384,
@@ -58,7 +56,42 @@ impl Options {
                 looks: 10,
                 least: 1e-3,
             },
+            steps: Steps { most: 30, patience: 3, least: 0.01, damping: 1.0 },
+            most_for_newton: 1000,
         }
+    }
+}
+
+/// A fitted network.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fit {
+    pub(crate) network: Network,
+    /// Sum of squared residuals over the samples and outputs.
+    pub(crate) loss: f64,
+}
+
+/// A network to fit.
+#[derive(Debug, Clone)]
+pub(crate) struct Job<'a> {
+    pub(crate) samples: Samples<'a>,
+    pub(crate) shape: Shape,
+    pub(crate) options: Options,
+}
+
+/// What fits networks. Results of different fitters differ in more than rounding.
+pub(crate) trait Fitter {
+    /// One fit for each job, in order.
+    fn fit(&self, jobs: &[Job<'_>]) -> Vec<Fit>;
+}
+
+impl Fitter for Cpu {
+    fn fit(&self, jobs: &[Job<'_>]) -> Vec<Fit> {
+        let mut fits: Vec<Option<Fit>> = vec![None; jobs.len()];
+        for_each_part(&mut fits, 1, self.threads, |i, slot| {
+            let job = &jobs[i];
+            slot[0] = Some(fit(&job.samples, job.shape, &job.options, self.isa));
+        });
+        fits.into_iter().flatten().collect()
     }
 }
 

@@ -15,6 +15,11 @@ impl Factor {
         cholesky(isa, &mut matrix, n).then_some(Self { n, upper: matrix })
     }
 
+    /// Number of rows.
+    pub(super) const fn len(&self) -> usize {
+        self.n
+    }
+
     /// Row `k` of `U` from the diagonal on.
     pub(super) fn row(&self, k: usize) -> &[f64] {
         &self.upper[k * self.n + k..(k + 1) * self.n]

@@ -1,0 +1,86 @@
+//! Networks, for benches.
+
+use crate::arith::{Cpu, Evaluator, Isa};
+use crate::encode::siren::{Fit, Frequencies, Options, Samples, fit, quantise};
+use crate::entropy::range::Encoder;
+use crate::entropy::weights;
+use crate::format::network::{Network, Shape};
+
+/// A fitted network.
+pub struct Fitted {
+    network: Network,
+    /// Sum of squared residuals on its samples.
+    pub loss: f64,
+}
+
+/// Settings that benches turn.
+pub struct Settings {
+    /// Bandwidth of the first layer for each input.
+    pub frequencies: Vec<f32>,
+    /// Deviation of hidden pre-activations.
+    pub gain: f32,
+    /// First seed.
+    pub seed: u64,
+    /// Points of the starts.
+    pub points: usize,
+    /// Networks started.
+    pub starts: u64,
+    /// Steps on all points.
+    pub steps: usize,
+    /// Damping at the start.
+    pub damping: f64,
+    /// Steps of Adam instead, if not 0.
+    pub adam: usize,
+    /// Learning rate.
+    pub rate: f32,
+}
+
+/// Fit `[inputs, depth, width, outputs]` to planar samples.
+///
+/// # Panics
+/// If there is no such network or the samples do not fit it.
+#[must_use]
+pub fn fit_network(points: &[f32], targets: &[f32], shape: [usize; 4], settings: &Settings) -> Fitted {
+    let shape = Shape::new(shape[0], shape[1], shape[2], shape[3]).expect("a valid shape");
+    let samples = Samples::new(shape, points, targets);
+    let mut options = Options::new(shape);
+    options.frequencies = Frequencies::PerInput(settings.frequencies.clone());
+    options.gain = settings.gain;
+    options.seed = settings.seed;
+    options.starts = settings.starts;
+    options.points_at_start = settings.points;
+    options.steps.most = settings.steps;
+    options.steps.damping = settings.damping;
+    options.adam.steps = settings.adam;
+    options.adam.rates = vec![settings.rate / std::f32::consts::TAU; shape.layers()];
+    if settings.steps == 0 {
+        options.most_for_newton = 0;
+    }
+    let Fit { network, loss } = fit(&samples, shape, &options, Isa::detect());
+    Fitted { network, loss }
+}
+
+/// A quantised network.
+pub struct Rounded {
+    /// As a decoder has it.
+    pub fitted: Fitted,
+    /// Of its coded parameters.
+    pub bytes: usize,
+}
+
+impl Fitted {
+    /// Quantise, a halving of the squared error being worth `exchange` bytes.
+    #[must_use]
+    pub fn quantise(&self, points: &[f32], targets: &[f32], exchange: f64) -> Rounded {
+        let samples = Samples::new(self.network.shape, points, targets);
+        let (mut quantised, loss) = quantise(self.network.clone(), &samples, exchange, Isa::detect());
+        let mut encoder = Encoder::new();
+        weights::code(&mut encoder, &mut quantised);
+        Rounded { fitted: Self { network: quantised.network(), loss }, bytes: encoder.finish().len() }
+    }
+
+    /// Outputs on planar points.
+    pub fn evaluate(&self, points: &[f32], out: &mut [f32]) {
+        Cpu { isa: Isa::detect(), threads: 1 }.evaluate(&self.network, points, out);
+    }
+}
