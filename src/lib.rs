@@ -33,7 +33,7 @@ mod format;
 mod gpu;
 pub mod hdf5;
 mod inspect;
-#[cfg(feature = "bench")]
+#[cfg(any(feature = "bench", feature = "cuda"))]
 #[doc(hidden)]
 pub mod stages;
 #[cfg(feature = "zarr")]

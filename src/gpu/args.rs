@@ -16,12 +16,12 @@ pub(crate) struct ForwardArgs {
     pub(crate) y_output: u64,
 }
 
-/// Points of one network. Twin of `Span`.
+/// Twin of `PeakArgs` in `kernels/peak.cu`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
-pub(crate) struct Span {
-    pub(crate) start: u64,
-    pub(crate) count: u64,
+pub(crate) struct PeakArgs {
+    pub(crate) out: u64,
+    pub(crate) rounds: u32,
 }
 
 /// Twin of `TrainArgs`.
@@ -31,6 +31,7 @@ pub(crate) struct TrainArgs {
     pub(crate) x: u64,
     pub(crate) y: u64,
     pub(crate) weight: u64,
+    /// Start and number of each network's points.
     pub(crate) spans: u64,
     pub(crate) params: u64,
     pub(crate) first_moment: u64,

@@ -126,15 +126,8 @@ mod tests {
         let shape = Shape::new(2, 1, 8, 1).unwrap();
         let samples =
             [Samples::new(shape, &[1., 2., 3., 4., 5., 6.], &[7., 8., 9.]), Samples::new(shape, &[10., 11.], &[12.])];
-        let mut descent = Descent {
-            steps: 4,
-            batch: 3,
-            rates: vec![0.5, 0.25],
-            seed: 0,
-            looks: 3,
-            least: 0.0,
-            tensor_cores: false,
-        };
+        let mut descent =
+            Descent { steps: 4, batch: 3, rates: vec![0.5, 0.25], seed: 0, looks: 3, least: 0.0, tensor_cores: false };
         let batch = Batch::new(shape, &samples, &descent);
         assert_eq!(batch.x, [1., 4., 2., 5., 3., 6., 10., 11.]);
         assert_eq!((&batch.y[..], &batch.spans[..]), (&[7., 8., 9., 12.][..], &[[0, 3], [3, 1]][..]));

@@ -11,7 +11,7 @@ use super::compile::image;
 use super::error::GpuError;
 use super::launch::Kernel;
 use super::nvrtc::{Compiler, Target, guarded};
-use super::plan::Plan;
+use super::source::Source;
 
 /// CUDA 12.0: the oldest driver that takes machine code of the NVRTC versions we know.
 const DRIVER: i32 = 12_000;
@@ -27,6 +27,7 @@ pub(crate) struct Gpu {
     compiler: &'static Compiler,
     target: Target,
     cache: Cache,
+    /// By name and defines.
     kernels: Mutex<HashMap<Vec<String>, Arc<Kernel>>>,
 }
 
@@ -77,18 +78,17 @@ impl Gpu {
         })
     }
 
-    /// The kernel of a plan, compiled and loaded when it is first asked for.
-    pub(super) fn kernel(&self, plan: &Plan) -> Result<Arc<Kernel>, GpuError> {
-        let key = plan.defines();
+    /// A kernel, compiled and loaded when it is first asked for.
+    pub(super) fn kernel(&self, source: &Source) -> Result<Arc<Kernel>, GpuError> {
+        let mut key = source.defines.clone();
+        key.push(source.kernel.into());
         let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kernel) = kernels.get(&key) {
             return Ok(Arc::clone(kernel));
         }
-        let code = image(self.compiler, plan, &self.target, &self.cache)?;
-        let kernel = Kernel::load(&self.context, plan, code).map_err(|e| GpuError::Refused {
-            version: self.compiler.version.clone(),
-            why: e.to_string(),
-        })?;
+        let code = image(self.compiler, source, &self.target, &self.cache)?;
+        let kernel = Kernel::load(&self.context, source, code)
+            .map_err(|e| GpuError::Refused { version: self.compiler.version.clone(), why: e.to_string() })?;
         let kernel = Arc::new(kernel);
         kernels.insert(key, Arc::clone(&kernel));
         Ok(kernel)

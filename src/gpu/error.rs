@@ -21,7 +21,9 @@ pub(crate) enum GpuError {
     OldCompiler { version: String, capability: (i32, i32) },
     #[error("the kernel was not compiled: {0}")]
     Compile(String),
-    #[error("the driver refuses what NVRTC {version} compiled ({why}): update the driver, or use an NVRTC no newer than it")]
+    #[error(
+        "the driver refuses what NVRTC {version} compiled ({why}): update the driver, or use an NVRTC no newer than it"
+    )]
     Refused { version: String, why: String },
     #[error("out of memory on the GPU: {0} bytes were asked for")]
     OutOfMemory(u64),

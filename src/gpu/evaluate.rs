@@ -10,6 +10,7 @@ use super::error::GpuError;
 use super::launch::Kernel;
 use super::nvrtc::guarded;
 use super::plan::Plan;
+use super::source::Source;
 use crate::format::network::Network;
 
 /// Points that are on the GPU at a time: at most 436 MB with their outputs.
@@ -18,7 +19,7 @@ const PIECE: usize = 1 << 23;
 const LEAST: usize = 1 << 16;
 
 /// Evaluate `network` on `n` points. Both arrays are planar: `points` is `[inputs][n]`, `out` is `[outputs][n]`.
-/// The same bits as [`crate::arith::evaluate`].
+/// The same bits as the processor's.
 pub(crate) fn evaluate(gpu: &Gpu, network: &Network, points: &[f32], out: &mut [f32]) -> Result<(), GpuError> {
     let (inputs, outputs) = (network.shape.inputs(), network.shape.outputs());
     let n = out.len() / outputs;
@@ -42,9 +43,9 @@ pub(super) fn zeros(stream: &Arc<CudaStream>, count: usize) -> Result<CudaSlice<
     })
 }
 
-/// What stays on the GPU from one piece to the next.
-struct Evaluation {
-    stream: Arc<CudaStream>,
+/// A network, and what stays on the GPU from one piece to the next.
+pub(super) struct Evaluation {
+    pub(super) stream: Arc<CudaStream>,
     kernel: Arc<Kernel>,
     plan: Plan,
     params: CudaSlice<f32>,
@@ -55,10 +56,10 @@ struct Evaluation {
 }
 
 impl Evaluation {
-    fn new(gpu: &Gpu, network: &Network, piece: usize) -> Result<Self, GpuError> {
+    pub(super) fn new(gpu: &Gpu, network: &Network, piece: usize) -> Result<Self, GpuError> {
         let shape = network.shape;
         let plan = Plan::forward(shape, gpu.shared_limit).ok_or(GpuError::TooLarge(gpu.shared_limit))?;
-        let kernel = gpu.kernel(&plan)?;
+        let kernel = gpu.kernel(&Source::new(&plan))?;
         // A stream for each call: host threads do not wait for one another.
         let stream = gpu.context.new_stream().map_err(driver_error)?;
         let packed = plan.layout.pack_all([&network.parameters[..]].into_iter());
@@ -74,7 +75,7 @@ impl Evaluation {
         })
     }
 
-    fn run(&mut self, points: &[f32], out: &mut [f32]) -> Result<(), GpuError> {
+    pub(super) fn run(&mut self, points: &[f32], out: &mut [f32]) -> Result<(), GpuError> {
         let n = out.len() / self.plan.layout.shape().outputs();
         for at in (0..n).step_by(self.piece) {
             let count = self.piece.min(n - at);
@@ -91,7 +92,7 @@ impl Evaluation {
         self.stream.synchronize().map_err(driver_error)
     }
 
-    fn launch(&mut self, count: usize) -> Result<(), GpuError> {
+    pub(super) fn launch(&mut self, count: usize) -> Result<(), GpuError> {
         let (params, _params) = self.params.device_ptr(&self.stream);
         let (x, _x) = self.x.device_ptr(&self.stream);
         let (y, _y) = self.y.device_ptr_mut(&self.stream);

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut};
 
 use super::args::TrainArgs;
-use super::batch::{Batch, Descent};
+use super::batch::{Batch, Descent, Samples};
 use super::device::{Gpu, driver_error};
 use super::error::GpuError;
 use super::evaluate::zeros;
 use super::launch::Kernel;
 use super::nvrtc::guarded;
 use super::plan::Plan;
+use super::source::Source;
 use crate::format::network::Network;
-
-pub(crate) use super::batch::Samples;
 
 /// Bytes of the networks that are fitted at a time.
 const WAVE_BYTES: usize = 1 << 30;
@@ -67,7 +66,7 @@ impl Crew {
                 .ok_or(GpuError::TooLarge(gpu.shared_limit))
         };
         let many = plan(true)?;
-        let kernel = gpu.kernel(&many)?;
+        let kernel = gpu.kernel(&Source::new(&many))?;
         // Blocks of one network wait for one another, so all must run at once.
         let places = gpu.multiprocessors * kernel.resident;
         let tiles = descent.batch.min(most).div_ceil(many.points);
@@ -78,7 +77,7 @@ impl Crew {
         let plan = plan(false)?;
         let each = 4 * (4 * plan.layout.parameters() + plan.turns());
         let networks = networks.min(MOST_NETWORKS).min((WAVE_BYTES / each).max(gpu.multiprocessors));
-        Ok(Self { kernel: gpu.kernel(&plan)?, plan, blocks: 1, networks })
+        Ok(Self { kernel: gpu.kernel(&Source::new(&plan))?, plan, blocks: 1, networks })
     }
 }
 
@@ -161,7 +160,8 @@ impl<'a> Fit<'a> {
     fn launch(&mut self, first: usize, steps: usize, seed: u64, networks: usize) -> Result<(), GpuError> {
         let stream = &self.stream;
         let [m, v] = &mut self.moments;
-        let ((x, _a), (y, _b), (spans, _c)) = (self.x.device_ptr(stream), self.y.device_ptr(stream), self.spans.device_ptr(stream));
+        let ((x, _a), (y, _b), (spans, _c)) =
+            (self.x.device_ptr(stream), self.y.device_ptr(stream), self.spans.device_ptr(stream));
         let ((layer_rates, _d), (schedule, _e)) = (self.rates.device_ptr(stream), self.schedule.device_ptr(stream));
         let ((params, _f), (first_moment, _g)) = (self.params.device_ptr_mut(stream), m.device_ptr_mut(stream));
         let ((second_moment, _h), (gradient, _i)) = (v.device_ptr_mut(stream), self.gradient.device_ptr_mut(stream));

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::args::{ForwardArgs, Span, TrainArgs};
+use super::args::{ForwardArgs, TrainArgs};
 use super::plan::{A100_SHARED, H100_SHARED, Plan, Training};
 use super::test_support::{Gradient, gradient, noise, random};
-use crate::arith::{Isa, evaluate};
+use crate::arith::{Cpu, Evaluator, Isa};
 use crate::format::network::{Network, Shape};
 
 /// A kernel as a function of the processor.
@@ -85,7 +85,10 @@ fn forward_bits(plan: &Plan, scale: f32) {
         let got = forward(&host, plan, &networks, &points, n, blocks);
         let mut want = vec![0.0; got.len()];
         let each = points.chunks_exact(shape.inputs() * n).zip(want.chunks_exact_mut(shape.outputs() * n));
-        networks.iter().zip(each).for_each(|(network, (x, y))| evaluate(network, x, y, Isa::Scalar));
+        networks
+            .iter()
+            .zip(each)
+            .for_each(|(network, (x, y))| Cpu { isa: Isa::Scalar, threads: 1 }.evaluate(network, x, y));
         for (i, (g, w)) in got.iter().zip(&want).enumerate() {
             assert!(g.to_bits() == w.to_bits() || g.is_nan() && w.is_nan(), "{plan:?}, {n} points, at {i}: {g} {w}");
         }
@@ -134,7 +137,7 @@ struct Fit {
     x: Vec<f32>,
     y: Vec<f32>,
     weight: Vec<f32>,
-    spans: Vec<Span>,
+    spans: Vec<[u64; 2]>,
     params: Vec<[f32; 4]>,
     gradient: Vec<f32>,
     loss: Vec<f32>,
@@ -150,7 +153,7 @@ fn train(host: &Host, plan: &Plan, networks: &[Network; 2], steps: u32, batch: u
         x: (0..total * shape.inputs()).map(|_| noise(&mut seed)).collect(),
         y: (0..total * shape.outputs()).map(|_| noise(&mut seed)).collect(),
         weight: (0..total).map(|_| 1.0 + 0.5 * noise(&mut seed)).collect(),
-        spans: vec![Span { start: 0, count: counts[0] as u64 }, Span { start: counts[0] as u64, count: counts[1] as u64 }],
+        spans: vec![[0, counts[0] as u64], [counts[0] as u64, counts[1] as u64]],
         params: aligned(&plan.layout.pack_all(networks.iter().map(|n| &n.parameters[..]))),
         gradient: vec![f32::NAN; 2 * blocks as usize * plan.layout.parameters()],
         loss: vec![f32::NAN; (2 * steps * blocks) as usize],
@@ -158,15 +161,16 @@ fn train(host: &Host, plan: &Plan, networks: &[Network; 2], steps: u32, batch: u
     let moments = vec![[0.0_f32; 2]; 2 * plan.layout.parameters()];
     let (first, second) = moments.as_flattened().split_at(2 * plan.layout.parameters());
     let turns = vec![[f32::NAN; 4]; 2 * blocks as usize * plan.turns() / 4];
-    let schedule: Vec<f32> =
-        (1..=steps).flat_map(|t| [1e-3 / (1.0 - 0.9_f32.powi(t as i32)), 1.0 / (1.0 - 0.999_f32.powi(t as i32))]).collect();
+    let schedule: Vec<f32> = (1..=steps)
+        .flat_map(|t| [1e-3 / (1.0 - 0.9_f32.powi(t as i32)), 1.0 / (1.0 - 0.999_f32.powi(t as i32))])
+        .collect();
     let rates: Vec<f32> = (0..2 * shape.layers()).map(|l| 1.0 + 0.1 * l as f32).collect();
     let arrived = [0_u32; 2];
     let args = TrainArgs {
         x: address(&fit.x),
         y: address(&fit.y),
         weight: address(&fit.weight),
-        spans: address(&fit.spans),
+        spans: address(fit.spans.as_flattened()),
         params: address(fit.params.as_flattened()),
         first_moment: address(first),
         second_moment: address(second),
@@ -217,7 +221,7 @@ fn check_gradient(plan: &Plan, blocks: u32, tolerance: f64) {
     let batch = plan.points + 37;
     let fit = train(&host, plan, &networks, 1, batch as u32, blocks, true);
     for (n, network) in networks.iter().enumerate() {
-        let at = fit.spans[n].start as usize;
+        let at = fit.spans[n][0] as usize;
         let x = &fit.x[at * shape.inputs()..][..batch * shape.inputs()];
         let y = &fit.y[at * shape.outputs()..][..batch * shape.outputs()];
         let want = gradient(network, x, y, &fit.weight[at..at + batch]);
@@ -226,7 +230,12 @@ fn check_gradient(plan: &Plan, blocks: u32, tolerance: f64) {
             sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
         }
         let error = gradient_error(plan, &sum, &want);
-        println!("{}x{} tf32 {}: gradient error {error:.1e}", shape.width(), shape.depth(), plan.training.unwrap().tf32);
+        println!(
+            "{}x{} tf32 {}: gradient error {error:.1e}",
+            shape.width(),
+            shape.depth(),
+            plan.training.unwrap().tf32
+        );
         assert!(error < tolerance, "{plan:?}: gradient off by {error:e}");
         let loss: f32 = fit.loss[n * blocks as usize..][..blocks as usize].iter().sum();
         assert!((f64::from(loss) / want.loss - 1.0).abs() < tolerance, "{plan:?}: loss {loss}, not {}", want.loss);
@@ -279,8 +288,19 @@ fn steps_agree_with_adam() {
         let host = Host::compile(&plan);
         let fit = train(&host, &plan, &networks, steps, batch, blocks, false);
         for (n, network) in networks.iter().enumerate() {
-            let want = super::test_support::adam(network, &fit.x, &fit.y, &fit.weight, &fit.spans[n], 5 + n as u64, steps, batch);
-            let got = plan.layout.unpack(&fit.params.as_flattened()[n * plan.layout.parameters()..][..plan.layout.parameters()]);
+            let want = super::test_support::adam(
+                network,
+                &fit.x,
+                &fit.y,
+                &fit.weight,
+                fit.spans[n],
+                5 + n as u64,
+                steps,
+                batch,
+            );
+            let got = plan
+                .layout
+                .unpack(&fit.params.as_flattened()[n * plan.layout.parameters()..][..plan.layout.parameters()]);
             for (i, (g, w)) in got.parameters.iter().zip(&want).enumerate() {
                 assert!((f64::from(*g) - w).abs() < 2e-5, "network {n}, parameter {i}: {g}, not {w}");
             }

@@ -8,15 +8,17 @@ use cudarc::driver::{
 };
 use cudarc::nvrtc::Ptx;
 
-use super::args::{ForwardArgs, TrainArgs};
+use super::args::{ForwardArgs, PeakArgs, TrainArgs};
 use super::device::driver_error;
 use super::error::GpuError;
-use super::plan::Plan;
+use super::source::Source;
 
 // SAFETY: plain words in C's layout, as the kernels declare them.
 unsafe impl DeviceRepr for ForwardArgs {}
 // SAFETY: plain words in C's layout, as the kernels declare them.
 unsafe impl DeviceRepr for TrainArgs {}
+// SAFETY: plain words in C's layout, as the kernels declare them.
+unsafe impl DeviceRepr for PeakArgs {}
 
 /// A loaded kernel.
 #[derive(Debug)]
@@ -49,19 +51,14 @@ pub(super) fn driver_version() -> Result<i32, GpuError> {
 }
 
 impl Kernel {
-    /// Load what was compiled for `plan`.
-    pub(super) fn load(context: &Arc<CudaContext>, plan: &Plan, image: Vec<u8>) -> Result<Self, DriverError> {
-        let function = context.load_module(Ptx::from_binary(image))?.load_function(plan.kernel())?;
+    /// Load what was compiled of `source`.
+    pub(super) fn load(context: &Arc<CudaContext>, source: &Source, image: Vec<u8>) -> Result<Self, DriverError> {
+        let (threads, shared_bytes) = (source.threads as u32, source.shared_bytes);
+        let function = context.load_module(Ptx::from_binary(image))?.load_function(source.kernel)?;
         let attribute = CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        function.set_attribute(attribute, plan.shared_bytes as i32)?;
-        let resident =
-            function.occupancy_max_active_blocks_per_multiprocessor(plan.threads as u32, plan.shared_bytes, None)?;
-        Ok(Self {
-            function,
-            threads: plan.threads as u32,
-            shared_bytes: plan.shared_bytes as u32,
-            resident: resident.max(1) as usize,
-        })
+        function.set_attribute(attribute, shared_bytes as i32)?;
+        let resident = function.occupancy_max_active_blocks_per_multiprocessor(threads, shared_bytes, None)?;
+        Ok(Self { function, threads, shared_bytes: shared_bytes as u32, resident: resident.max(1) as usize })
     }
 
     /// Launch on `blocks` x `networks` blocks. `together`: all of them run at once, so that they may wait for one

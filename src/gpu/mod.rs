@@ -7,6 +7,7 @@
 //! Driver and NVRTC are loaded when they are first asked for. Whatever is missing is an error with a message, never a
 //! panic: cudarc's panics end in `nvrtc::guarded`.
 
+mod accelerator;
 mod args;
 mod batch;
 mod cache;
@@ -18,6 +19,7 @@ mod fit;
 mod launch;
 mod layout;
 mod nvrtc;
+mod peak;
 mod plan;
 mod source;
 
@@ -28,8 +30,10 @@ mod nvrtc_tests;
 #[cfg(test)]
 mod test_support;
 
-pub(crate) use batch::Descent;
+pub(crate) use accelerator::Accelerator;
+pub(crate) use batch::{Descent, Samples};
 pub(crate) use device::Gpu;
 pub(crate) use error::GpuError;
 pub(crate) use evaluate::evaluate;
-pub(crate) use fit::{Samples, descend};
+pub(crate) use fit::descend;
+pub(crate) use peak::{evaluation_seconds, peak};

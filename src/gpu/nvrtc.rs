@@ -139,9 +139,8 @@ impl Program {
 
     fn log(&self) -> Result<String, GpuError> {
         // SAFETY: NVRTC writes as many bytes as it said, with a zero at the end.
-        let text = unsafe {
-            self.bytes(|p, n| sys::nvrtcGetProgramLogSize(p, n), |p, to| sys::nvrtcGetProgramLog(p, to))
-        }?;
+        let text =
+            unsafe { self.bytes(|p, n| sys::nvrtcGetProgramLogSize(p, n), |p, to| sys::nvrtcGetProgramLog(p, to)) }?;
         Ok(CStr::from_bytes_until_nul(&text).unwrap_or_default().to_string_lossy().into_owned())
     }
 

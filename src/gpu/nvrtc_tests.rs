@@ -5,6 +5,7 @@ use super::compile::{compile, image};
 use super::error::GpuError;
 use super::nvrtc::Compiler;
 use super::plan::{A100_SHARED, H100_SHARED, Plan};
+use super::source::Source;
 use crate::format::network::Shape;
 
 /// The compiler, or nothing where the tests were not told of one.
@@ -27,7 +28,9 @@ fn usage(log: &str) -> (usize, usize, usize) {
 
 fn plans(limit: usize) -> Vec<Plan> {
     let mut plans = Vec::new();
-    for (i, d, w, o) in [(2, 1, 8, 1), (3, 2, 16, 1), (5, 5, 24, 8), (4, 3, 33, 3), (3, 3, 64, 1), (3, 3, 100, 2), (3, 4, 256, 1)] {
+    for (i, d, w, o) in
+        [(2, 1, 8, 1), (3, 2, 16, 1), (5, 5, 24, 8), (4, 3, 33, 3), (3, 3, 64, 1), (3, 3, 100, 2), (3, 4, 256, 1)]
+    {
         let shape = Shape::new(i, d, w, o).unwrap();
         plans.push(Plan::forward(shape, limit));
         plans.push(Plan::training(shape, limit, false, false));
@@ -44,9 +47,12 @@ fn check_all(capability: (i32, i32), limit: usize) {
     let Some(compiler) = compiler() else { return };
     let target = compiler.target(capability).unwrap();
     assert_eq!(target.name, format!("sm_{}{}", capability.0, capability.1));
-    println!("{:<8} {:>12} {:>6} {:>8} {:>8} {:>10} {:>7} {:>6}", "target", "network", "kind", "threads", "shared", "registers", "spills", "stack");
+    println!(
+        "{:<8} {:>12} {:>6} {:>8} {:>8} {:>10} {:>7} {:>6}",
+        "target", "network", "kind", "threads", "shared", "registers", "spills", "stack"
+    );
     for plan in plans(limit) {
-        let compiled = compile(compiler, &plan, &target).unwrap();
+        let compiled = compile(compiler, &Source::new(&plan), &target).unwrap();
         assert_eq!(&compiled.image[..4], b"\x7fELF");
         let (registers, spills, stack) = usage(&compiled.log);
         let shape = plan.layout.shape();
@@ -56,7 +62,10 @@ fn check_all(capability: (i32, i32), limit: usize) {
             Some(_) => "fit",
         };
         let name = format!("{}-{}x{}-{}", shape.inputs(), shape.width(), shape.depth(), shape.outputs());
-        println!("{:<8} {name:>12} {kind:>6} {:>8} {:>8} {registers:>10} {spills:>7} {stack:>6}", target.name, plan.threads, plan.shared_bytes);
+        println!(
+            "{:<8} {name:>12} {kind:>6} {:>8} {:>8} {registers:>10} {spills:>7} {stack:>6}",
+            target.name, plan.threads, plan.shared_bytes
+        );
         assert!(spills <= 64 && stack <= 64, "{name} {kind}: {spills} bytes of spills, {stack} of stack");
         assert!(registers * plan.threads * plan.blocks() <= 65_536, "{name} {kind}: {registers} registers");
         assert!(plan.shared_bytes <= limit);
@@ -83,12 +92,22 @@ fn errors_show_the_log_and_the_cache_spares_the_compiler() {
     }
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::at(dir.path().into());
-    let plan = Plan::forward(Shape::new(3, 1, 8, 1).unwrap(), A100_SHARED).unwrap();
-    let fresh = image(compiler, &plan, &target, &cache).unwrap();
+    let source = Source::new(&Plan::forward(Shape::new(3, 1, 8, 1).unwrap(), A100_SHARED).unwrap());
+    let fresh = image(compiler, &source, &target, &cache).unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     let began = std::time::Instant::now();
-    assert_eq!(image(compiler, &plan, &target, &cache).unwrap(), fresh);
+    assert_eq!(image(compiler, &source, &target, &cache).unwrap(), fresh);
     assert!(began.elapsed().as_millis() < 100, "read, not compiled");
+}
+
+#[test]
+fn the_peak_kernels_compile() {
+    let Some(compiler) = compiler() else { return };
+    for tensor_cores in [false, true] {
+        let compiled = compile(compiler, &Source::peak(tensor_cores), &compiler.target((8, 0)).unwrap()).unwrap();
+        let (_, spills, stack) = usage(&compiled.log);
+        assert_eq!((spills, stack), (0, 0));
+    }
 }
 
 #[test]

@@ -13,9 +13,11 @@ const SPREAD: usize = 8;
 const RESERVED: usize = 1024;
 /// Registers a thread may have if several blocks share a multiprocessor, of 65 536 for all.
 const REGISTERS: usize = 128;
-/// Shared memory of a multiprocessor where a GPU's own number is not at hand (A100).
+/// Shared memory of a block on A100.
+#[cfg(test)]
 pub(crate) const A100_SHARED: usize = 166_912;
-/// The same of H100 and H200.
+/// The same on H100 and H200.
+#[cfg(test)]
 pub(crate) const H100_SHARED: usize = 232_448;
 
 /// What both kernels are told.
@@ -58,7 +60,10 @@ impl Plan {
             _ => 64,
         };
         let choices = [(true, 8), (false, 8), (true, 4), (false, 4)];
-        choices.into_iter().map(|(held, points)| Self::new(layout, most / 8 * points, points, 8, held, None)).find_map(|p| p.fit(shared_limit))
+        choices
+            .into_iter()
+            .map(|(held, points)| Self::new(layout, most / 8 * points, points, 8, held, None))
+            .find_map(|p| p.fit(shared_limit))
     }
 
     /// Training. `many` blocks may work on one network; `tf32` is for widths of 64 and more.
@@ -81,7 +86,14 @@ impl Plan {
         })
     }
 
-    fn new(layout: Layout, points: usize, tp: usize, to: usize, weights_shared: bool, training: Option<Training>) -> Self {
+    fn new(
+        layout: Layout,
+        points: usize,
+        tp: usize,
+        to: usize,
+        weights_shared: bool,
+        training: Option<Training>,
+    ) -> Self {
         let threads = if training.is_some_and(|t| t.tf32) { 256 } else { layout.width / to * (points / tp) };
         let mut plan = Self {
             layout,
@@ -133,11 +145,6 @@ impl Plan {
     pub(crate) fn blocks(&self) -> usize {
         let registers = 65_536 / (self.threads * REGISTERS);
         registers.min(self.shared_limit / (self.shared_bytes + RESERVED)).clamp(1, 16)
-    }
-
-    /// The kernel's name.
-    pub(crate) fn kernel(&self) -> &'static str {
-        if self.training.is_some() { "siren_train" } else { "siren_forward" }
     }
 
     /// Defines for the compiler, `HIHA_NAME=value`.

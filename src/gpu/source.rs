@@ -11,15 +11,41 @@ const MMA: (&str, &str) = ("mma.cuh", include_str!("../../kernels/mma.cuh"));
 const GRADIENT: (&str, &str) = ("gradient.cuh", include_str!("../../kernels/gradient.cuh"));
 const WEIGHTS: (&str, &str) = ("weights.cuh", include_str!("../../kernels/weights.cuh"));
 const FORWARD: (&str, &str) = ("forward.cu", include_str!("../../kernels/forward.cu"));
+const PEAK: (&str, &str) = ("peak.cu", include_str!("../../kernels/peak.cu"));
 const TRAIN: (&str, &str) = ("train.cu", include_str!("../../kernels/train.cu"));
 
-/// The source of a plan's kernel. Lines keep their numbers, and errors name the file they are in.
-pub(crate) fn source(plan: &Plan) -> String {
-    let parts: &[(&str, &str)] = match plan.training {
-        None => &[COMPAT, SHAPE, SINE, VECTOR, FFMA, WEIGHTS, FORWARD],
-        Some(t) if t.tf32 => &[COMPAT, SHAPE, SINE, VECTOR, MMA, GRADIENT, WEIGHTS, TRAIN],
-        Some(_) => &[COMPAT, SHAPE, SINE, VECTOR, FFMA, GRADIENT, WEIGHTS, TRAIN],
-    };
+/// A kernel to be compiled, and what a launch of it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) kernel: &'static str,
+    pub(crate) text: String,
+    /// `HIHA_NAME=value`.
+    pub(crate) defines: Vec<String>,
+    pub(crate) threads: usize,
+    pub(crate) shared_bytes: usize,
+}
+
+impl Source {
+    /// The kernel of a plan.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let (kernel, parts): (_, &[(&str, &str)]) = match plan.training {
+            None => ("siren_forward", &[COMPAT, SHAPE, SINE, VECTOR, FFMA, WEIGHTS, FORWARD]),
+            Some(t) if t.tf32 => ("siren_train", &[COMPAT, SHAPE, SINE, VECTOR, MMA, GRADIENT, WEIGHTS, TRAIN]),
+            Some(_) => ("siren_train", &[COMPAT, SHAPE, SINE, VECTOR, FFMA, GRADIENT, WEIGHTS, TRAIN]),
+        };
+        let (threads, shared_bytes) = (plan.threads, plan.shared_bytes);
+        Self { kernel, text: join(parts), defines: plan.defines(), threads, shared_bytes }
+    }
+
+    /// The chip's most in one kind of arithmetic.
+    pub(crate) fn peak(tensor_cores: bool) -> Self {
+        let kernel = if tensor_cores { "peak_tf32" } else { "peak_ffma" };
+        Self { kernel, text: join(&[COMPAT, PEAK]), defines: Vec::new(), threads: 256, shared_bytes: 0 }
+    }
+}
+
+/// One text. Lines keep their numbers, and errors name the file they are in.
+fn join(parts: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (name, part) in parts {
         text.push_str(&format!("#line 1 \"{name}\"\n"));
@@ -49,7 +75,7 @@ mod tests {
         ];
         let all = [COMPAT, SHAPE, SINE, VECTOR, FFMA, MMA, GRADIENT, WEIGHTS, FORWARD, TRAIN];
         for plan in plans.map(Option::unwrap) {
-            let text = source(&plan);
+            let text = Source::new(&plan).text;
             let place = |name: &str| text.find(&format!("#line 1 \"{name}\""));
             for (name, part) in all {
                 let Some(here) = place(name) else { continue };

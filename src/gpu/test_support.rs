@@ -1,6 +1,5 @@
 //! Naive oracles in double precision.
 
-use super::args::Span;
 use crate::format::network::{Network, Shape};
 
 pub(super) fn noise(state: &mut u64) -> f32 {
@@ -30,7 +29,10 @@ pub(super) fn gradient(network: &Network, x: &[f32], y: &[f32], weight: &[f32]) 
         for layer in network.layers() {
             let h = inputs.last().unwrap();
             let z: Vec<f64> = (0..layer.outputs)
-                .map(|j| f64::from(layer.biases[j]) + (0..layer.inputs).map(|i| h[i] * f64::from(layer.weights[i * layer.outputs + j])).sum::<f64>())
+                .map(|j| {
+                    f64::from(layer.biases[j])
+                        + (0..layer.inputs).map(|i| h[i] * f64::from(layer.weights[i * layer.outputs + j])).sum::<f64>()
+                })
                 .collect();
             inputs.push(z.iter().map(|z| (TAU * z).sin()).collect());
             turns.push(z);
@@ -49,7 +51,9 @@ pub(super) fn gradient(network: &Network, x: &[f32], y: &[f32], weight: &[f32]) 
             }
             if l > 0 {
                 let slope = |i: usize| TAU * (TAU * turns[l - 1][i]).cos();
-                delta = (0..n).map(|i| slope(i) * (0..m).map(|j| f64::from(layer.weights[i * m + j]) * delta[j]).sum::<f64>()).collect();
+                delta = (0..n)
+                    .map(|i| slope(i) * (0..m).map(|j| f64::from(layer.weights[i * m + j]) * delta[j]).sum::<f64>())
+                    .collect();
             }
         }
     }
@@ -68,16 +72,28 @@ fn draw(seed: u64, step: u32, i: u32, count: u64) -> u64 {
 
 /// Parameters after some steps with rate 1e-3 and the layers' factors 1, 1.1, 1.2...
 #[expect(clippy::too_many_arguments, reason = "all that a fit is made of")]
-pub(super) fn adam(network: &Network, x: &[f32], y: &[f32], weight: &[f32], span: &Span, seed: u64, steps: u32, batch: u32) -> Vec<f64> {
+pub(super) fn adam(
+    network: &Network,
+    x: &[f32],
+    y: &[f32],
+    weight: &[f32],
+    [first, count]: [u64; 2],
+    seed: u64,
+    steps: u32,
+    batch: u32,
+) -> Vec<f64> {
     let shape = network.shape;
     let mut network = network.clone();
     let mut p: Vec<f64> = network.parameters.iter().map(|&p| f64::from(p)).collect();
     let (mut m, mut v) = (vec![0.0; p.len()], vec![0.0; p.len()]);
     let groups = crate::format::network::Quantised::groups(shape);
-    let rates: Vec<f64> = groups.enumerate().flat_map(|(g, n)| std::iter::repeat_n(1e-3 * (1.0 + 0.1 * g as f64), n)).collect();
+    let rates: Vec<f64> =
+        groups.enumerate().flat_map(|(g, n)| std::iter::repeat_n(1e-3 * (1.0 + 0.1 * g as f64), n)).collect();
     for step in 0..steps {
-        let drawn: Vec<usize> = (0..batch).map(|i| (span.start + draw(seed, step, i, span.count)) as usize).collect();
-        let take = |from: &[f32], n: usize| drawn.iter().flat_map(|&d| &from[d * n..(d + 1) * n]).copied().collect::<Vec<f32>>();
+        let drawn: Vec<usize> = (0..batch).map(|i| (first + draw(seed, step, i, count)) as usize).collect();
+        let take = |from: &[f32], n: usize| {
+            drawn.iter().flat_map(|&d| &from[d * n..(d + 1) * n]).copied().collect::<Vec<f32>>()
+        };
         let g = gradient(&network, &take(x, shape.inputs()), &take(y, shape.outputs()), &take(weight, 1)).parameters;
         for i in 0..p.len() {
             m[i] = 0.9 * m[i] + 0.1 * g[i];

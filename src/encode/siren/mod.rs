@@ -3,6 +3,8 @@
 mod adam;
 mod fit;
 mod gauss_newton;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod head;
 mod init;
 mod normal;
