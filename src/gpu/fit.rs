@@ -142,6 +142,7 @@ impl<'a> Fit<'a> {
             self.stream.memset_zeros(&mut self.arrived).map_err(driver_error)?;
             self.launch(first, steps, seed, networks.len())?;
             let loss: Vec<f32> = self.stream.clone_dtoh(&self.loss).map_err(driver_error)?;
+            self.stream.synchronize().map_err(driver_error)?;
             let now = self.batch.mean_losses(&loss, steps, self.crew.blocks);
             let settled = before.iter().zip(&now).all(|(b, n)| b - n < self.descent.least * n);
             before = now;
@@ -150,6 +151,7 @@ impl<'a> Fit<'a> {
             }
         }
         let packed = self.stream.clone_dtoh(&self.params).map_err(driver_error)?;
+        self.stream.synchronize().map_err(driver_error)?;
         let layout = self.crew.plan.layout;
         for (network, packed) in networks.iter_mut().zip(packed.chunks_exact(layout.parameters())) {
             *network = layout.unpack(packed);
