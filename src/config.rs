@@ -4,6 +4,7 @@
 //! `codec-spec/zarr.md`) and HDF5 `cd_values` (`codec-spec/hdf5.md`).
 
 use crate::error::{Error, Result, invalid};
+use crate::reference::Reference;
 use serde::{Deserialize, Serialize};
 
 /// The promise about error. "Range" is maximum minus minimum of the array's finite values,
@@ -165,6 +166,8 @@ pub struct Config {
     pub coder: Coder,
     /// Declared fill value: one element in native byte order. Elements with these bits come back exactly.
     pub fill_value: Option<Vec<u8>>,
+    /// Known to the decoder too: the harmonic coder may subtract it, where that makes the stream smaller.
+    pub reference: Option<Reference>,
     /// Most worker threads to use; the bytes do not depend on it. So far encoding a chunk takes one:
     /// encode several chunks side by side.
     pub threads: usize,
@@ -184,6 +187,7 @@ impl Config {
             periodic: false,
             coder: Coder::Auto,
             fill_value: None,
+            reference: None,
             threads: 1,
         }
     }
@@ -199,7 +203,7 @@ impl Config {
     }
 
     /// The `cd_values` of this configuration for an HDF5 filter (`codec-spec/hdf5.md`):
-    /// bound kind, the bound's f64 as low and high word, effort, flags. Axes and fill value are not
+    /// bound kind, the bound's f64 as low and high word, effort, flags. Axes, fill value and reference are not
     /// part of them: the filter asks HDF5 for shape and fill value itself.
     #[must_use]
     pub fn to_cd_values(&self) -> Vec<u32> {
@@ -295,7 +299,7 @@ const fn is_auto(c: &Coder) -> bool {
     matches!(c, Coder::Auto)
 }
 
-/// JSON as in Zarr metadata. Fill value and threads are the container's business and not part of it.
+/// JSON as in Zarr metadata. Fill value, reference and threads are the container's business and not part of it.
 impl Serialize for Config {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut json = Json {

@@ -30,6 +30,17 @@ pub enum Error {
     /// The caller's arguments or configuration are wrong.
     #[error("invalid argument: {0}")]
     InvalidArgument(String),
+    /// The stream was coded against a [`Reference`](crate::Reference) that is not at hand.
+    #[error(
+        "the stream was coded against the reference (climatology) with hash {needed}; {}",
+        given.as_ref().map_or_else(|| "none was given".to_owned(), |g| format!("the one given has hash {g}"))
+    )]
+    Reference {
+        /// Hash of the reference that is needed.
+        needed: String,
+        /// Hash of the one given, if any.
+        given: Option<String>,
+    },
     /// Decoding would need more memory than the caller allows.
     #[error("limit exceeded: {what} needs {needed} bytes, the limit is {limit}")]
     Limit {

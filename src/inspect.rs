@@ -4,6 +4,7 @@ use crate::array::{ByteOrder, DType};
 use crate::config::Bound;
 use crate::error::Result;
 use crate::format::{FORMAT_VERSION, SectionId, Split, Stream};
+use crate::reference::to_hex;
 
 /// A stream's description.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Info {
     /// Shares of the variance in the low, middle and high band of the harmonic split, below, between and
     /// above the cut-offs Omega sqrt(6 / n) and three times that (paper, section 3.2).
     pub split: Option<[f64; 3]>,
+    /// Hash of the [`Reference`](crate::Reference) that decoding needs, if any.
+    pub reference: Option<String>,
     /// Bytes of each stage, in stream order; the first, `header`, is everything that is not a stage.
     pub stages: Vec<(&'static str, usize)>,
     /// Bytes of the whole stream.
@@ -53,8 +56,10 @@ pub fn inspect(stream: &[u8]) -> Result<Info> {
     let mut stages = vec![("header", stream.len() - payload)];
     stages.extend(parsed.sections.iter().map(|s| (s.id.name(), s.payload.len())));
     let split = parsed.section(SectionId::Split).and_then(|s| s.payload.try_into().ok()).map(|b| Split(b).shares());
+    let reference = parsed.section(SectionId::Reference).and_then(|s| s.payload.try_into().ok()).map(to_hex);
     Ok(Info {
         split,
+        reference,
         version: FORMAT_VERSION,
         dtype: parsed.header.dtype,
         byte_order: parsed.header.order,

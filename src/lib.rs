@@ -22,6 +22,7 @@
 
 mod arith;
 mod array;
+mod cells;
 mod config;
 mod decode;
 mod device;
@@ -33,6 +34,7 @@ mod format;
 mod gpu;
 pub mod hdf5;
 mod inspect;
+mod reference;
 #[cfg(any(feature = "bench", feature = "cuda"))]
 #[doc(hidden)]
 pub mod stages;
@@ -40,13 +42,15 @@ pub mod stages;
 pub mod zarr;
 
 pub use array::{Array, ArrayView, ByteOrder, DType, Element, MAX_DIMS};
+pub use cells::CellMeans;
 pub use config::{Axis, Bound, Coder, Config};
-pub use decode::{DecodeOptions, decode, decode_into, decode_with};
+pub use decode::{DecodeOptions, Preview, decode, decode_into, decode_with, preview};
 pub use device::Device;
 pub use encode::{encode, max_encoded_size};
 pub use error::{Error, Result};
 pub use format::{FORMAT_VERSION, MAGIC};
 pub use inspect::{Info, inspect};
+pub use reference::Reference;
 
 /// Id of the HDF5 filter: in the private range until one is registered with The HDF Group.
 pub const HDF5_FILTER_ID: u32 = 0x8848;

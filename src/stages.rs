@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cuda")]
 pub mod gpu;
+#[cfg(feature = "bench")]
 pub mod siren;
 
 use crate::arith::Isa;
@@ -33,14 +34,14 @@ impl<'a> Field<'a> {
     /// Pyramid and outer axes.
     #[must_use]
     pub fn analyse(&self, rmse: f64) -> Harmonic {
-        Harmonic(Analysis::new(self.data.iter().map(|&v| v.into()), &self.geometry, rmse, Isa::detect()))
+        Harmonic(Analysis::new(self.data.iter().map(|&v| v.into()), None, &self.geometry, rmse, Isa::detect()))
     }
     /// Decode a harmonic payload, in steps.
     ///
     /// # Errors
     /// As [`decode`](crate::decode()).
     pub fn decode(&self, payload: &[u8]) -> crate::Result<Vec<f32>> {
-        decoder::decode(Reader::new(payload, 0), &self.geometry, Isa::detect(), 1).map(|f| f.field)
+        decoder::decode(Reader::new(payload, 0), &self.geometry, Isa::detect(), 1).map(|(f, _)| f.field)
     }
 }
 

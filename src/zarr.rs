@@ -31,7 +31,7 @@ inventory::submit! { CodecPluginV2::new::<HihaCodec>() }
 
 impl HihaCodec {
     /// A codec with this configuration. Its fill value and threads are not used: the array's fill
-    /// value and zarrs' concurrency target take their place.
+    /// value and zarrs' concurrency target take their place. Nor is its reference: readers would not have it.
     ///
     /// # Errors
     /// `InvalidArgument` naming the field that is out of range.
@@ -161,6 +161,7 @@ impl ArrayToBytesCodecTraits for HihaCodec {
         let view = ArrayView::from_bytes(&bytes, dtype, ByteOrder::NATIVE, &dims)?;
         let config = Config {
             fill_value: Some(fill_value.as_ne_bytes().to_vec()),
+            reference: None,
             threads: options.concurrent_target().max(1),
             ..self.config.clone()
         };
@@ -187,7 +188,7 @@ impl ArrayToBytesCodecTraits for HihaCodec {
         }
         let mut out = vec![0; info.decoded_bytes()];
         let threads = options.concurrent_target().max(1);
-        let options = DecodeOptions { threads, max_bytes: out.len() as u64 };
+        let options = DecodeOptions { threads, max_bytes: out.len() as u64, reference: None };
         crate::decode_into(&bytes, &mut out, ByteOrder::NATIVE, &options)?;
         Ok(ArrayBytes::from(out))
     }

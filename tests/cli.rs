@@ -259,6 +259,121 @@ fn an_interrupt_leaves_nothing() {
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
 }
 
+/// Means of `n` x `n` elements of a demo-sized map.
+fn block_means(map: &[f64], rows: usize, columns: usize, n: usize) -> Vec<f64> {
+    let mut means = Vec::new();
+    for y in (0..rows).step_by(n) {
+        for x in (0..columns).step_by(n) {
+            let (end_y, end_x) = ((y + n).min(rows), (x + n).min(columns));
+            let sum: f64 = (y..end_y).flat_map(|y| (x..end_x).map(move |x| map[y * columns + x])).sum();
+            means.push(sum / ((end_y - y) * (end_x - x)) as f64);
+        }
+    }
+    means
+}
+
+#[test]
+fn previews() {
+    let dir = folder("previews");
+    let (packed, small, picture) = (dir.join("a.nc"), dir.join("s.nc"), dir.join("p.png"));
+    let original = values(Path::new(DEMO), "field");
+    // Chunks of the whole field, and chunks that cut maps and are padded at the edges.
+    for chunk in ["24,91,180", "7,50,77"] {
+        let compress = ["compress", DEMO, text(&packed), "--nrmse", "1e-3", "--chunk", chunk, "--overwrite"];
+        good(&compress);
+        let look = ["preview", text(&packed), "--var", "field", "--scale", "1/4", "--at", "time=5", "--json"];
+        let output = ["--output", text(&small), "--plot", text(&picture), "--overwrite"];
+        let report = good(&[&look[..], &output].concat());
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["preview_shape"], serde_json::json!([1, 23, 45]));
+        assert_eq!(report["chunks"], if chunk == "24,91,180" { 1 } else { 6 });
+        let (read, stored) = (report["bytes_read"].as_u64().unwrap(), report["bytes_stored"].as_u64().unwrap());
+        assert!(read < stored, "{report}");
+        let expected = block_means(&original[5 * 91 * 180..6 * 91 * 180], 91, 180, 4);
+        let found = values(&small, "field");
+        let squares: f64 = expected.iter().zip(&found).map(|(a, b)| (a - b).powi(2)).sum();
+        let rms = (squares / expected.len() as f64).sqrt();
+        // Of a range of 36 K; waves that the coarse image cuts off make the difference.
+        assert!(rms < 0.5, "chunk {chunk}: {rms}");
+        let step = |name: &str| {
+            let v = values(&small, name);
+            (v.len(), (v[1] - v[0]).abs())
+        };
+        assert_eq!([step("latitude"), step("longitude")], [(23, 8.0), (45, 8.0)]);
+        assert_eq!(values(&small, "time"), values(Path::new(DEMO), "time")[5..6]);
+        assert_eq!(fs::read(&picture).unwrap()[1..4], *b"PNG");
+    }
+    let plain = good(&["preview", DEMO, "--var", "field", "--scale", "30", "--output", text(&small), "--overwrite"]);
+    assert!(plain.contains("24 x 91 x 180 at 1/30, 24 x 4 x 6") && plain.contains("100.0 %"), "{plain}");
+    let expected: Vec<f64> = original.chunks(91 * 180).flat_map(|map| block_means(map, 91, 180, 30)).collect();
+    assert!(worst(&expected, &values(&small, "field")) < 1e-4);
+    let wrong = |rest: &[&str], reason: &str| refused(&[&["preview", text(&packed)][..], rest].concat(), reason);
+    wrong(&["--var", "nothing"], "no variable nothing");
+    wrong(&["--var", "field", "--scale", "0"], "1/N");
+    wrong(&["--var", "field", "--at", "time=24"], "its length is 24");
+    wrong(&["--var", "field", "--at", "latitude=1"], "dimension of the map");
+    wrong(&["--var", "field", "--output", text(&small)], "exists");
+}
+
+#[test]
+fn climatologies() {
+    let dir = folder("climatology");
+    let file = |name: &str| dir.join(name);
+    let original = values(Path::new(DEMO), "field");
+    let plane = 91 * 180;
+    let mean = |i: usize| (0..24).map(|t| original[t * plane + i]).sum::<f64>() / 24.0;
+    for (name, shift) in [("mean", 0.0), ("other", 0.5)] {
+        let numbers = list(plane, |i| format!("{:.3}f", mean(i) + shift));
+        let head = format!(
+            "netcdf {name} {{ dimensions: time = 1; y = 91; x = 180; variables: float m(time, y, x); data: m ="
+        );
+        fs::write(file("m.cdl"), format!("{head} {numbers}; }}")).unwrap();
+        run("ncgen", &["-4", "-o", text(&file(&format!("{name}.nc"))), text(&file("m.cdl"))]);
+    }
+    let climatology = format!("{}:m", text(&file("mean.nc")));
+    let known = ["--climatology", &climatology];
+    // One chunk a step, and chunks that cut the map and are padded.
+    for (name, chunk) in [("a.nc", "1,91,180"), ("b.zarr", "5,50,77")] {
+        let (packed, without, plain) = (file(name), file(&format!("without_{name}")), file("plain.nc"));
+        let compress = |out: &Path, rest: &[&str]| {
+            good(&[&["compress", DEMO, text(out), "--max-abs", "0.5", "--chunk", chunk][..], rest].concat());
+            let report = good(&["inspect", text(out), "--json"]);
+            let line = report.lines().find(|l| l.contains("\"var\":\"field\"")).unwrap();
+            serde_json::from_str::<serde_json::Value>(line).unwrap()
+        };
+        let (with, plainly) = (compress(&packed, &known), compress(&without, &[]));
+        assert!(with["references"].as_array().is_some_and(|r| !r.is_empty()), "{with}");
+        assert!(plainly["references"].is_null());
+        assert!(with["stored"].as_u64() < plainly["stored"].as_u64(), "{with} {plainly}");
+
+        let decompress = ["decompress", text(&packed), text(&plain), "--overwrite"];
+        good(&[&decompress[..], &known].concat());
+        assert!(worst(&original, &values(&plain, "field")) <= 0.5 + 1e-6);
+        good(&[&["compare", DEMO, text(&packed), "--expect-max-abs", "0.5"][..], &known].concat());
+        let small = file("small.nc");
+        let look = ["preview", text(&packed), "--var", "field", "--output", text(&small), "--overwrite"];
+        good(&[&look[..], &known].concat());
+        let expected: Vec<f64> = original.chunks(plane).flat_map(|map| block_means(map, 91, 180, 9)).collect();
+        assert!(worst(&expected, &values(&small, "field")) < 2.0);
+
+        let other = format!("{}:m", text(&file("other.nc")));
+        refused(&[&decompress[..], &["--climatology", &other]].concat(), "the one given has hash");
+        refused(&look, "none was given");
+    }
+    good(&[&["eval", DEMO, "--nrmse", "1e-2", "--chunk", "7,91,180"][..], &known].concat());
+    // HDF5's own way in has no climatology, and says so.
+    let out = hiha(&["decompress", text(&file("a.nc")), text(&file("plain.nc")), "--overwrite"]);
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(2) && message.contains("none was given"), "{message}");
+    let out = file("c.nc");
+    let compress = |climatology: &str, reason: &str| {
+        refused(&["compress", DEMO, text(&out), "--max-abs", "1", "--climatology", climatology], reason);
+    };
+    compress("mean.nc", "FILE:VAR");
+    compress(&format!("{}:x", text(&file("mean.nc"))), "no variable x");
+    compress(&format!("{DEMO}:latitude"), "fits no lossy variable");
+}
+
 #[test]
 fn filter_parameters() {
     let spelled = good(&["filter-params", "--max-abs", "1"]);

@@ -185,3 +185,28 @@ fn with_zarr_python_and_xarray() {
         }
     }
 }
+
+/// The same chunks, read from a store and from a netCDF file, look the same; a store can be written as well.
+#[test]
+fn previews_of_stores() {
+    let dir = folder("zarr_previews");
+    let look = |source: &Path, small: &Path| {
+        let args = ["preview", text(source), "--var", "field", "--json", "--output", text(small)];
+        let report: serde_json::Value = serde_json::from_str(&hiha(&args)).unwrap();
+        assert!(report["bytes_read"].as_u64() < report["bytes_stored"].as_u64(), "{report}");
+        (report["bytes_read"].clone(), report["decoded_scale"].clone())
+    };
+    let (nc, store) = (dir.join("a.nc"), dir.join("a.zarr"));
+    for packed in [&nc, &store] {
+        hiha(&["compress", DEMO, text(packed), "--nrmse", "1e-3"]);
+    }
+    let (from_nc, from_store, as_store, back) =
+        (dir.join("n.nc"), dir.join("z.nc"), dir.join("z.zarr"), dir.join("b.nc"));
+    assert_eq!(look(&nc, &from_nc), look(&store, &from_store));
+    look(&store, &as_store);
+    hiha(&["decompress", text(&as_store), text(&back)]);
+    let small = dump(&from_nc, "field");
+    assert_eq!(small.len(), 24 * 11 * 20);
+    assert_within(&small, &dump(&from_store, "field"), 0.0);
+    assert_within(&small, &dump(&back, "field"), 0.0);
+}

@@ -110,7 +110,7 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     }
     let coded = noise.bytes(3000);
     detail.extend(coded);
-    let mut sections = vec![(3, detail)];
+    let mut sections = vec![(4, detail)];
     if noise.below(3) == 0 {
         let mut mask = vec![1];
         mask.extend((0..SIZES[kind]).map(|_| noise.next() as u8));
@@ -120,13 +120,13 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     if noise.below(2) == 0 {
         let mut corrections = noise.float().to_vec();
         corrections.extend(noise.bytes(800));
-        sections.push((4, corrections));
+        sections.push((5, corrections));
     }
     if noise.below(4) == 0 {
         let mut exact = vec![1];
         varint(&mut exact, noise.below(4));
         varint(&mut exact, noise.next() << 31);
-        sections.push((5, exact));
+        sections.push((6, exact));
     }
     out.push(sections.len() as u8);
     for (id, payload) in &sections {
@@ -145,6 +145,7 @@ fn noise_behind_right_headers() {
     let (mut arrays, mut errors) = (0, 0);
     for case in 0..1200 {
         let stream = stream(&mut noise, SHAPES[case % SHAPES.len()]);
+        let small = hiha::preview(&stream, 1 + case % 10, &DecodeOptions::default());
         match hiha::decode(&stream) {
             Ok(array) => {
                 arrays += 1;
@@ -152,6 +153,9 @@ fn noise_behind_right_headers() {
                 let options = DecodeOptions { threads: 3, ..DecodeOptions::default() };
                 hiha::decode_into(&stream, &mut again, ByteOrder::NATIVE, &options).unwrap();
                 assert!(again == array.bytes(), "case {case}");
+                let small = small.unwrap_or_else(|e| panic!("case {case}: preview: {e}"));
+                assert_eq!(small.cells.len(), array.shape().len());
+                assert!(small.bytes_read <= stream.len(), "case {case}");
             }
             Err(Error::Corrupt { .. } | Error::Truncated { .. }) => errors += 1,
             Err(other) => panic!("case {case}: {other}"),
@@ -169,13 +173,16 @@ fn arrays_that_no_memory_holds() {
             out.push(shape.len() as u8);
             shape.iter().for_each(|&d| varint(&mut out, d));
             // One section, detail, of which every method can read its parameters.
-            out.extend([method, 1, 3, 40]);
+            out.extend([method, 1, 4, 40]);
             out.extend([0; 40]);
             let crc = crc32fast::hash(&out);
             out.extend(crc.to_le_bytes());
-            let options = DecodeOptions { threads: 1, max_bytes: u64::MAX };
+            let options = DecodeOptions { max_bytes: u64::MAX, ..DecodeOptions::default() };
             let error = hiha::decode_with(&out, &options).unwrap_err();
             assert!(matches!(error, Error::Limit { .. }), "{shape:?}, method {method}: {error}");
+            let options = DecodeOptions::default();
+            let error = hiha::preview(&out, 1 << 20, &options).unwrap_err();
+            assert!(matches!(error, Error::Limit { .. }), "{shape:?}, method {method}: preview: {error}");
         }
     }
 }

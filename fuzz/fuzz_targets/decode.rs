@@ -5,9 +5,10 @@ use hiha::DecodeOptions;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let options = DecodeOptions { threads: 1, max_bytes: 1 << 22 };
+    let options = DecodeOptions { max_bytes: 1 << 22, ..DecodeOptions::default() };
     let _ = hiha::decode_with(data, &options);
     let _ = hiha::inspect(data);
+    let _ = hiha::preview(data, 9, &options);
     // The same bytes with the magic and the checksum put right, so that the parsers behind them are reached.
     let mut fixed = data.to_vec();
     if fixed.len() < 12 {
@@ -15,6 +16,7 @@ fuzz_target!(|data: &[u8]| {
     }
     fixed[..4].copy_from_slice(&hiha::MAGIC);
     fixed[4] = hiha::FORMAT_VERSION;
+    let _ = hiha::preview(&fixed, 3, &options);
     let end = fixed.len() - 4;
     let crc = crc32fast::hash(&fixed[..end]);
     fixed[end..].copy_from_slice(&crc.to_le_bytes());

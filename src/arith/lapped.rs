@@ -3,49 +3,74 @@
 //! last block uses DCT-II.
 
 use super::Isa;
+use super::tables::{Dct, Decimated, Kind, Window, dct, decimated, window};
 use super::kernels::blocks::{columns, fold_rows, forward_rows, inverse_rows};
-use super::tables::{Dct, Kind, Window, dct, window};
 use crate::format::pyramid::AxisBlocks;
 
 /// Longest block of a transform along an outer axis.
 const OUTER_BLOCK: usize = 32;
 
 /// The transform of one axis.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Axis<'a> {
     pub(super) blocks: &'a AxisBlocks,
     pub(super) periodic: bool,
-    /// Matrices of a block of the shorter length, of the longer one, and of the last block there and back.
-    matrices: [&'static Dct; 4],
+    /// Matrices of each block, there and back.
+    matrices: Vec<[&'static Dct; 2]>,
 }
 
 impl<'a> Axis<'a> {
+    /// `None` for an axis that is left untransformed.
     pub(crate) fn new(blocks: &'a AxisBlocks, periodic: bool) -> Option<Self> {
-        let (&first, &last) = (blocks.lens.first()?, blocks.lens.last()?);
-        if blocks.identity {
+        if blocks.identity || blocks.lens.is_empty() {
             return None;
         }
-        let (to, from) = if periodic { (Kind::Four, Kind::Four) } else { (Kind::Two, Kind::TwoInverse) };
-        let matrices = [dct(Kind::Four, first), dct(Kind::Four, last), dct(to, last), dct(from, last)];
-        Some(Self { blocks, periodic, matrices })
+        let mut this = Self { blocks, periodic, matrices: Vec::with_capacity(blocks.lens.len()) };
+        let mut before: Option<(Decimated, [&'static Dct; 2])> = None;
+        for (i, &len) in blocks.lens.iter().enumerate() {
+            let last = !periodic && i + 1 == blocks.lens.len();
+            let Some(kept) = blocks.keep else {
+                let (to, from) = if last { (Kind::Two, Kind::TwoInverse) } else { (Kind::Four, Kind::Four) };
+                this.matrices.push([dct(to, len), dct(from, len)]);
+                continue;
+            };
+            let overlap = |border: usize| match border {
+                0 if !periodic => 0,
+                _ if border == blocks.lens.len() && !periodic => 0,
+                _ => this.overlap(border % blocks.lens.len()),
+            };
+            let block = Decimated {
+                len,
+                overlaps: (overlap(i), overlap(i + 1)),
+                last,
+                kept,
+                typical: blocks.lens[blocks.lens.len() / 2],
+            };
+            let same = before.filter(|(b, _)| *b == block).map(|(_, m)| m);
+            let matrices = same.unwrap_or_else(|| decimated(block).each_ref());
+            before = Some((block, matrices));
+            this.matrices.push(matrices);
+        }
+        Some(this)
     }
 
     /// The matrix of block `i`.
     #[inline(always)]
     pub(super) fn dct(&self, i: usize, inverse: bool) -> &'static Dct {
-        if i + 1 == self.blocks.lens.len() {
-            self.matrices[2 + usize::from(inverse)]
-        } else {
-            self.matrices[usize::from(self.blocks.lens[i] != self.matrices[0].len)]
-        }
+        self.matrices[i][usize::from(inverse)]
     }
 
-    /// The window of the border before block `i`; before block 0 is the wrap-around.
-    #[inline(always)]
-    pub(super) fn window(&self, i: usize) -> &'static Window {
+    /// Half overlap of the border before block `i`; before block 0 is the wrap-around.
+    fn overlap(&self, i: usize) -> usize {
         let lens = &self.blocks.lens;
         let before = if i == 0 { lens.len() - 1 } else { i - 1 };
-        window(lens[before].min(lens[i]) / 2)
+        lens[before].min(lens[i]) / 2
+    }
+
+    /// The window of that border.
+    #[inline(always)]
+    pub(super) fn window(&self, i: usize) -> &'static Window {
+        window(self.overlap(i))
     }
 }
 
@@ -127,6 +152,15 @@ pub(crate) fn transform_outer(volume: &mut [f32], n: usize, inner: usize, isa: I
     for part in volume.chunks_exact_mut(n * inner) {
         for (i, &len) in blocks.lens.iter().enumerate() {
             columns(isa, &mut part[block(&blocks, i, inner)], inner, dct(kind, len));
+        }
+    }
+}
+
+/// Apply a matrix along the middle axis of `volume`, an array of shape `(outer, matrix.len, inner)`.
+pub(crate) fn columns_by(volume: &mut [f32], inner: usize, matrix: &Dct, isa: Isa) {
+    if inner > 0 && matrix.len > 0 {
+        for part in volume.chunks_exact_mut(matrix.len * inner) {
+            columns(isa, part, inner, matrix);
         }
     }
 }

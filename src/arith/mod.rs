@@ -2,6 +2,7 @@
 
 mod isa;
 mod kernels;
+pub(crate) mod klt;
 mod lapped;
 mod network;
 mod parallel;
@@ -10,10 +11,12 @@ mod tables;
 mod trig;
 
 pub(crate) use isa::Isa;
+pub(crate) use lapped::{columns_by, forward_image, inverse_image, transform_outer};
 pub(crate) use kernels::cholesky::cholesky;
 pub(crate) use kernels::inner::{Part, inner_products};
 pub(crate) use kernels::network::{POINTS, PackedLayer, TILE, layer, layer_and_slope, layer_times_slope};
-pub(crate) use lapped::{forward_image, inverse_image, transform_outer};
+#[cfg(feature = "bench")]
+pub(crate) use kernels::peak::fused_multiply_adds;
 pub(crate) use network::{Cpu, Evaluator};
 pub(crate) use parallel::for_each_part;
 pub(crate) use tables::{Dct, Kind};

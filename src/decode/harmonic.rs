@@ -1,17 +1,21 @@
 //! Harmonic detail, bytes to field: coefficients, outer axes, pyramid.
 
+use super::ops::outer::Inverse;
+use super::base::Base;
 use super::ops::pyramid;
 use crate::arith::{Isa, for_each_part};
 use crate::array::Element;
-use crate::entropy::bands::{Bands, Models};
+use crate::entropy::bands::{Activity, Bands, Models};
 use crate::entropy::corrections::Corrections;
 use crate::entropy::range::Decoder;
 use crate::error::Result;
 use crate::format::pyramid::{Level, levels};
-use crate::format::{AxisTransform, Geometry, HarmonicParams, Reader};
+use crate::format::{Geometry, HarmonicParams, Reader};
 
-/// A decoded harmonic field: value = mean + step * field.
+/// A decoded harmonic field: value = mean + step * field + base.
 pub(crate) struct HarmonicField {
+    /// What the detail is added to, if anything.
+    pub(crate) base: Option<Base>,
     pub(crate) mean: f64,
     pub(crate) step: f64,
     /// In steps, C order.
@@ -22,7 +26,8 @@ impl HarmonicField {
     /// The value of element `i`, before it is rounded to the array's type.
     #[inline]
     pub(crate) fn value(&self, i: usize) -> f64 {
-        self.mean + self.step * f64::from(self.field[i])
+        let detail = self.mean + self.step * f64::from(self.field[i]);
+        self.base.as_ref().map_or(detail, |base| detail + f64::from(base[i]))
     }
 }
 
@@ -53,31 +58,51 @@ pub(crate) fn write_values<T: Element>(
     Ok(())
 }
 
-/// Decode a harmonic detail section.
-pub(crate) fn decode(mut reader: Reader<'_>, geometry: &Geometry, isa: Isa, threads: usize) -> Result<HarmonicField> {
+/// Decode a harmonic detail section, or the front of one with the geometry of a coarser image of the pyramid (the
+/// field is then that image, orthonormal), without a base. Also returns how many of its bytes that took.
+pub(crate) fn decode(
+    mut reader: Reader<'_>,
+    geometry: &Geometry,
+    isa: Isa,
+    threads: usize,
+) -> Result<(HarmonicField, usize)> {
+    let start = reader.offset();
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
     let levels = levels(geometry.height, geometry.width);
-    let mut volumes = coefficients(reader.rest(), &params, geometry, &levels);
-    synthesise(&mut volumes, &params.axes, geometry, &levels, isa, threads);
-    Ok(HarmonicField { mean: params.mean, step: params.step, field: volumes.swap_remove(0) })
+    let mut decoder = Decoder::new(reader.rest());
+    let mut axes = Vec::with_capacity(params.axes.len());
+    for (&kind, &n) in params.axes.iter().zip(&geometry.outer) {
+        axes.push(Inverse::read(kind, n, &mut decoder, start)?);
+    }
+    let mut volumes = coefficients(&mut decoder, &params, geometry.slices(), &levels);
+    synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads);
+    let bytes = reader.offset() - start + decoder.read();
+    Ok((HarmonicField { base: None, mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
 }
 
-/// Read all coefficients: a volume (slices, level height, level width) for each level, in steps.
-fn coefficients(input: &[u8], params: &HarmonicParams, geometry: &Geometry, levels: &[Level]) -> Vec<Vec<f32>> {
-    let slices = geometry.slices();
-    let mut decoder = Decoder::new(input);
+/// Read all coefficients: a volume (slices, level height, level width) for each level, in steps. Coarse levels come
+/// first, so that the front of a stream gives the whole field at a smaller scale.
+fn coefficients(decoder: &mut Decoder<'_>, params: &HarmonicParams, slices: usize, levels: &[Level]) -> Vec<Vec<f32>> {
     let mut models = Models::new();
-    let mut bands: Vec<Bands> = levels.iter().map(|l| Bands::new(l, slices)).collect();
-    let mut volumes: Vec<Vec<i32>> = levels.iter().map(|l| vec![0; l.height * l.width * slices]).collect();
-    for slice in 0..slices {
-        for l in (0..levels.len()).rev() {
-            let size = levels[l].height * levels[l].width;
-            let (fine, coarse) = bands.split_at_mut(l + 1);
-            models.level(&mut decoder, &mut fine[l], coarse.first(), &mut volumes[l][slice * size..][..size]);
+    let mut volumes: Vec<Vec<f32>> = Vec::with_capacity(levels.len());
+    let mut coarser: Vec<Activity> = Vec::new();
+    for (l, level) in levels.iter().enumerate().rev() {
+        let mut bands = Bands::new(level, slices);
+        let size = level.height * level.width;
+        let mut volume = vec![0; size * slices];
+        let mut activities = Vec::with_capacity(slices);
+        for (slice, plane) in volume.chunks_exact_mut(size).enumerate() {
+            models.level(decoder, &mut bands, coarser.get(slice), plane);
+            if l > 0 {
+                activities.push(bands.activity());
+            }
+            bands.next_slice();
         }
-        bands.iter_mut().for_each(Bands::next_slice);
+        coarser = activities;
+        volumes.push(reconstruct(volume, params));
     }
-    volumes.into_iter().map(|v| reconstruct(v, params)).collect()
+    volumes.reverse();
+    volumes
 }
 
 /// Quantised coefficients to coefficients in steps, in place: integers and floats have the same size.
@@ -87,20 +112,18 @@ pub(crate) fn reconstruct(mut volume: Vec<i32>, params: &HarmonicParams) -> Vec<
 }
 
 /// Invert the transforms in place: outer axes first, then the pyramid of every slice. The field is left in `volumes[0]`.
-pub(crate) fn synthesise(
+pub(crate) fn synthesise<'a>(
     volumes: &mut [Vec<f32>],
-    axes: &[AxisTransform],
+    axes: impl DoubleEndedIterator<Item = &'a Inverse> + ExactSizeIterator,
     geometry: &Geometry,
     levels: &[Level],
     isa: Isa,
     threads: usize,
 ) {
     let mut inner_slices = 1;
-    for (&n, &axis) in geometry.outer.iter().zip(axes).rev() {
-        if axis == AxisTransform::Dct {
-            for (volume, level) in volumes.iter_mut().zip(levels) {
-                pyramid::inverse_axis(volume, n, inner_slices * level.height * level.width, isa);
-            }
+    for (&n, axis) in geometry.outer.iter().zip(axes).rev() {
+        for (volume, level) in volumes.iter_mut().zip(levels) {
+            axis.apply(volume, n, inner_slices * level.height * level.width, isa);
         }
         inner_slices *= n;
     }
@@ -127,7 +150,7 @@ mod tests {
 
     #[test]
     fn infinities_that_cancel_are_zero() {
-        let field = HarmonicField { mean: 0.0, step: f64::MAX, field: vec![4.0, 0.0] };
+        let field = HarmonicField { base: None, mean: 0.0, step: f64::MAX, field: vec![4.0, 0.0] };
         let mut encoder = Encoder::new();
         Corrections::new(2).row(&mut encoder, &mut [4, 0]);
         let section = [&(-f64::MAX).to_le_bytes()[..], &encoder.finish()].concat();

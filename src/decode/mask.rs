@@ -32,6 +32,11 @@ impl<T: Element> Mask<T> {
         Ok(Self { classes, fill })
     }
 
+    /// What stands for a class.
+    pub(crate) fn value(&self, class: u8) -> T {
+        special(class, self.fill)
+    }
+
     /// Put the special values where they belong.
     pub(crate) fn apply(&self, out: &mut [T]) {
         let values: [T; class::LAST as usize + 1] = std::array::from_fn(|c| special(c as u8, self.fill));

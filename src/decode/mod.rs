@@ -1,18 +1,22 @@
 //! Stream to array. This module and what it uses never panic and never allocate more than the
 //! caller's limit, whatever the input.
 
+pub(crate) mod base;
 mod exact;
 pub(crate) mod harmonic;
 mod lattice;
 mod mask;
 pub(crate) mod ops;
+mod preview;
 
 pub(crate) use lattice::NUDGES_PER_ELEMENT;
+pub use preview::{Preview, preview};
 
 use crate::arith::Isa;
 use crate::array::{Array, ByteOrder, Element, with_element};
 use crate::error::{Error, Result, corrupt, invalid};
-use crate::format::{Header, Method, Reader, SectionId, Stream};
+use crate::format::{Method, Reader, SectionId, Stream};
+use crate::reference::Reference;
 use harmonic::HarmonicField;
 
 /// How to decode.
@@ -23,18 +27,20 @@ pub struct DecodeOptions {
     pub threads: usize,
     /// Largest array to accept, in bytes. 4 GiB by default.
     pub max_bytes: u64,
+    /// The reference for streams that were coded against one; others ignore it.
+    pub reference: Option<Reference>,
 }
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { threads: 1, max_bytes: 1 << 32 }
+        Self { threads: 1, max_bytes: 1 << 32, reference: None }
     }
 }
 
 /// Decode a stream with the default options.
 ///
 /// # Errors
-/// `Truncated`, `Corrupt`, `Unsupported` or `Limit`; see [`Error`].
+/// `Truncated`, `Corrupt`, `Unsupported`, `Limit` or `Reference`; see [`Error`].
 pub fn decode(stream: &[u8]) -> Result<Array> {
     decode_with(stream, &DecodeOptions::default())
 }
@@ -93,7 +99,8 @@ pub fn decode_into(stream: &[u8], out: &mut [u8], order: ByteOrder, options: &De
 const MUCH: usize = 1 << 30;
 
 /// Bytes that decoding takes besides its output, at most, but for tables (`codec-spec/format.md`, "Sizes").
-fn working_bytes(header: &Header) -> usize {
+fn working_bytes(stream: &Stream<'_>) -> usize {
+    let header = &stream.header;
     let (len, geometry) = (header.len(), header.geometry());
     let (each, plane, column) = match header.method {
         Method::Stored | Method::Constant => (1, 0, 0),
@@ -102,7 +109,9 @@ fn working_bytes(header: &Header) -> usize {
     };
     let part = |count: usize, bytes| count.saturating_mul(bytes);
     let permuted = if header.permutation.is_some() { header.byte_len() } else { 0 };
-    [part(len, each), part(geometry.plane(), plane), part(geometry.width, column), permuted]
+    // The base, and once more until its axes are in order.
+    let base = if stream.section(SectionId::Reference).is_some() { part(len, 8) } else { 0 };
+    [part(len, each), part(geometry.plane(), plane), part(geometry.width, column), permuted, base]
         .into_iter()
         .fold(0, usize::saturating_add)
 }
@@ -113,7 +122,7 @@ fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
         return Err(Error::Limit { what: "output", needed, limit: options.max_bytes });
     }
     // Ask for all that is much at once, so that memory that cannot be had is an error here and not a panic later.
-    let all = stream.header.byte_len().saturating_add(working_bytes(&stream.header));
+    let all = stream.header.byte_len().saturating_add(working_bytes(stream));
     if all > MUCH && Vec::<u8>::new().try_reserve_exact(all).is_err() {
         return Err(Error::Limit { what: "decoding", needed: all as u64, limit: options.max_bytes });
     }
@@ -137,7 +146,9 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
         return Ok(None);
     }
     let detail = section(stream, SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
-    harmonic::decode(detail, &stream.header.geometry(), Isa::detect(), options.threads).map(Some)
+    let base = base::of_stream(stream, options)?;
+    let (field, _) = harmonic::decode(detail, &stream.header.geometry(), Isa::detect(), options.threads)?;
+    Ok(Some(HarmonicField { base, ..field }))
 }
 
 /// The second half, and the array's own order of axes.

@@ -2,11 +2,12 @@
 
 use super::harmonic::Analysis;
 use super::lattice;
-use super::problem::{Problem, Target, write_value};
+use super::problem::{Problem, Target, continue_smoothly, write_value};
 use super::verify::within;
 use crate::arith::Isa;
 use crate::array::Element;
 use crate::config::{Coder, Config};
+use crate::decode::base::Base;
 use crate::decode::harmonic::HarmonicField;
 use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::format::{Method, Writer};
@@ -17,6 +18,8 @@ const FEWEST: usize = 64;
 /// One way to hold the values.
 pub(crate) struct Candidate {
     pub(crate) method: Method,
+    /// The reference section; empty where the detail stands for itself.
+    pub(crate) reference: Vec<u8>,
     /// The detail section.
     pub(crate) detail: Vec<u8>,
     /// The corrections section; may be empty.
@@ -25,11 +28,11 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     const fn new(method: Method, detail: Vec<u8>) -> Self {
-        Self { method, detail, corrections: Vec::new() }
+        Self { method, reference: Vec::new(), detail, corrections: Vec::new() }
     }
     /// Bytes of its sections.
     pub(crate) const fn len(&self) -> usize {
-        self.detail.len() + self.corrections.len()
+        self.reference.len() + self.detail.len() + self.corrections.len()
     }
 }
 
@@ -68,26 +71,41 @@ fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
     Some(w.0)
 }
 
-/// The harmonic pyramid under the problem's bound, where it can be tried.
+/// The harmonic pyramid under the problem's bound, where it can be tried; with the reference subtracted if that is smaller.
 fn harmonic<T: Element>(problem: &Problem<T>, effort: u8) -> Option<Candidate> {
     if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
         return None;
     }
-    match problem.target {
+    let on = |base: Option<&Base>| match problem.target {
         Target::Lossless => None,
-        Target::Rmse(limit) => harmonic_rmse(problem, limit),
-        Target::MaxAbs(eps) => harmonic_max_abs(problem, eps, effort),
+        Target::Rmse(limit) => harmonic_rmse(problem, base, limit),
+        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, effort),
+    };
+    let plain = on(None);
+    let Some((hash, base)) = &problem.reference else { return plain };
+    let based = on(Some(base)).map(|c| Candidate { reference: hash.to_vec(), ..c });
+    [plain, based].into_iter().flatten().min_by_key(Candidate::len)
+}
+
+fn analysis<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, isa: Isa) -> Analysis {
+    let values = problem.values.iter().map(|v| v.to_f64());
+    match base {
+        None => Analysis::new(values, None, &problem.geometry, target, isa),
+        Some(base) => {
+            let rest = values.zip(base.iter()).map(|(v, &b)| v - f64::from(b));
+            let (base, geometry) = (Some(base.clone()), &problem.geometry);
+            let Some(classes) = &problem.classes else { return Analysis::new(rest, base, geometry, target, isa) };
+            let mut rest: Vec<f64> = rest.collect();
+            continue_smoothly(&mut rest, classes, geometry.width, 0.0);
+            Analysis::new(rest.into_iter(), base, geometry, target, isa)
+        }
     }
 }
 
-fn analysis<T: Element>(problem: &Problem<T>, target: f64, isa: Isa) -> Analysis {
-    Analysis::new(problem.values.iter().map(|v| v.to_f64()), &problem.geometry, target, isa)
-}
-
 /// The step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
-fn harmonic_rmse<T: Element>(problem: &Problem<T>, limit: f64) -> Option<Candidate> {
+fn harmonic_rmse<T: Element>(problem: &Problem<T>, base: Option<&Base>, limit: f64) -> Option<Candidate> {
     let isa = Isa::detect();
-    let analysis = analysis(problem, limit, isa);
+    let analysis = analysis(problem, base, limit, isa);
     let mut goal = limit;
     let mut best: Option<f64> = None;
     for _ in 0..6 {
@@ -113,15 +131,14 @@ const STEPS: [f64; 10] = [0.9, 1.1, 1.35, 1.65, 2.0, 2.45, 3.0, 3.7, 4.5, 5.5];
 
 /// A step near the bound, and corrections for the points that miss it. The larger the step, the fewer
 /// bytes for coefficients and the more for corrections: climb down that valley, further with more effort.
-fn harmonic_max_abs<T: Element>(problem: &Problem<T>, eps: f64, effort: u8) -> Option<Candidate> {
+fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: f64, effort: u8) -> Option<Candidate> {
     let isa = Isa::detect();
-    let analysis = analysis(problem, eps * 0.5, isa);
+    let analysis = analysis(problem, base, eps * 0.5, isa);
     let attempt = |k: usize| {
         let step = STEPS.get(k)? * eps;
         analysis.fits(step).then(|| Candidate {
-            method: Method::Harmonic,
             corrections: correct(problem, &analysis.reconstruct(step, isa), eps),
-            detail: analysis.encode(step),
+            ..Candidate::new(Method::Harmonic, analysis.encode(step))
         })
     };
     // Smooth fields at loose bounds have few large errors, so that larger steps pay.

@@ -1,12 +1,14 @@
 //! Harmonic detail, field to bytes: pyramid, outer axes, quantiser, sparse coefficients.
 
 use super::ops::pyramid;
+use super::outer::{self, Outer};
 use crate::arith::Isa;
+use crate::decode::base::Base;
 use crate::decode::harmonic::{HarmonicField, reconstruct, synthesise};
-use crate::entropy::bands::{Bands, MAX_MAGNITUDE, Models};
-use crate::entropy::range::Encoder;
+use crate::entropy::bands::{Activity, Bands, MAX_MAGNITUDE, Models};
+use crate::entropy::{klt as basis, range::Encoder};
 use crate::format::pyramid::{Level, levels};
-use crate::format::{AxisTransform, Geometry, HarmonicParams, Writer};
+use crate::format::{Geometry, HarmonicParams, Writer};
 use sprs::CsMatI;
 
 /// The transformed field, ready to be quantised at any step.
@@ -15,7 +17,9 @@ pub(crate) struct Analysis {
     levels: Vec<Level>,
     /// Per level: (slices, height, width), divided by `scale`.
     volumes: Vec<Vec<f32>>,
-    axes: Vec<AxisTransform>,
+    axes: Vec<Outer>,
+    /// What was subtracted before.
+    base: Option<Base>,
     mean: f64,
     scale: f64,
     /// Largest magnitude in `volumes`.
@@ -61,10 +65,11 @@ impl Statistics {
 }
 
 impl Analysis {
-    /// Transform `values` (C order, all finite). `target` is the RMSE to aim at, in the data's unit:
+    /// Transform `values` (C order, all finite, less the `base` if there is one). `target` is the RMSE to aim at, in the data's unit:
     /// the choice of axis transforms depends on it.
     pub(crate) fn new(
         values: impl ExactSizeIterator<Item = f64> + Clone,
+        base: Option<Base>,
         geometry: &Geometry,
         target: f64,
         isa: Isa,
@@ -78,8 +83,9 @@ impl Analysis {
         let mut this = Self {
             geometry: geometry.clone(),
             volumes: analyse(field, geometry, &levels, isa),
-            axes: vec![AxisTransform::None; geometry.outer.len()],
+            axes: Vec::with_capacity(geometry.outer.len()),
             levels,
+            base,
             mean,
             scale,
             peak: 0.0,
@@ -90,16 +96,11 @@ impl Analysis {
     }
 
     fn choose_axes(&mut self, target: f64, isa: Isa) {
-        let outer = self.geometry.outer.clone();
-        for axis in (0..outer.len()).rev() {
-            let inner_slices: usize = outer[axis + 1..].iter().product();
+        let lengths = self.geometry.outer.clone();
+        for axis in (0..lengths.len()).rev() {
+            let inner_slices: usize = lengths[axis + 1..].iter().product();
             let sizes: Vec<usize> = self.levels.iter().map(|l| l.height * l.width * inner_slices).collect();
-            if dct_pays(&self.volumes[0], outer[axis], sizes[0], target * 3.5, isa) {
-                self.axes[axis] = AxisTransform::Dct;
-                for (volume, size) in self.volumes.iter_mut().zip(sizes) {
-                    pyramid::forward_axis(volume, outer[axis], size, isa);
-                }
-            }
+            self.axes.insert(0, outer::transform(&mut self.volumes, lengths[axis], &sizes, target, isa));
         }
     }
 
@@ -107,11 +108,13 @@ impl Analysis {
     pub(crate) fn step_for_rmse(&self, target: f64) -> f64 {
         let n = (self.geometry.slices() * self.geometry.plane()) as f64;
         let goal = target * 0.9965;
+        let dropped = self.axes.iter().map(|a| a.dropped).sum::<f64>() * self.scale * self.scale;
         let (mut low, mut high) = (0.0f64, f64::INFINITY);
         let mut step = goal * 12f64.sqrt() * 1.1;
         for _ in 0..24 {
             let statistics = self.quantise(step, |_, _, _, _| ());
-            let rmse = (statistics.squared_error(statistics.shrink()) / n).sqrt() * step;
+            let lost = statistics.squared_error(statistics.shrink()) * step * step + dropped;
+            let rmse = (lost / n).sqrt();
             if rmse <= goal {
                 low = step;
                 if rmse > goal * 0.997 || rmse == 0.0 {
@@ -150,17 +153,25 @@ impl Analysis {
         let statistics = self.quantise(step, |l, _, _, row| quantised[l].extend_from_slice(row));
         let params = self.params(step, statistics.shrink());
         let mut volumes: Vec<Vec<f32>> = quantised.into_iter().map(|v| reconstruct(v, &params)).collect();
-        synthesise(&mut volumes, &params.axes, &self.geometry, &self.levels, isa, 1);
-        HarmonicField { mean: self.mean, step, field: volumes.swap_remove(0) }
+        synthesise(&mut volumes, self.axes.iter().map(|a| &a.inverse), &self.geometry, &self.levels, isa, 1);
+        HarmonicField { base: self.base.clone(), mean: self.mean, step, field: volumes.swap_remove(0) }
     }
 
     fn params(&self, step: f64, shrink: [u8; 4]) -> HarmonicParams {
-        HarmonicParams { mean: self.mean, step, axes: self.axes.clone(), shrink }
+        HarmonicParams { mean: self.mean, step, axes: self.axes.iter().map(|a| a.kind).collect(), shrink }
     }
 
     /// Can every coefficient be held at this step?
     pub(crate) fn fits(&self, step: f64) -> bool {
         f64::from(self.peak) * self.scale / step < f64::from(MAX_MAGNITUDE)
+    }
+
+    /// Elements along an outer axis up to the last with a coefficient that is not 0; at least 1.
+    fn used(&self, axis: usize, sparse: &[Vec<SparsePlane>]) -> usize {
+        let inner: usize = self.geometry.outer[axis + 1..].iter().product();
+        let place = |slice: usize| slice / inner % self.geometry.outer[axis];
+        let planes = sparse.iter().flat_map(|planes| planes.iter().enumerate());
+        planes.filter(|(_, p)| !p.values.is_empty()).map(|(slice, _)| place(slice) + 1).max().unwrap_or(1)
     }
 
     /// Code at this step (in the data's unit).
@@ -173,32 +184,38 @@ impl Analysis {
         let params = self.params(step, statistics.shrink());
         let mut writer = Writer::default();
         params.write(&mut writer);
-        writer.bytes(&code(&self.levels, sparse, slices));
+        let mut encoder = Encoder::new();
+        for (axis, klt) in self.axes.iter().enumerate().filter_map(|(i, a)| Some((i, a.klt.as_ref()?))) {
+            let n = self.geometry.outer[axis];
+            basis::code(&mut encoder, &mut klt.leading(self.used(axis, &sparse)), n);
+        }
+        code(&mut encoder, &self.levels, sparse, slices);
+        writer.bytes(&encoder.finish());
         writer.0
     }
 }
 
-/// Range-code quantised planes, given for each level and slice.
-fn code(levels: &[Level], sparse: Vec<Vec<SparsePlane>>, slices: usize) -> Vec<u8> {
-    let mut encoder = Encoder::new();
+/// Range-code quantised planes, given for each level and slice; coarse levels first.
+fn code(encoder: &mut Encoder, levels: &[Level], sparse: Vec<Vec<SparsePlane>>, slices: usize) {
     let mut models = Models::new();
-    let mut bands: Vec<Bands> = levels.iter().map(|l| Bands::new(l, slices)).collect();
-    let mut dense: Vec<Vec<i32>> = levels.iter().map(|l| vec![0; l.height * l.width]).collect();
-    let mut planes: Vec<_> = sparse.into_iter().map(Vec::into_iter).collect();
-    for _ in 0..slices {
-        for l in (0..levels.len()).rev() {
-            let (fine, coarse) = bands.split_at_mut(l + 1);
-            if let Some(plane) = planes[l].next().map(SparsePlane::finish) {
-                dense[l].fill(0);
-                for (&value, (y, x)) in &plane {
-                    dense[l][y as usize * levels[l].width + x as usize] = value;
-                }
+    let mut coarser: Vec<Activity> = Vec::new();
+    for ((l, level), planes) in levels.iter().enumerate().zip(sparse).rev() {
+        let mut bands = Bands::new(level, slices);
+        let mut dense = vec![0; level.height * level.width];
+        let mut activities = Vec::with_capacity(slices);
+        for (slice, plane) in planes.into_iter().enumerate() {
+            dense.fill(0);
+            for (&value, (y, x)) in &plane.finish() {
+                dense[y as usize * level.width + x as usize] = value;
             }
-            models.level(&mut encoder, &mut fine[l], coarse.first(), &mut dense[l]);
+            models.level(encoder, &mut bands, coarser.get(slice), &mut dense);
+            if l > 0 {
+                activities.push(bands.activity());
+            }
+            bands.next_slice();
         }
-        bands.iter_mut().for_each(Bands::next_slice);
+        coarser = activities;
     }
-    encoder.finish()
 }
 
 /// Quantised coefficients of a plane that passed the threshold, in compressed sparse rows
@@ -304,22 +321,6 @@ fn analyse(mut field: Vec<f32>, geometry: &Geometry, levels: &[Level], isa: Isa)
     volumes
 }
 
-/// Does a DCT along `n` lower the estimated bits of a sample of columns?
-fn dct_pays(volume: &[f32], n: usize, inner: usize, step: f64, isa: Isa) -> bool {
-    let stride = (inner / 2048).max(1) | 1;
-    let picked: Vec<usize> = (0..inner).step_by(stride).collect();
-    let outer = volume.len() / (n * inner);
-    let mut sample = Vec::with_capacity(outer * n * picked.len());
-    for plane in volume.chunks_exact(inner) {
-        sample.extend(picked.iter().map(|&i| plane[i]));
-    }
-    let inverse = (1.0 / step) as f32;
-    let bits = |s: &[f32]| s.iter().map(|&c| f64::from((1.0 + (c * inverse).powi(2)).log2())).sum::<f64>();
-    let before = bits(&sample);
-    pyramid::forward_axis(&mut sample, n, picked.len(), isa);
-    bits(&sample) < before
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,15 +330,16 @@ mod tests {
     fn check(values: &[f32], geometry: &Geometry, target: f64) -> usize {
         let isa = Isa::detect();
         let t = std::time::Instant::now();
-        let a = Analysis::new(values.iter().map(|&v| f64::from(v)), geometry, target, isa);
-        eprintln!("analyse {:?} axes {:?}", t.elapsed(), a.axes);
+        let a = Analysis::new(values.iter().map(|&v| f64::from(v)), None, geometry, target, isa);
+        eprintln!("analyse {:?} axes {:?}", t.elapsed(), a.axes.iter().map(|a| a.kind).collect::<Vec<_>>());
         let step = a.step_for_rmse(target);
         eprintln!("search {:?}", t.elapsed());
         assert!(a.fits(step));
         let bytes = a.encode(step);
         eprintln!("encode {:?}", t.elapsed());
         let t = std::time::Instant::now();
-        let f = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, isa, 1).unwrap();
+        let (f, read) = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, isa, 1).unwrap();
+        assert!(read + 8 >= bytes.len(), "{read} of {}", bytes.len());
         eprintln!("decode {:?}", t.elapsed());
         let sum: f64 =
             values.iter().zip(&f.field).map(|(&v, &y)| (f64::from(v) - (f.mean + f.step * f64::from(y))).powi(2)).sum();

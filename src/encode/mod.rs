@@ -4,6 +4,7 @@ mod candidate;
 pub(crate) mod harmonic;
 mod lattice;
 pub(crate) mod ops;
+mod outer;
 mod packing;
 mod problem;
 pub(crate) mod siren;
@@ -63,7 +64,7 @@ fn encode_typed<T: Element>(
         periodic: config.periodic,
         method: Method::Stored,
     };
-    let problem = Problem::<T>::new(array, config, header.geometry())?;
+    let problem = Problem::<T>::new(array, config, &header)?;
     let split = split(|i| problem.values[i].to_f64(), &problem.geometry).map_or(Vec::new(), |s| s.0.to_vec());
     let mask = problem.mask_section();
     let best = candidate::best(&problem, config);
@@ -71,11 +72,12 @@ fn encode_typed<T: Element>(
     let mut sections = vec![
         (SectionId::Split, split),
         (SectionId::Mask, mask),
+        (SectionId::Reference, best.reference),
         (SectionId::Detail, best.detail),
         (SectionId::Corrections, best.corrections),
     ];
     let first = Stream::write(&header, &sections);
-    let mut decoded = decoded::<T>(&first)?;
+    let mut decoded = decoded::<T>(&first, config)?;
     let exact = verify::repair(&problem, &mut decoded);
     if !verify::holds(&problem, &decoded) {
         return Ok(stored::<T>(array, &header));
@@ -92,10 +94,11 @@ fn encode_typed<T: Element>(
 }
 
 /// What the decoder makes of a stream.
-fn decoded<T: Element>(stream: &[u8]) -> Result<Vec<T>> {
+fn decoded<T: Element>(stream: &[u8], config: &Config) -> Result<Vec<T>> {
     let parsed = Stream::read(stream)?;
     let mut out = vec![T::zeroed(); parsed.header.len()];
-    decode::fill(&parsed, &mut out, &DecodeOptions::default())?;
+    let options = DecodeOptions { reference: config.reference.clone(), ..DecodeOptions::default() };
+    decode::fill(&parsed, &mut out, &options)?;
     Ok(out)
 }
 

@@ -2,10 +2,12 @@
 
 use crate::array::{ArrayView, Element};
 use crate::config::{Bound, Config};
+use crate::decode::base::{Base, from_reference};
 use crate::entropy::values::class;
 use crate::entropy::{mask::code, range::Encoder};
 use crate::error::{Result, invalid};
-use crate::format::{Geometry, Writer};
+use crate::format::{Geometry, Header, Writer};
+use crate::reference::Hash;
 
 /// The bound, free of the range.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,10 +32,17 @@ pub(crate) struct Problem<T> {
     pub(crate) extremes: Option<(T, T)>,
     /// Number of ordinary values.
     pub(crate) count: usize,
+    /// The reference's hash, and its values in the stream's order of axes.
+    pub(crate) reference: Option<(Hash, Base)>,
 }
 
 impl<T: Element> Problem<T> {
-    pub(crate) fn new(array: &ArrayView<'_>, config: &Config, geometry: Geometry) -> Result<Self> {
+    pub(crate) fn new(array: &ArrayView<'_>, config: &Config, header: &Header) -> Result<Self> {
+        let geometry = header.geometry();
+        let reference = match &config.reference {
+            Some(r) => Some((r.hash_bytes(), from_reference(r, header)?)),
+            None => None,
+        };
         let fill = fill_value::<T>(config)?;
         let mut values: Vec<T> = array.iter::<T>().collect();
         let classes = classify(&values, fill);
@@ -55,7 +64,7 @@ impl<T: Element> Problem<T> {
         if let (Some(classes), Some((lo, _))) = (&classes, extremes) {
             continue_smoothly(&mut values, classes, geometry.width, lo);
         }
-        Ok(Self { values, classes, fill, geometry, target, extremes, count })
+        Ok(Self { values, classes, fill, geometry, target, extremes, count, reference })
     }
 
     /// Greatest minus least ordinary value.
@@ -139,7 +148,7 @@ fn classify<T: Element>(values: &[T], fill: Option<T>) -> Option<Vec<u8>> {
 }
 
 /// Masked elements take the value before them in their row, or the one above, or the first after.
-fn continue_smoothly<T: Element>(values: &mut [T], classes: &[u8], width: usize, start: T) {
+pub(crate) fn continue_smoothly<T: Element>(values: &mut [T], classes: &[u8], width: usize, start: T) {
     let mut last = classes.iter().position(|&c| c == 0).map_or(start, |i| values[i]);
     for i in 0..values.len() {
         if classes[i] == 0 {

@@ -137,8 +137,8 @@ impl Bands {
         self.has_previous = true;
     }
 
-    /// Activity of this level's highest frequencies for every block of the finer level, times 16.
-    fn activity_for(&self, fine: &Shape) -> Vec<u32> {
+    /// Activity of this level's highest frequencies in the slice just coded: context for the next finer level.
+    pub(crate) fn activity(&self) -> Activity {
         let s = &self.shape;
         let from = (s.frequencies.0 * 2 / 3, s.frequencies.1 * 2 / 3);
         let mut sum = vec![0u32; s.blocks()];
@@ -151,10 +151,25 @@ impl Bands {
             bands += 1;
         }
         let bands = bands.max(1);
+        sum.iter_mut().for_each(|a| *a = *a * 16 / bands);
+        Activity { rows: s.rows, cols: s.cols, blocks: sum }
+    }
+}
+
+/// How busy the highest frequencies of one slice are on one level: 16 times a mean magnitude for each block.
+pub(crate) struct Activity {
+    rows: usize,
+    cols: usize,
+    blocks: Vec<u32>,
+}
+
+impl Activity {
+    /// For every block of the finer level, that of the block it lies in.
+    fn for_level(&self, fine: &Shape) -> Vec<u32> {
         (0..fine.blocks())
             .map(|b| {
-                let (i, j) = (b / fine.cols * s.rows / fine.rows, b % fine.cols * s.cols / fine.cols);
-                sum[i * s.cols + j] * 16 / bands
+                let (i, j) = (b / fine.cols * self.rows / fine.rows, b % fine.cols * self.cols / fine.cols);
+                self.blocks[i * self.cols + j]
             })
             .collect()
     }
@@ -191,17 +206,17 @@ impl Models {
     }
 
     /// Code all coefficients of one level of a slice, to or from the level's `plane` (zeros before decoding);
-    /// `coarser` is the next coarser level, already coded.
+    /// `coarser` is the same slice's activity on the next coarser level.
     pub(crate) fn level<C: Coder>(
         &mut self,
         coder: &mut C,
         bands: &mut Bands,
-        coarser: Option<&Bands>,
+        coarser: Option<&Activity>,
         plane: &mut [i32],
     ) {
         let shape = &bands.shape;
         let n = shape.blocks();
-        let activity = coarser.map_or_else(|| vec![0; n], |c| c.activity_for(shape));
+        let activity = coarser.map_or_else(|| vec![0; n], |c| c.for_level(shape));
         let order: Vec<_> = shape.bands().collect();
         let mut last_was_zero = false;
         for (u, v) in order {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bands;
 pub(crate) mod corrections;
+pub(crate) mod klt;
 pub(crate) mod lattice;
 pub(crate) mod mask;
 pub(crate) mod mixer;

@@ -110,17 +110,24 @@ pub(crate) struct Decoder<'a> {
     code: u64,
     range: u64,
     input: &'a [u8],
+    read: usize,
 }
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(input: &'a [u8]) -> Self {
-        let mut d = Self { code: 0, range: u64::MAX, input };
+        let mut d = Self { code: 0, range: u64::MAX, input, read: 0 };
         d.code = d.word() << 32 | d.word();
         d
     }
 
+    /// Bytes asked for so far, those past the end included. What was decoded depends on no byte after them.
+    pub(crate) const fn read(&self) -> usize {
+        self.read
+    }
+
     #[inline]
     fn word(&mut self) -> u64 {
+        self.read = self.read.saturating_add(4);
         if let Some((word, rest)) = self.input.split_first_chunk::<4>() {
             self.input = rest;
             return u32::from_be_bytes(*word).into();

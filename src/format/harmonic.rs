@@ -11,6 +11,8 @@ pub(crate) enum AxisTransform {
     None = 0,
     /// Orthonormal DCT-II in blocks of at most 32.
     Dct = 1,
+    /// Karhunen-Loeve transform; its basis is coded before the coefficients.
+    Klt = 2,
 }
 
 /// Everything but the coefficients.
@@ -45,6 +47,7 @@ impl HarmonicParams {
             axes.push(match r.u8("axis transform")? {
                 0 => AxisTransform::None,
                 1 => AxisTransform::Dct,
+                2 => AxisTransform::Klt,
                 other => return corrupt(at, format!("unknown axis transform {other}")),
             });
         }

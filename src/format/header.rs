@@ -49,20 +49,24 @@ pub(crate) enum SectionId {
     Split = 1,
     /// Which elements are NaN, infinite or fill.
     Mask = 2,
+    /// Hash of the reference array that the detail is added to.
+    Reference = 3,
     /// The method's own data.
-    Detail = 3,
+    Detail = 4,
     /// Integer corrections of points that missed the bound.
-    Corrections = 4,
+    Corrections = 5,
     /// Points held exactly.
-    Exact = 5,
+    Exact = 6,
 }
 
 impl SectionId {
-    pub(crate) const ALL: [Self; 5] = [Self::Split, Self::Mask, Self::Detail, Self::Corrections, Self::Exact];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Split, Self::Mask, Self::Reference, Self::Detail, Self::Corrections, Self::Exact];
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Split => "split",
             Self::Mask => "mask",
+            Self::Reference => "reference",
             Self::Detail => "detail",
             Self::Corrections => "corrections",
             Self::Exact => "exact",
@@ -173,6 +177,8 @@ pub(crate) struct Section<'a> {
     pub(crate) payload: &'a [u8],
     /// Offset of the payload in the stream.
     pub(crate) offset: usize,
+    /// Its length as declared: of the front of a stream the payload may be cut short.
+    pub(crate) len: usize,
 }
 
 /// A parsed stream: header and sections, checksum verified.
@@ -203,7 +209,42 @@ impl<'a> Stream<'a> {
     /// Parse and verify. Trailing bytes after the checksum are an error.
     pub(crate) fn read(data: &'a [u8]) -> Result<Self> {
         let mut r = Reader::new(data, 0);
-        let header = Header::read(&mut r)?;
+        let (header, table) = Self::read_table(&mut r)?;
+        let mut sections = Vec::with_capacity(table.len());
+        for (id, len) in table {
+            let offset = r.offset();
+            sections.push(Section { id, payload: r.bytes(len, id.name())?, offset, len });
+        }
+        let end = r.offset();
+        let stored = r.u32("checksum")?;
+        if !r.rest().is_empty() {
+            return corrupt(r.offset(), format!("{} bytes after the checksum", r.rest().len()));
+        }
+        let computed = crc32fast::hash(data.get(..end).unwrap_or_default());
+        if stored != computed {
+            return corrupt(end, format!("checksum is {stored:#010x}, the content has {computed:#010x}"));
+        }
+        Ok(Self { header, sections })
+    }
+
+    /// Parse as much as there is of the front of a stream: payloads may be cut, the checksum is not looked at.
+    pub(crate) fn read_front(data: &'a [u8]) -> Result<Self> {
+        let mut r = Reader::new(data, 0);
+        let (header, table) = Self::read_table(&mut r)?;
+        let mut offset = r.offset();
+        let mut sections = Vec::with_capacity(table.len());
+        for (id, len) in table {
+            let end = offset.saturating_add(len);
+            let payload = data.get(offset.min(data.len())..end.min(data.len())).unwrap_or_default();
+            sections.push(Section { id, payload, offset, len });
+            offset = end;
+        }
+        Ok(Self { header, sections })
+    }
+
+    /// The header, and id and length of each section.
+    fn read_table(r: &mut Reader<'_>) -> Result<(Header, Vec<(SectionId, usize)>)> {
+        let header = Header::read(r)?;
         let n = usize::from(r.u8("section count")?);
         let mut table = Vec::with_capacity(n.min(SectionId::ALL.len()));
         let mut last = 0;
@@ -217,21 +258,7 @@ impl<'a> Stream<'a> {
             last = code;
             table.push((id, r.count(usize::MAX, "section length")?));
         }
-        let mut sections = Vec::with_capacity(table.len());
-        for (id, len) in table {
-            let offset = r.offset();
-            sections.push(Section { id, payload: r.bytes(len, id.name())?, offset });
-        }
-        let end = r.offset();
-        let stored = r.u32("checksum")?;
-        if !r.rest().is_empty() {
-            return corrupt(r.offset(), format!("{} bytes after the checksum", r.rest().len()));
-        }
-        let computed = crc32fast::hash(data.get(..end).unwrap_or_default());
-        if stored != computed {
-            return corrupt(end, format!("checksum is {stored:#010x}, the content has {computed:#010x}"));
-        }
-        Ok(Self { header, sections })
+        Ok((header, table))
     }
 
     /// Payload and offset of a section, if there.

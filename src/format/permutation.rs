@@ -24,6 +24,13 @@ impl Permutation {
         self.0.iter().filter_map(|&k| shape.get(usize::from(k)).copied()).collect()
     }
 
+    /// Something for each axis, from the stream's order to the array's.
+    pub(crate) fn restore<T: Clone>(&self, in_stream: &[T]) -> Vec<T> {
+        (0..self.0.len())
+            .filter_map(|axis| in_stream.get(self.0.iter().position(|&k| usize::from(k) == axis)?).cloned())
+            .collect()
+    }
+
     pub(crate) fn write(&self, w: &mut Writer) {
         w.bytes(&self.0);
     }
@@ -73,6 +80,9 @@ mod tests {
         let p = Permutation::for_axes(&[Longitude, Latitude, Time]).unwrap();
         assert_eq!(p, Permutation(vec![2, 1, 0]));
         assert_eq!(p.shape(&[4, 3, 2]), [2, 3, 4]);
+        let p = Permutation(vec![2, 0, 1]);
+        assert_eq!(p.restore(&p.shape(&[4, 3, 2])), [4, 3, 2]);
+        let p = Permutation(vec![2, 1, 0]);
         let mut pairs = Vec::new();
         p.for_each(&[4, 3, 2], |to, from| pairs.push((to, from)));
         for (to, from) in pairs {

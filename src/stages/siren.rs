@@ -1,6 +1,9 @@
 //! Networks, for benches.
 
-use crate::arith::{Cpu, Evaluator, Isa};
+use crate::arith::{Cpu, Evaluator, Isa, fused_multiply_adds};
+use crate::encode::siren::adam::{Schedule, descend};
+use crate::encode::siren::init::start;
+use crate::encode::siren::tape::Tape;
 use crate::encode::siren::{Fit, Frequencies, Options, Samples, fit, quantise};
 use crate::entropy::range::Encoder;
 use crate::entropy::weights;
@@ -33,6 +36,23 @@ pub struct Settings {
     pub adam: usize,
     /// Learning rate.
     pub rate: f32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let options = Options::new(Shape::new(3, 2, 16, 1).expect("a valid shape"));
+        Self {
+            frequencies: vec![4.0; 5],
+            gain: options.gain,
+            seed: options.seed,
+            starts: options.starts,
+            points: options.points_at_start,
+            steps: options.steps.most,
+            damping: options.steps.damping,
+            adam: options.adam.steps,
+            rate: options.adam.rates[0] * std::f32::consts::TAU,
+        }
+    }
 }
 
 /// Fit `[inputs, depth, width, outputs]` to planar samples.
@@ -83,4 +103,49 @@ impl Fitted {
     pub fn evaluate(&self, points: &[f32], out: &mut [f32]) {
         Cpu { isa: Isa::detect(), threads: 1 }.evaluate(&self.network, points, out);
     }
+}
+
+/// Training steps of one shape, all points in each.
+pub struct Training {
+    tape: Tape,
+    network: Network,
+    points: Vec<f32>,
+    targets: Vec<f32>,
+}
+
+impl Training {
+    /// On `n` points of a smooth function.
+    ///
+    /// # Panics
+    /// If there is no such network.
+    #[must_use]
+    pub fn new(shape: [usize; 4], n: usize) -> Self {
+        let shape = Shape::new(shape[0], shape[1], shape[2], shape[3]).expect("a valid shape");
+        let points: Vec<f32> = (0..n * shape.inputs()).map(|i| (i as f32 * 0.618_034).fract() * 2.0 - 1.0).collect();
+        let targets = (0..n * shape.outputs()).map(|i| (3.0 * points[i % n]).sin()).collect();
+        let network = start(shape, &Frequencies::Even(4.0), 1.0, 1);
+        Self { tape: Tape::new(shape, Isa::detect()), network, points, targets }
+    }
+
+    /// Go on for some steps; the loss at the end.
+    pub fn run(&mut self, steps: usize) -> f64 {
+        let samples = Samples::new(self.network.shape, &self.points, &self.targets);
+        let rates = vec![1e-4; self.network.shape.layers()];
+        let schedule = Schedule { steps, batch: samples.len(), rates, seed: 1, looks: 1, least: 0.0 };
+        descend(&mut self.tape, &mut self.network, &samples, &schedule)
+    }
+
+    /// Multiplications with addition in the matrix products of a step.
+    #[must_use]
+    pub fn products(&self) -> usize {
+        let sizes = self.network.layers().enumerate().map(|(l, f)| f.inputs * f.outputs * if l == 0 { 2 } else { 3 });
+        sizes.sum::<usize>() * self.points.len() / self.network.shape.inputs()
+    }
+}
+
+/// Fused multiply-adds in registers: how many for that many rounds, and a result to keep.
+#[must_use]
+pub fn multiply_adds(rounds: usize) -> (usize, f32) {
+    let (lanes, sum) = fused_multiply_adds(Isa::detect(), rounds, 0.5);
+    (lanes * 12 * rounds, sum)
 }

@@ -74,8 +74,7 @@ fn accumulate<const K: usize, const W: usize>(sums: &mut [[f32; W]; K], factors:
 /// `W` columns at a time, `K` outputs of each at a time.
 #[inline(always)]
 fn columns_body<const K: usize, const W: usize>(data: &mut [f32], width: usize, dct: &Dct) {
-    let mut tile = [[0.0_f32; W]; MAX_BLOCK];
-    let tile = &mut tile[..dct.len];
+    let mut tile = vec![[0.0_f32; W]; dct.len];
     for x in (0..width).step_by(W) {
         let n = W.min(width - x);
         for (t, row) in tile.iter_mut().zip(data.chunks_exact(width)) {

@@ -33,28 +33,65 @@ fn factor<S: Simd>(_: S, matrix: &mut [f64], n: usize) -> bool {
             }
         }
         if end - start == PANEL {
-            for (i, to) in rest.chunks_exact_mut(n).enumerate() {
-                apply(panel, &mut to[end + i..], n, end + i);
+            for (i, pair) in rest.chunks_mut(2 * n).enumerate() {
+                let at = end + 2 * i;
+                let (first, second) = pair.split_at_mut(n);
+                // The second row starts one column later; that one column of the lower triangle does not matter.
+                if second.is_empty() {
+                    apply(panel, [&mut first[at..]], n, at);
+                } else {
+                    apply(panel, [&mut first[at..], &mut second[at..]], n, at);
+                }
             }
         }
     }
     true
 }
 
-/// Subtract the panel's rows, each times its value in column `at`, from what a row has from there on.
+/// Columns that are worked on together: four vectors at most.
+const COLUMNS: usize = 16;
+
+/// Subtract the panel's rows, each times its value in the column of each row's diagonal, from what `R` neighbouring rows
+/// have from column `at` on.
 #[inline(always)]
-fn apply(panel: &[f64], to: &mut [f64], n: usize, at: usize) {
+fn apply<const R: usize>(panel: &[f64], mut to: [&mut [f64]; R], n: usize, at: usize) {
     let mut rows = [&panel[..0]; PANEL];
-    let mut factors = [0.0; PANEL];
-    for ((row, factor), from) in rows.iter_mut().zip(&mut factors).zip(panel.chunks_exact(n)) {
-        *row = &from[at..][..to.len()];
-        *factor = -row[0];
+    for (row, from) in rows.iter_mut().zip(panel.chunks_exact(n)) {
+        *row = &from[at..];
     }
-    for (i, to) in to.iter_mut().enumerate() {
-        let mut sum = *to;
-        for (factor, row) in factors.iter().zip(rows) {
-            sum = factor.mul_add(row[i], sum);
+    let mut factors = [[0.0; PANEL]; R];
+    for (r, factors) in factors.iter_mut().enumerate() {
+        factors.iter_mut().zip(rows).for_each(|(f, row)| *f = -row[r]);
+    }
+    let whole = (n - at) / COLUMNS * COLUMNS;
+    for c in (0..whole).step_by(COLUMNS) {
+        update::<R, COLUMNS>(&rows, &factors, &mut to, c);
+    }
+    for c in whole..n - at {
+        update::<R, 1>(&rows, &factors, &mut to, c);
+    }
+}
+
+#[inline(always)]
+fn update<const R: usize, const C: usize>(
+    rows: &[&[f64]; PANEL],
+    factors: &[[f64; PANEL]; R],
+    to: &mut [&mut [f64]; R],
+    c: usize,
+) {
+    let mut sums = [[0.0; C]; R];
+    for (sum, to) in sums.iter_mut().zip(to.iter()) {
+        sum.copy_from_slice(&to[c..c + C]);
+    }
+    for (k, row) in rows.iter().enumerate() {
+        let row = &row[c..c + C];
+        for (sum, factors) in sums.iter_mut().zip(factors) {
+            for (s, &v) in sum.iter_mut().zip(row) {
+                *s = factors[k].mul_add(v, *s);
+            }
         }
-        *to = sum;
+    }
+    for (sum, to) in sums.iter().zip(to.iter_mut()) {
+        to[c..c + C].copy_from_slice(sum);
     }
 }

@@ -4,4 +4,6 @@ pub(super) mod blocks;
 pub(super) mod cholesky;
 pub(super) mod inner;
 pub(super) mod network;
+#[cfg(feature = "bench")]
+pub(super) mod peak;
 mod simd;

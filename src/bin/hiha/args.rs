@@ -25,6 +25,8 @@ pub(crate) enum Verb {
     Eval(crate::eval::EvalArgs),
     /// Compare two files variable by variable.
     Compare(crate::compare::CompareArgs),
+    /// Show a small version of a variable, read from the front of its chunks.
+    Preview(crate::preview::PreviewArgs),
     /// Print the HDF5 filter id and parameters for nccopy, h5repack, h5py and xarray.
     FilterParams(crate::filter_params::FilterParamsArgs),
 }

@@ -1,11 +1,13 @@
 //! `hiha compare`: errors of one file against another, variable by variable, block by block.
 
+use crate::climatology::ClimatologyArgs;
 use crate::field::{Source, Var};
 use crate::metrics::{Metrics, with_type};
+use crate::plan;
 use crate::plot;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use hiha::{Axis, Bound, Element};
+use hiha::{Bound, Element};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +32,8 @@ pub(crate) struct CompareArgs {
     plot: Option<PathBuf>,
     #[command(flatten)]
     expect: Expect,
+    #[command(flatten)]
+    climatology: ClimatologyArgs,
 }
 
 /// Limits that every compared variable must keep, else the exit code is 1.
@@ -83,7 +87,9 @@ pub(crate) struct Compared {
 
 /// Run; true when the shapes agree and every expectation is met.
 pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
-    let (a, b) = (Source::open(&args.a)?, Source::open(&args.b)?);
+    let climatology = args.climatology.load()?;
+    let open = |path| Source::open(path, climatology.as_ref());
+    let (a, b) = (open(&args.a)?, open(&args.b)?);
     let (in_a, in_b) = (a.variables()?, b.variables()?);
     if let Some(name) = args.vars.iter().find(|n| !in_a.iter().any(|v| v.name == **n)) {
         bail!("{} has no numeric variable {name}", args.a.display());
@@ -256,7 +262,7 @@ fn size_of_path(path: &Path) -> Result<u64> {
 
 /// Read the slice with the largest error from both files and draw it.
 fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
-    let (rows_dim, columns_dim) = map_dims(&c.var);
+    let (rows_dim, columns_dim) = plan::map_dims(&c.var.dims, &c.var.shape);
     let (mut start, mut count) = (c.worst.clone(), vec![1; c.worst.len()]);
     for d in [rows_dim, columns_dim] {
         (start[d], count[d]) = (0, c.var.shape[d]);
@@ -275,9 +281,7 @@ fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
     let m = &c.metrics;
     let unit = c.var.units.clone().unwrap_or_default();
     let axis = |d: usize| plot::MapAxis { name: c.var.dims[d].clone(), values: a.coordinate(&c.var, d) };
-    let maps = plot::Maps {
-        original: read(a)?,
-        decoded: read(b)?,
+    let frame = plot::Frame {
         rows: c.var.shape[rows_dim],
         columns: c.var.shape[columns_dim],
         vertical: axis(rows_dim),
@@ -292,20 +296,7 @@ fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
         ),
         unit,
     };
-    plot::draw(&maps, path).with_context(|| format!("cannot draw {}", path.display()))
-}
-
-/// Which two dimensions are the map: latitude and longitude by name, else the last two longer than 1.
-fn map_dims(var: &Var) -> (usize, usize) {
-    let role = |axis| var.dims.iter().position(|d| Axis::from_dimension_name(d) == axis);
-    if let (Some(rows), Some(columns)) = (role(Axis::Latitude), role(Axis::Longitude))
-        && rows < columns
-    {
-        return (rows, columns);
-    }
-    let mut long = (0..var.shape.len()).rev().filter(|&d| var.shape[d] > 1);
-    let columns = long.next().unwrap_or(1);
-    (long.next().unwrap_or(0), columns)
+    plot::draw_comparison(&frame, &read(a)?, &read(b)?, path).with_context(|| format!("cannot draw {}", path.display()))
 }
 
 #[cfg(test)]

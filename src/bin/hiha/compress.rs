@@ -1,6 +1,7 @@
 //! `hiha compress`: one pass for the ranges that relative bounds need, one that encodes chunk by chunk.
 
 use crate::args::{BoundArgs, ChunkShape, EffortArgs, FileArgs, VarSpec, parse_chunk, parse_var};
+use crate::climatology::{self, Climatology, ClimatologyArgs};
 use crate::dataset::{self, Attribute, Dataset, Format, Model, Output, Storage};
 use crate::plan;
 use crate::progress;
@@ -27,6 +28,8 @@ pub(crate) struct CompressArgs {
     pub(crate) chunk: Option<ChunkShape>,
     #[command(flatten)]
     pub(crate) effort: EffortArgs,
+    #[command(flatten)]
+    pub(crate) climatology: ClimatologyArgs,
 }
 
 /// Run the verb.
@@ -41,10 +44,15 @@ pub(crate) fn run(args: &CompressArgs) -> Result<bool> {
     let input = dataset::open(&args.files.input)?;
     let temporary = Temporary::new(&args.files.input, &args.files.output, args.files.overwrite)?;
     let bounds = plan::bounds(input.model(), default, &args.var)?;
+    let climatology = args.climatology.load()?;
+    if let Some(climatology) = &climatology {
+        climatology::check_use(climatology, input.model(), |i| bounds[i] != Bound::Lossless)?;
+    }
     let storage = plan_storage(&*input, &bounds, args)?;
     let model = with_history(input.model());
     let mut output = temporary.guarded(|| dataset::create(temporary.path(), format, &model, &storage))?;
-    write_values(&*input, &mut *output, &storage, args.effort.threads(), &temporary)?;
+    let threads = args.effort.threads();
+    write_values(&*input, &mut *output, &storage, climatology.as_ref(), threads, &temporary)?;
     temporary.guarded(|| output.finish())?;
     temporary.keep()?;
     Ok(true)
@@ -107,7 +115,7 @@ fn range(input: &dyn Dataset, variable: usize, config: &Config, chunk: &[usize])
 }
 
 /// The same structure with one more line of CF history.
-fn with_history(model: &Model) -> Model {
+pub(crate) fn with_history(model: &Model) -> Model {
     let mut model = model.clone();
     let command: Vec<String> = std::env::args().skip(1).collect();
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -142,6 +150,7 @@ fn write_values(
     input: &dyn Dataset,
     output: &mut dyn Output,
     storage: &[Storage],
+    climatology: Option<&Climatology>,
     threads: usize,
     temporary: &Temporary,
 ) -> Result<()> {
@@ -153,7 +162,7 @@ fn write_values(
     for (i, s) in storage.iter().enumerate() {
         if let Storage::Hiha { config, chunks } = s {
             bar.set_message(input.model().variables[i].path.clone());
-            encode(input, output, i, config, chunks, threads, temporary, &bar)
+            encode(input, output, i, config, chunks, climatology, threads, temporary, &bar)
                 .with_context(|| input.model().variables[i].path.clone())?;
         }
     }
@@ -186,6 +195,7 @@ fn encode(
     variable: usize,
     config: &Config,
     chunk: &[usize],
+    climatology: Option<&Climatology>,
     threads: usize,
     temporary: &Temporary,
     bar: &ProgressBar,
@@ -193,15 +203,15 @@ fn encode(
     let var = &input.model().variables[variable];
     let dtype = var.number().context("numbers")?;
     let offsets = plan::offsets(&var.shape, chunk);
+    let climatology = climatology.filter(|c| c.fits(&var.shape));
     for batch in offsets.chunks(threads.max(1)) {
         let mut jobs = Vec::new();
         for offset in batch {
             let count = plan::counts(&var.shape, chunk, offset);
             let bytes = input.read(variable, offset, &count)?.fixed()?;
-            jobs.push((
-                pad(bytes, &count, chunk, dtype.size()),
-                for_edge(config, &count, chunk, threads / batch.len()),
-            ));
+            let mut config = for_edge(config, &count, chunk, threads / batch.len());
+            config.reference = climatology.map(|c| c.part(offset, &count, chunk)).transpose()?;
+            jobs.push((pad(bytes, &count, chunk, dtype.size()), config));
         }
         let streams: Vec<hiha::Result<Vec<u8>>> = std::thread::scope(|scope| {
             let workers: Vec<_> = jobs

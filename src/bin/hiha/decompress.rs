@@ -1,6 +1,7 @@
 //! `hiha decompress`: back to a file that needs no HiHa.
 
 use crate::args::FileArgs;
+use crate::climatology::{self, ClimatologyArgs};
 use crate::compress::{copy, plain};
 use crate::dataset::{self, Format};
 use crate::progress;
@@ -12,12 +13,14 @@ use anyhow::Result;
 pub(crate) struct DecompressArgs {
     #[command(flatten)]
     pub(crate) files: FileArgs,
+    #[command(flatten)]
+    pub(crate) climatology: ClimatologyArgs,
 }
 
 /// Run the verb.
 pub(crate) fn run(args: &DecompressArgs) -> Result<bool> {
     let format = Format::of(&args.files.output)?;
-    let input = dataset::open(&args.files.input)?;
+    let input = climatology::open(&args.files.input, args.climatology.load()?.as_ref())?;
     let temporary = Temporary::new(&args.files.input, &args.files.output, args.files.overwrite)?;
     let model = input.model();
     let storage: Vec<_> = model.variables.iter().map(|v| plain(model, v)).collect();

@@ -1,5 +1,6 @@
 //! `hiha eval`: encode and decode in memory, and report size, error and time.
 
+use crate::climatology::{Climatology, ClimatologyArgs};
 use crate::field::{Field, read_fields};
 use crate::metrics::Metrics;
 use anyhow::{Context, Result, bail};
@@ -44,6 +45,8 @@ pub(crate) struct EvalArgs {
     /// One JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    climatology: ClimatologyArgs,
 }
 
 /// The bounds to try, in the order of this list.
@@ -90,6 +93,7 @@ fn parse_coder(text: &str) -> Result<Coder, String> {
 /// Run; true when every bound held.
 pub(crate) fn run(args: &EvalArgs) -> Result<bool> {
     let bounds = args.bounds.list();
+    let climatology = args.climatology.load()?;
     let mut all_hold = true;
     if !args.json {
         println!("{}", Report::HEADING);
@@ -106,7 +110,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<bool> {
                     }
                     bail!(why);
                 }
-                let report = evaluate(&field, *bound, args)
+                let report = evaluate(&field, *bound, climatology.as_ref(), args)
                     .with_context(|| format!("{file}, {}, {} {}", field.name, bound.kind(), bound.value()))?;
                 all_hold &= report.holds();
                 if args.json {
@@ -133,7 +137,7 @@ struct Report {
     decode_s: f64,
 }
 
-fn evaluate(field: &Field, bound: Bound, args: &EvalArgs) -> Result<Report> {
+fn evaluate(field: &Field, bound: Bound, climatology: Option<&Climatology>, args: &EvalArgs) -> Result<Report> {
     let mut config = Config { effort: args.effort, threads: args.threads, coder: args.coder, ..field.config(bound) };
     config.periodic = (config.periodic || args.periodic) && !args.no_periodic;
     let chunk = if args.chunk.is_empty() { field.shape.clone() } else { args.chunk.clone() };
@@ -157,7 +161,11 @@ fn evaluate(field: &Field, bound: Bound, args: &EvalArgs) -> Result<Report> {
         let longitude = config.axes.iter().position(|&a| a == hiha::Axis::Longitude).unwrap_or(chunk.len() - 1);
         config.periodic &= chunk[longitude] >= field.shape[longitude];
     }
-    for_each_chunk(field, &chunk, |data, shape| report.add_chunk(field, data, shape, &config, args.repeat.max(1)))?;
+    let climatology = climatology.filter(|c| c.fits(&field.shape));
+    for_each_chunk(field, &chunk, |data, start, shape| {
+        config.reference = climatology.map(|c| c.part(start, shape, shape)).transpose()?;
+        report.add_chunk(field, data, shape, &config, args.repeat.max(1))
+    })?;
     Ok(report)
 }
 
@@ -167,12 +175,16 @@ fn range_of(field: &Field) -> f64 {
     m.range()
 }
 
-/// Call `f` with the bytes and shape of each chunk; chunks at the end may be smaller.
-fn for_each_chunk(field: &Field, chunk: &[usize], mut f: impl FnMut(&[u8], &[usize]) -> Result<()>) -> Result<()> {
+/// Call `f` with the bytes, start and shape of each chunk; chunks at the end may be smaller.
+fn for_each_chunk(
+    field: &Field,
+    chunk: &[usize],
+    mut f: impl FnMut(&[u8], &[usize], &[usize]) -> Result<()>,
+) -> Result<()> {
     let shape = &field.shape;
     let size = field.dtype.size();
     if chunk.iter().zip(shape).all(|(c, n)| c >= n) {
-        return f(&field.data, shape);
+        return f(&field.data, &vec![0; shape.len()], shape);
     }
     let n = shape.len();
     let mut start = vec![0; n];
@@ -190,7 +202,7 @@ fn for_each_chunk(field: &Field, chunk: &[usize], mut f: impl FnMut(&[u8], &[usi
             }
             data.extend_from_slice(&field.data[offset * size..][..row]);
         }
-        f(&data, &part)?;
+        f(&data, &start, &part)?;
         let Some(d) = (0..n).rev().find(|&d| start[d] + chunk[d] < shape[d]) else { return Ok(()) };
         start[d] += chunk[d];
         start[d + 1..].fill(0);
@@ -200,7 +212,8 @@ fn for_each_chunk(field: &Field, chunk: &[usize], mut f: impl FnMut(&[u8], &[usi
 impl Report {
     fn add_chunk(&mut self, field: &Field, data: &[u8], shape: &[usize], config: &Config, repeat: usize) -> Result<()> {
         let view = ArrayView::from_bytes(data, field.dtype, ByteOrder::NATIVE, shape)?;
-        let options = DecodeOptions { threads: config.threads, max_bytes: u64::MAX };
+        let options =
+            DecodeOptions { threads: config.threads, max_bytes: u64::MAX, reference: config.reference.clone() };
         let mut decoded = vec![0; data.len()];
         let (mut stream, mut encode, mut decode) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..repeat {
@@ -316,7 +329,7 @@ mod tests {
         };
         let mut seen: Vec<u16> = Vec::new();
         let mut shapes = Vec::new();
-        for_each_chunk(&field, &[2, 2, 4], |data, shape| {
+        for_each_chunk(&field, &[2, 2, 4], |data, _, shape| {
             seen.extend(bytemuck::pod_collect_to_vec::<u8, u16>(data));
             shapes.push(shape.to_vec());
             Ok(())

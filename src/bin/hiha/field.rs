@@ -1,5 +1,6 @@
 //! A variable read whole, with what the codec wants to know of it.
 
+use crate::climatology::{self, Climatology};
 use crate::dataset::{self, Dataset};
 use crate::plan;
 use anyhow::{Context, Result, bail};
@@ -49,8 +50,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        Ok(Self { file: dataset::open(path)? })
+    /// Open a file, part of which may have been coded with a climatology.
+    pub(crate) fn open(path: &Path, climatology: Option<&Climatology>) -> Result<Self> {
+        Ok(Self { file: climatology::open(path, climatology)? })
     }
 
     /// The numeric variables with at least one element, in file order.

@@ -5,7 +5,7 @@ use crate::plan;
 use anyhow::{Context, Result};
 use hiha::DType;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Arguments of `hiha inspect`.
@@ -54,6 +54,7 @@ fn describe(input: &dyn Dataset, i: usize) -> Result<Map<String, Value>> {
     if let (true, Some(chunks)) = (var.is_hiha(), &var.chunks) {
         let (mut methods, mut stages, mut bounds) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut splits = Vec::new();
+        let mut references = BTreeSet::new();
         for offset in plan::offsets(&var.shape, chunks) {
             let Some(stream) = input.raw_chunk(i, &offset)? else { continue };
             let info = hiha::inspect(&stream).with_context(|| format!("{}: chunk at {offset:?}", var.path))?;
@@ -63,11 +64,13 @@ fn describe(input: &dyn Dataset, i: usize) -> Result<Map<String, Value>> {
                 *stages.entry(name).or_insert(0u64) += n as u64;
             }
             splits.extend(info.split);
+            references.extend(info.reference);
         }
         put("bounds", json!(bounds));
         put("methods", json!(methods));
         put("stages", json!(stages));
         put("split", mean_split(&splits));
+        put("references", if references.is_empty() { Value::Null } else { json!(references) });
     }
     Ok(report)
 }

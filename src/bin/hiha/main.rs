@@ -1,6 +1,7 @@
-//! `hiha`: compress, decompress, inspect and compare gridded data files.
+//! `hiha`: compress, decompress, inspect, preview and compare gridded data files.
 
 mod args;
+mod climatology;
 mod compare;
 mod compress;
 mod dataset;
@@ -12,7 +13,9 @@ mod inspect;
 mod metrics;
 mod plan;
 mod plot;
+mod preview;
 mod progress;
+mod small_file;
 mod temporary;
 
 use args::{Cli, Verb};
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Eval(args) => eval::run(&args),
         Verb::Compare(args) => compare::run(&args),
+        Verb::Preview(args) => preview::run(&args),
         Verb::FilterParams(args) => filter_params::run(&args),
     };
     match result {

@@ -120,6 +120,19 @@ fn spans_globe(longitude: &[f64]) -> bool {
     even && (step.abs() * n as f64 - 360.0).abs() <= 0.05 * step.abs()
 }
 
+/// Which two dimensions are the map: latitude and longitude by name, else the last two longer than 1.
+pub(crate) fn map_dims(names: &[impl AsRef<str>], shape: &[usize]) -> (usize, usize) {
+    let role = |axis| names.iter().position(|d| Axis::from_dimension_name(d.as_ref()) == axis);
+    if let (Some(rows), Some(columns)) = (role(Axis::Latitude), role(Axis::Longitude))
+        && rows < columns
+    {
+        return (rows, columns);
+    }
+    let mut long = (0..shape.len()).rev().filter(|&d| shape[d] > 1);
+    let columns = long.next().unwrap_or(1);
+    (long.next().unwrap_or(0), columns)
+}
+
 /// Numbers in native byte order as f64.
 pub(crate) fn to_f64(bytes: &[u8], dtype: DType) -> Vec<f64> {
     fn each<T: hiha::Element>(bytes: &[u8]) -> Vec<f64> {

@@ -1,3 +1,4 @@
 //! Building blocks of decoding.
 
+pub(crate) mod outer;
 pub(crate) mod pyramid;

@@ -1,6 +1,6 @@
-//! Coefficients to field: the inverse lapped pyramid, and the inverse transform along an outer axis.
+//! Coefficients to field: the inverse lapped pyramid.
 
-use crate::arith::{Isa, Kind, forward_image, inverse_image, transform_outer};
+use crate::arith::{Isa, forward_image, inverse_image};
 use crate::format::pyramid::Level;
 
 /// Rebuild the image in `planes[0]` from the coefficient planes of all levels, finest first; each
@@ -34,9 +34,4 @@ fn scatter(level: &Level, coarse: &[f32], fine: &mut [f32]) {
             }
         }
     }
-}
-
-/// Inverse transform along the middle axis of an array of shape `(outer, n, inner)`, in place.
-pub(crate) fn inverse_axis(volume: &mut [f32], n: usize, inner: usize, isa: Isa) {
-    transform_outer(volume, n, inner, isa, Kind::TwoInverse);
 }

@@ -1,10 +1,10 @@
-//! Field to coefficients: the lapped pyramid, and the transform along an outer axis.
+//! Field to coefficients: the lapped pyramid.
 
-use crate::arith::{Isa, Kind, forward_image, inverse_image, transform_outer};
+use crate::arith::{Isa, forward_image, inverse_image};
 use crate::format::pyramid::Level;
 
 /// The coefficient planes of all levels, finest first. The kept corners of planes that are not
-/// last are 0, so the squares of all planes sum to those of the image.
+/// last are 0, so the squares of all planes sum to nearly those of the image.
 pub(crate) fn forward(levels: &[Level], periodic_x: bool, image: Vec<f32>, isa: Isa) -> Vec<Vec<f32>> {
     let mut planes = Vec::with_capacity(levels.len());
     let mut image = image;
@@ -34,11 +34,6 @@ fn gather(level: &Level, fine: &mut [f32]) -> Vec<f32> {
         }
     }
     coarse
-}
-
-/// Transform along the middle axis of an array of shape `(outer, n, inner)`, in place.
-pub(crate) fn forward_axis(volume: &mut [f32], n: usize, inner: usize, isa: Isa) {
-    transform_outer(volume, n, inner, isa, Kind::Two);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-use super::{forward, forward_axis};
-use crate::arith::Isa;
-use crate::decode::ops::pyramid::{inverse, inverse_axis};
+use super::forward;
+use crate::arith::{Isa, Kind, transform_outer};
+use crate::decode::ops::pyramid::inverse;
 use crate::format::pyramid::{AxisBlocks, Level, levels};
 use std::f64::consts::PI;
 
@@ -78,14 +78,36 @@ fn naive_axis(x: &mut [f64], b: &AxisBlocks, periodic: bool, back: bool) {
     }
 }
 
+/// As [`naive_axis`] forward, and without what a constant leaks: the coefficients of a constant become those
+/// of a constant in the coarser image alone.
+fn naive_decimated(x: &mut [f64], b: &AxisBlocks, periodic: bool) {
+    naive_axis(x, b, periodic, false);
+    let Some(kept) = b.keep else { return };
+    let mut ones = vec![1.0; x.len()];
+    naive_axis(&mut ones, b, periodic, false);
+    let mut coarse = vec![(b.lens[b.lens.len() / 2] as f64 / kept as f64).sqrt(); b.coarse_len()];
+    naive_axis(&mut coarse, &b.coarse(), periodic, false);
+    for ((&s, &n), wanted) in b.starts.iter().zip(&b.lens).zip(coarse.chunks(kept)) {
+        let one = &ones[s..s + n];
+        let amount = (0..kept).map(|k| one[k] * x[s + k]).sum::<f64>() / one[..kept].iter().map(|v| v * v).sum::<f64>();
+        for k in 0..n {
+            x[s + k] -= amount * (one[k] - wanted.get(k).unwrap_or(&0.0));
+        }
+    }
+}
+
 fn naive_image(y: &AxisBlocks, x: &AxisBlocks, periodic: bool, back: bool, image: &mut [f64]) {
     let w = x.lens.iter().sum::<usize>();
+    let axis = |v: &mut [f64], b: &AxisBlocks, periodic| match back {
+        true => naive_axis(v, b, periodic, true),
+        false => naive_decimated(v, b, periodic),
+    };
     if !x.identity {
-        image.chunks_mut(w).for_each(|row| naive_axis(row, x, periodic, back));
+        image.chunks_mut(w).for_each(|row| axis(row, x, periodic));
     }
     for j in (0..w).filter(|_| !y.identity) {
         let mut column: Vec<f64> = image.iter().skip(j).step_by(w).copied().collect();
-        naive_axis(&mut column, y, false, back);
+        axis(&mut column, y, false);
         image.iter_mut().skip(j).step_by(w).zip(column).for_each(|(a, b)| *a = b);
     }
 }
@@ -120,8 +142,9 @@ fn pyramid_is_the_naive_one_and_inverts_with_the_same_bits_everywhere() {
             let mut planes = forward(&levels, periodic, image.clone(), isa);
             let coefficients = bits(&planes);
             if reference.is_none() {
+                // Orthonormal but for what keeps constants constant in blocks of unequal lengths.
                 let ratio = planes.iter().map(|p| energy(p)).sum::<f64>() / energy(&image);
-                assert!((ratio - 1.0).abs() < 1e-5, "{h}x{w} {periodic}: energy {ratio}");
+                assert!((ratio - 1.0).abs() < 0.06, "{h}x{w} {periodic}: energy {ratio}");
                 let want = naive(&levels, periodic, &image);
                 assert!(close(&planes.concat(), &want.concat()), "{h}x{w} {periodic}: coefficients");
             }
@@ -130,6 +153,17 @@ fn pyramid_is_the_naive_one_and_inverts_with_the_same_bits_everywhere() {
             let both = (coefficients, bits(&planes[..1]));
             assert_eq!(reference.get_or_insert_with(|| both.clone()), &both, "{h}x{w} {periodic} {isa:?}");
         }
+    }
+}
+
+#[test]
+fn a_constant_leaves_nothing_in_the_fine_planes() {
+    for ((h, w), periodic) in SHAPES.into_iter().flat_map(|s| [(s, false), (s, true)]) {
+        let levels = levels(h, w);
+        let planes = forward(&levels, periodic, vec![1.0; h * w], Isa::detect());
+        let (last, fine) = planes.split_last().unwrap();
+        let worst = fine.iter().flatten().fold(0.0_f32, |m, c| m.max(c.abs()));
+        assert!(worst < 2e-5 * last[0].abs().max(1.0), "{h}x{w} {periodic}: {worst}");
     }
 }
 
@@ -153,14 +187,14 @@ fn axis_transform_inverts_and_keeps_energy() {
         let mut reference: Option<Vec<u32>> = None;
         for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
             let mut v = volume.clone();
-            forward_axis(&mut v, n, inner, isa);
+            transform_outer(&mut v, n, inner, isa, Kind::Two);
             assert!((energy(&v) / energy(&volume) - 1.0).abs() < 1e-5);
             if n <= 32 {
                 let mean = volume.iter().step_by(inner).take(n).sum::<f32>() / (n as f32).sqrt();
                 assert!((v[0] - mean).abs() < 1e-3, "{} {mean}", v[0]);
             }
             let mut all = vec![v.clone()];
-            inverse_axis(&mut v, n, inner, isa);
+            transform_outer(&mut v, n, inner, isa, Kind::TwoInverse);
             assert!(close(&v, &volume));
             all.push(v);
             assert_eq!(reference.get_or_insert_with(|| bits(&all)), &bits(&all));
@@ -185,7 +219,7 @@ fn speed() {
             inverse(&levels, true, &mut planes, isa);
             back = back.min(start.elapsed().as_secs_f64());
             let start = std::time::Instant::now();
-            inverse_axis(&mut planes[0][..720 * w], 24, 30 * w, isa);
+            transform_outer(&mut planes[0][..720 * w], 24, 30 * w, isa, Kind::TwoInverse);
             axis = axis.min(start.elapsed().as_secs_f64());
         }
         println!("{isa:?}: forward {:.0}, inverse {:.0}, axis {:.0} MB/s", rate(there), rate(back), rate(axis));

@@ -90,7 +90,7 @@ impl Adam {
 }
 
 /// Descend from `network`; the mean loss of the last batches.
-pub(super) fn descend(tape: &mut Tape, network: &mut Network, samples: &Samples<'_>, schedule: &Schedule) -> f64 {
+pub(crate) fn descend(tape: &mut Tape, network: &mut Network, samples: &Samples<'_>, schedule: &Schedule) -> f64 {
     let mut adam = Adam::new(network, tape);
     let stride = tape.stride;
     let blocks = samples.len().div_ceil(stride);

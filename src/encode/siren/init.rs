@@ -35,7 +35,7 @@ pub(crate) enum Frequencies {
 
 /// A network to start from. Hidden weights are even up to `gain * sqrt(6 / inputs)`: their pre-activations are normal with
 /// a deviation of `gain` (section 3.2). The head is 0.
-pub(super) fn start(shape: Shape, frequencies: &Frequencies, gain: f32, seed: u64) -> Network {
+pub(crate) fn start(shape: Shape, frequencies: &Frequencies, gain: f32, seed: u64) -> Network {
     let mut random = Random(seed);
     let mut network = Network::zeros(shape);
     let width = shape.width();

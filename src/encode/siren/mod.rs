@@ -1,15 +1,15 @@
 //! Fitting of SIRENs (Sitzmann et al. 2020) by hand-written training: the low and middle bands of the hierarchy.
 
-mod adam;
+pub(crate) mod adam;
 mod fit;
 mod gauss_newton;
 #[cfg(feature = "cuda")]
 mod gpu;
 mod head;
-mod init;
+pub(crate) mod init;
 mod normal;
 mod quantise;
-mod tape;
+pub(crate) mod tape;
 #[cfg(test)]
 mod tests;
 

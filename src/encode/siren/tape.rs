@@ -5,7 +5,7 @@ use crate::arith::{Isa, POINTS, PackedLayer, Part, TILE, inner_products, layer, 
 use crate::format::network::{Network, Shape};
 
 /// Activations, slopes and adjoints of one block of points; all are rows of `stride` points.
-pub(super) struct Tape {
+pub(crate) struct Tape {
     isa: Isa,
     shape: Shape,
     /// Points of a block.
@@ -24,7 +24,7 @@ pub(super) struct Tape {
 }
 
 impl Tape {
-    pub(super) fn new(shape: Shape, isa: Isa) -> Self {
+    pub(crate) fn new(shape: Shape, isa: Isa) -> Self {
         // As many points as the second cache holds, or half of it.
         let stride = if shape.width() <= 32 { 4 * POINTS } else { 2 * POINTS };
         let rows = |n: usize| vec![0.0; n.next_multiple_of(TILE) * stride];

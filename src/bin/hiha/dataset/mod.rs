@@ -30,6 +30,9 @@ pub(crate) trait Dataset {
     /// The stored bytes of the chunk whose first element is at `offset`, as they stand in the
     /// file; `None` when that chunk was never written.
     fn raw_chunk(&self, variable: usize, offset: &[usize]) -> Result<Option<Vec<u8>>>;
+
+    /// The first `bytes` of a stored chunk (all of it, if it is shorter), and how many it has; `None` as above.
+    fn chunk_front(&self, variable: usize, offset: &[usize], bytes: u64) -> Result<Option<(Vec<u8>, u64)>>;
 }
 
 /// How a variable is to be stored.

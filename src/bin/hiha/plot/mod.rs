@@ -1,4 +1,4 @@
-//! A picture of a comparison: original, decoded and their difference as maps with colour bars.
+//! Pictures of fields as maps with colour bars: one, or original, decoded and their difference.
 
 mod axis;
 mod colour;
@@ -13,11 +13,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
 use std::sync::Once;
 
-/// What to draw.
-pub(crate) struct Maps {
-    /// Values row by row; missing ones are NaN.
-    pub(crate) original: Vec<f64>,
-    pub(crate) decoded: Vec<f64>,
+/// What maps have in common.
+pub(crate) struct Frame {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) vertical: MapAxis,
@@ -25,6 +22,16 @@ pub(crate) struct Maps {
     pub(crate) title: String,
     pub(crate) subtitle: String,
     pub(crate) unit: String,
+}
+
+/// One map.
+struct Panel<'a> {
+    heading: &'a str,
+    /// Values row by row; missing ones are NaN.
+    values: &'a [f64],
+    scale: Scale,
+    /// Pixels show the largest value below them, so that no error is hidden; else the mean.
+    largest: bool,
 }
 
 type Area<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
@@ -38,26 +45,42 @@ const ABOVE: i32 = 40;
 const BELOW: i32 = 42;
 const HEAD: i32 = 92;
 
-/// Draw to a PNG, under a temporary name first.
-pub(crate) fn draw(maps: &Maps, path: &Path) -> Result<()> {
-    register_font()?;
-    let difference: Vec<f64> = maps.decoded.iter().zip(&maps.original).map(|(d, o)| d - o).collect();
-    let (low, high) = extent(&maps.original);
-    let worst = difference.iter().filter(|v| v.is_finite()).fold(0f64, |m, v| m.max(v.abs()));
-    let field = Scale::sequential(low, high);
-    let panels = [
-        ("Original", &maps.original, field, false),
-        ("Decoded", &maps.decoded, field, false),
-        ("Decoded \u{2212} original", &difference, Scale::diverging(worst), true),
-    ];
+/// Draw one field to a PNG.
+pub(crate) fn draw_map(frame: &Frame, heading: &str, values: &[f64], path: &Path) -> Result<()> {
+    let (low, high) = extent(values);
+    draw(frame, &[Panel { heading, values, scale: Scale::sequential(low, high), largest: false }], path)
+}
 
+/// Draw two fields and their difference to a PNG.
+pub(crate) fn draw_comparison(frame: &Frame, original: &[f64], decoded: &[f64], path: &Path) -> Result<()> {
+    let difference: Vec<f64> = decoded.iter().zip(original).map(|(d, o)| d - o).collect();
+    let (low, high) = extent(original);
+    let worst = difference.iter().filter(|v| v.is_finite()).fold(0f64, |m, v| m.max(v.abs()));
+    let scale = Scale::sequential(low, high);
+    let panels = [
+        Panel { heading: "Original", values: original, scale, largest: false },
+        Panel { heading: "Decoded", values: decoded, scale, largest: false },
+        Panel {
+            heading: "Decoded \u{2212} original",
+            values: &difference,
+            scale: Scale::diverging(worst),
+            largest: true,
+        },
+    ];
+    draw(frame, &panels, path)
+}
+
+/// Under a temporary name first.
+fn draw(maps: &Frame, panels: &[Panel<'_>], path: &Path) -> Result<()> {
+    register_font()?;
     let shape = maps.rows as f64 / maps.columns as f64;
     // Wide maps stand above each other, others side by side.
     let stacked = shape <= 0.75;
     let width = if stacked { 1000 } else { 470 };
     let height = ((f64::from(width) * shape) as i32).clamp(180, 900);
     let (cell_w, cell_h) = (LEFT + width + RIGHT, ABOVE + height + BELOW);
-    let (total_w, total_h) = if stacked { (cell_w, HEAD + 3 * cell_h) } else { (3 * cell_w, HEAD + cell_h) };
+    let n = panels.len() as i32;
+    let (total_w, total_h) = if stacked { (cell_w, HEAD + n * cell_h) } else { (n * cell_w, HEAD + cell_h) };
 
     let temporary = path.with_extension("tmp.png");
     {
@@ -65,14 +88,13 @@ pub(crate) fn draw(maps: &Maps, path: &Path) -> Result<()> {
         root.fill(&WHITE).map_err(drawing)?;
         text(&root, &maps.title, (LEFT, 20), 30, INK, HPos::Left, VPos::Top)?;
         text(&root, &maps.subtitle, (LEFT, 60), 19, FAINT, HPos::Left, VPos::Top)?;
-        for (i, (heading, values, scale, is_difference)) in panels.into_iter().enumerate() {
-            let i = i as i32;
+        for (i, panel) in (0..).zip(panels) {
             let (x, y) = if stacked { (LEFT, HEAD + i * cell_h + ABOVE) } else { (LEFT + i * cell_w, HEAD + ABOVE) };
             let place = Place { x, y, width, height };
-            text(&root, heading, (x, y - 10), 22, INK, HPos::Left, VPos::Bottom)?;
-            map(&root, maps, values, scale, is_difference, place)?;
+            text(&root, panel.heading, (x, y - 10), 22, INK, HPos::Left, VPos::Bottom)?;
+            map(&root, maps, panel, place)?;
             axes(&root, maps, place)?;
-            colour_bar(&root, scale, &maps.unit, place)?;
+            colour_bar(&root, panel.scale, &maps.unit, place)?;
         }
         root.present().map_err(drawing)?;
     }
@@ -89,8 +111,8 @@ struct Place {
     height: i32,
 }
 
-/// Elements below each pixel: the mean for fields; for differences the largest, so that no error is hidden.
-fn map(root: &Area<'_>, maps: &Maps, values: &[f64], scale: Scale, largest: bool, place: Place) -> Result<()> {
+/// The elements below each pixel.
+fn map(root: &Area<'_>, maps: &Frame, panel: &Panel<'_>, place: Place) -> Result<()> {
     let turned = maps.vertical.starts_in_the_south();
     let span = |pixel: i32, pixels: i32, n: usize| {
         let first = pixel as usize * n / pixels as usize;
@@ -105,7 +127,7 @@ fn map(root: &Area<'_>, maps: &Maps, values: &[f64], scale: Scale, largest: bool
             let (mut sum, mut count, mut extreme) = (0.0, 0.0, 0f64);
             for r in rows.clone() {
                 let r = if turned { maps.rows - 1 - r } else { r };
-                for v in &values[r * maps.columns..][columns.clone()] {
+                for v in &panel.values[r * maps.columns..][columns.clone()] {
                     if v.is_finite() {
                         (sum, count) = (sum + v, count + 1.0);
                         extreme = if v.abs() > extreme.abs() { *v } else { extreme };
@@ -114,19 +136,19 @@ fn map(root: &Area<'_>, maps: &Maps, values: &[f64], scale: Scale, largest: bool
             }
             let v = if count == 0.0 {
                 f64::NAN
-            } else if largest {
+            } else if panel.largest {
                 extreme
             } else {
                 sum / count
             };
-            root.draw_pixel((place.x + px, place.y + py), &scale.colour(v)).map_err(drawing)?;
+            root.draw_pixel((place.x + px, place.y + py), &panel.scale.colour(v)).map_err(drawing)?;
         }
     }
     let corners = [(place.x - 1, place.y - 1), (place.x + place.width, place.y + place.height)];
     root.draw(&Rectangle::new(corners, INK)).map_err(drawing)
 }
 
-fn axes(root: &Area<'_>, maps: &Maps, place: Place) -> Result<()> {
+fn axes(root: &Area<'_>, maps: &Frame, place: Place) -> Result<()> {
     let (bottom, left) = (place.y + place.height, place.x);
     for (at, label) in maps.horizontal.ticks(maps.columns, (place.width / 110) as usize) {
         let x = left + (at / maps.columns as f64 * f64::from(place.width)) as i32;

@@ -11,6 +11,14 @@ use std::path::Path;
 unsafe extern "C" {
     // Missing from hdf5-metno-sys; HDF5 has it since 1.8.
     fn H5Dget_chunk_storage_size(dataset: hid_t, offset: *const u64, bytes: *mut u64) -> c_int;
+    // Behind a version feature there; since 1.10.5.
+    fn H5Dget_chunk_info_by_coord(
+        dataset: hid_t,
+        offset: *const u64,
+        filter_mask: *mut c_uint,
+        address: *mut u64,
+        bytes: *mut u64,
+    ) -> c_int;
 }
 
 /// An HDF5 file and the datasets opened in it so far.
@@ -94,6 +102,17 @@ impl H5File {
             ensure!(status >= 0, "HDF5 cannot read the chunk at {offset:?}");
             Ok(Some(bytes))
         }
+    }
+
+    /// Where a chunk's stored bytes stand in the file, and how many they are; `None` if it was never written.
+    pub(super) fn chunk_address(dataset: hid_t, offset: &[usize]) -> Option<(u64, u64)> {
+        let offset: Vec<u64> = offset.iter().map(|&n| n as u64).collect();
+        let (mut mask, mut address, mut size) = (0, u64::MAX, 0);
+        // SAFETY: `offset` has one entry for each dimension.
+        let known = unsafe {
+            H5Dget_chunk_info_by_coord(dataset, offset.as_ptr(), &raw mut mask, &raw mut address, &raw mut size)
+        };
+        (known >= 0 && size > 0 && address != u64::MAX).then_some((address, size))
     }
 
     /// Write an encoded chunk.

@@ -8,11 +8,13 @@ use netcdf_sys as nc;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::ptr::null_mut;
 
 /// A netCDF file open for reading.
 pub(crate) struct Reader {
+    path: PathBuf,
     ncid: c_int,
     model: Model,
     /// Group handle and variable number of each variable.
@@ -28,7 +30,7 @@ impl Reader {
         let name = c_path(path)?;
         // SAFETY: the name is NUL-terminated, `ncid` receives the handle.
         check(unsafe { nc::nc_open(name.as_ptr(), nc::NC_NOWRITE, &raw mut ncid) }, || path.display().to_string())?;
-        let mut file = Self { ncid, model: Model::default(), handles: Vec::new(), h5: None };
+        let mut file = Self { path: path.to_owned(), ncid, model: Model::default(), handles: Vec::new(), h5: None };
         let mut format = 0;
         // SAFETY: the file is open.
         check(unsafe { nc::nc_inq_format(ncid, &raw mut format) }, || "format".into())?;
@@ -80,6 +82,17 @@ impl Dataset for Reader {
         let h5 = self.h5.as_ref().with_context(|| format!("{}: a classic file has no chunks", var.path))?;
         let dataset = h5.borrow_mut().dataset(&self.model.groups[var.group].path, var)?;
         H5File::read_chunk(dataset, offset).with_context(|| var.path.clone())
+    }
+
+    fn chunk_front(&self, variable: usize, offset: &[usize], bytes: u64) -> Result<Option<(Vec<u8>, u64)>> {
+        let var = &self.model.variables[variable];
+        let h5 = self.h5.as_ref().with_context(|| format!("{}: a classic file has no chunks", var.path))?;
+        let dataset = h5.borrow_mut().dataset(&self.model.groups[var.group].path, var)?;
+        let Some((address, size)) = H5File::chunk_address(dataset, offset) else { return Ok(None) };
+        let mut front = vec![0; usize::try_from(bytes.min(size))?];
+        let file = std::fs::File::open(&self.path)?;
+        file.read_exact_at(&mut front, address).with_context(|| format!("{}: chunk at {offset:?}", var.path))?;
+        Ok(Some((front, size)))
     }
 }
 

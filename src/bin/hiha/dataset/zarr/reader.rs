@@ -11,7 +11,7 @@ use zarrs::filesystem::FilesystemStore;
 use zarrs::metadata::GroupMetadata;
 use zarrs::node::{Node, NodeMetadata};
 use zarrs::plugin::ZarrVersion;
-use zarrs::storage::ReadableStorageTraits;
+use zarrs::storage::{ReadableStorageTraits, byte_range::ByteRange};
 
 /// See the module.
 pub(crate) struct Reader {
@@ -109,6 +109,12 @@ impl Reader {
         Ok(())
     }
 
+    /// Place in the chunk grid of the chunk whose first element is at `offset`.
+    fn chunk_indices(&self, variable: usize, offset: &[usize]) -> Vec<u64> {
+        let chunks = self.model.variables[variable].chunks.as_deref().unwrap_or_default();
+        offset.iter().zip(chunks).map(|(&o, &c)| (o / c.max(1)) as u64).collect()
+    }
+
     /// The dimension of that name and length in the group or above it; else a new one.
     fn dimension(&mut self, group: usize, name: Option<String>, len: usize) -> DimId {
         let mut name = name.unwrap_or_else(|| format!("dim_{len}"));
@@ -199,8 +205,15 @@ impl Dataset for Reader {
 
     fn raw_chunk(&self, variable: usize, offset: &[usize]) -> Result<Option<Vec<u8>>> {
         let array = &self.arrays[variable];
-        let chunks = self.model.variables[variable].chunks.as_deref().unwrap_or_default();
-        let indices: Vec<u64> = offset.iter().zip(chunks).map(|(&o, &c)| (o / c.max(1)) as u64).collect();
+        let indices = self.chunk_indices(variable, offset);
         array.retrieve_encoded_chunk(&indices).with_context(|| format!("reading {} chunk {indices:?}", array.path()))
+    }
+
+    fn chunk_front(&self, variable: usize, offset: &[usize], bytes: u64) -> Result<Option<(Vec<u8>, u64)>> {
+        let key = self.arrays[variable].chunk_key(&self.chunk_indices(variable, offset));
+        let Some(size) = self.store.size_key(&key)? else { return Ok(None) };
+        let front = ByteRange::FromStart(0, Some(bytes.min(size)));
+        let bytes = self.store.get_partial(&key, front).with_context(|| format!("reading {key}"))?;
+        Ok(bytes.map(|b| (b.to_vec(), size)))
     }
 }

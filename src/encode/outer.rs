@@ -1,0 +1,248 @@
+//! Choice of a transform along an outer axis: none, DCT, or a Karhunen-Loeve basis made for the chunk.
+
+use crate::arith::{Dct, Isa, Kind, columns_by, klt, transform_outer};
+use crate::decode::ops::outer::Inverse;
+use crate::entropy::{klt as basis, range::Counter};
+use crate::format::AxisTransform;
+use crate::format::klt::{Klt, MAX_KLT, Row};
+use nalgebra::{DMatrix, SymmetricEigen};
+
+/// Columns that are looked at, of each level.
+const SAMPLE: usize = 2048;
+
+/// What is done along an axis, and how it is undone.
+pub(crate) struct Outer {
+    pub(crate) kind: AxisTransform,
+    pub(crate) inverse: Inverse,
+    /// The basis, all vectors, if it has one.
+    pub(crate) klt: Option<Klt>,
+    /// Sum of the squares of the components that are not coded.
+    pub(crate) dropped: f64,
+}
+
+/// A sample of the columns of one level along an axis of `n`.
+struct Sample {
+    /// Shape `(n, columns)`.
+    values: Vec<f32>,
+    columns: usize,
+    /// Columns of the level for each one here.
+    weight: f64,
+}
+
+impl Sample {
+    /// `volume` has the shape `(outer, n, inner)`.
+    fn new(volume: &[f32], n: usize, inner: usize) -> Self {
+        // A basis takes n operations for each value of the sample.
+        let wanted = if n > 64 { SAMPLE * 64 / n } else { SAMPLE };
+        let total = volume.len() / n;
+        let stride = (total / wanted).max(1) | 1;
+        let picked: Vec<usize> = (0..total).step_by(stride).collect();
+        let mut values = Vec::with_capacity(n * picked.len());
+        for k in 0..n {
+            values.extend(picked.iter().map(|&i| volume[(i / inner * n + k) * inner + i % inner]));
+        }
+        Self { values, columns: picked.len(), weight: total as f64 / picked.len().max(1) as f64 }
+    }
+
+    /// For each element of the axis, what is lost if its coefficients are not coded, in the units of `cost`: the bits
+    /// that all others need more to make up for the error, less the bits saved.
+    fn loss_without(&self, step: f64) -> impl Iterator<Item = f64> {
+        let inverse = (1.0 / step) as f32;
+        let loss = move |c: f32| {
+            let square = (c * inverse).powi(2);
+            // At high rates 1 / (2 ln 2) bits make up for an error of step^2 / 12; what is coded keeps that error. A
+            // coefficient that is not 0 costs about 5 bits to find.
+            if square < 0.36 { 0.0 } else { 17.3 * (square - 0.08) - 2.0 * ((1.0 + square).log2() + 5.0) }
+        };
+        let rows = self.values.chunks_exact(self.columns);
+        rows.map(move |row| self.weight * row.iter().map(|&c| f64::from(loss(c))).sum::<f64>())
+    }
+
+    /// Sum of squared errors when quantised at `step`.
+    fn error(&self, step: f64) -> f64 {
+        let (dead, coded) = ((0.62 * step) as f32, (step * step / 12.0) as f32);
+        let error = |&c: &f32| f64::from(if c.abs() < dead { c * c } else { coded });
+        self.weight * self.values.iter().map(error).sum::<f64>()
+    }
+
+    /// Estimated bits at `step`, in halves of a bit.
+    fn cost(&self, step: f64) -> f64 {
+        let inverse = (1.0 / step) as f32;
+        self.weight * self.values.iter().map(|&c| f64::from((1.0 + (c * inverse).powi(2)).log2())).sum::<f64>()
+    }
+
+    /// Add this sample's share to the covariance along the axis. Columns count by their shape, not their strength.
+    fn add_covariance(&self, n: usize, step: f32, sum: &mut DMatrix<f32>) {
+        let mut square = vec![0.0f32; self.columns];
+        for row in self.values.chunks_exact(self.columns) {
+            square.iter_mut().zip(row).for_each(|(s, &v)| *s += v * v);
+        }
+        let scale: Vec<f32> = square.iter().map(|&s| 1.0 / (s / n as f32).max(step * step).sqrt()).collect();
+        let mut columns = DMatrix::<f32>::from_row_slice(n, self.columns, &self.values);
+        for (mut column, &s) in columns.column_iter_mut().zip(&scale) {
+            column *= s;
+        }
+        sum.gemm(self.weight as f32, &columns, &columns.transpose(), 1.0);
+    }
+}
+
+/// The transform with the fewest estimated bits at an RMSE of `target` along an axis of `n`, applied to all `volumes`;
+/// `inner[l]` is the distance between neighbours along the axis in volume `l`.
+pub(crate) fn transform(volumes: &mut [Vec<f32>], n: usize, inner: &[usize], target: f64, isa: Isa) -> Outer {
+    let samples: Vec<Sample> =
+        volumes.iter().zip(inner).map(|(volume, &inner)| Sample::new(volume, n, inner)).collect();
+    let transformed = |f: &dyn Fn(&mut [f32], usize)| {
+        let each = samples.iter().map(|s| {
+            let mut values = s.values.clone();
+            f(&mut values, s.columns);
+            Sample { values, ..*s }
+        });
+        each.collect::<Vec<_>>()
+    };
+    let dct = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, isa, Kind::Two);
+    let none_cost = cost(&samples, step_for(&samples, target));
+    let cosines = transformed(&dct);
+    let step = step_for(&cosines, target);
+    let dct_cost = cost(&cosines, step);
+    if let Some((rows, matrix)) = karhunen_loeve(&samples, n, step) {
+        let klt = |v: &mut [f32], inner: usize| columns_by(v, inner, &matrix, isa);
+        let mut counter = Counter::default();
+        let components = transformed(&klt);
+        let step = step_for(&components, target);
+        let rows = rows.leading(worth_coding(&components, &rows, step));
+        basis::code(&mut counter, &mut rows.clone(), n);
+        if cost(&components, step) + 16.0 * counter.bytes() as f64 <= none_cost.min(dct_cost) {
+            let mut dropped = 0.0;
+            for (volume, &inner) in volumes.iter_mut().zip(inner) {
+                klt(volume, inner);
+                for columns in volume.chunks_exact_mut(n * inner) {
+                    let rest = &mut columns[rows.rows.len() * inner..];
+                    dropped += rest.iter().map(|&c| f64::from(c * c)).sum::<f64>();
+                    rest.fill(0.0);
+                }
+            }
+            let inverse = Inverse::Klt(klt::inverse(&rows, n));
+            return Outer { kind: AxisTransform::Klt, inverse, klt: Some(rows), dropped };
+        }
+    }
+    if dct_cost < none_cost {
+        volumes.iter_mut().zip(inner).for_each(|(v, &inner)| dct(v, inner));
+        return Outer { kind: AxisTransform::Dct, inverse: Inverse::Dct, klt: None, dropped: 0.0 };
+    }
+    Outer { kind: AxisTransform::None, inverse: Inverse::None, klt: None, dropped: 0.0 }
+}
+
+/// Estimated bits of all levels at `step`, in halves of a bit.
+fn cost(samples: &[Sample], step: f64) -> f64 {
+    samples.iter().map(|s| s.cost(step)).sum()
+}
+
+/// The quantiser step at which the RMSE is about `target`.
+fn step_for(samples: &[Sample], target: f64) -> f64 {
+    let wanted = target * target * samples.iter().map(|s| s.weight * s.values.len() as f64).sum::<f64>();
+    let (mut low, mut high) = (3.4 * target, 64.0 * target);
+    for _ in 0..7 {
+        let step = (low * high).sqrt();
+        let error: f64 = samples.iter().map(|s| s.error(step)).sum();
+        if error > wanted { high = step } else { low = step }
+    }
+    low
+}
+
+/// The number of leading components that are worth the bytes of their basis vectors; at least 1.
+fn worth_coding(components: &[Sample], klt: &Klt, step: f64) -> usize {
+    let mut losses = vec![0.0; klt.rows.len()];
+    for sample in components {
+        losses.iter_mut().zip(sample.loss_without(step)).for_each(|(sum, loss)| *sum += loss);
+    }
+    let (mut best, mut most, mut sum) = (1, f64::NEG_INFINITY, 0.0);
+    for (k, (row, loss)) in klt.rows.iter().zip(losses).enumerate() {
+        let low = f64::from(row.exponent) - f64::from(row.q.len().ilog2().div_ceil(2));
+        sum += loss - 2.0 * row.q.len() as f64 * (low.max(0.0) + 2.2);
+        if sum > most {
+            (best, most) = (k + 1, sum);
+        }
+    }
+    best
+}
+
+/// The eigenvectors of the covariance, rounded, and the matrix that the rounded ones make.
+fn karhunen_loeve(samples: &[Sample], n: usize, step: f64) -> Option<(Klt, Dct)> {
+    if !(2..=MAX_KLT).contains(&n) {
+        return None;
+    }
+    let mut covariance = DMatrix::<f32>::zeros(n, n);
+    samples.iter().for_each(|s| s.add_covariance(n, step as f32, &mut covariance));
+    let eigen = SymmetricEigen::new(covariance.map(f64::from));
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    let mut klt = Klt::default();
+    let mut exponent = Row::MAX_EXPONENT;
+    for k in order {
+        let vector = eigen.eigenvectors.column(k);
+        // Rounding errors let a component leak into the others: less than a step.
+        let strength = samples.iter().map(|s| s.energy_along(vector.iter().copied())).sum::<f64>()
+            / samples.iter().map(|s| s.columns as f64 * s.weight).sum::<f64>();
+        let wanted = (strength.sqrt() / step).max(1.0).log2().ceil() + f64::from(n.ilog2().div_ceil(2)) + 1.0;
+        exponent = exponent.min(wanted.min(f64::from(Row::MAX_EXPONENT)) as u8);
+        let unit = f64::from(1u32 << exponent);
+        klt.rows.push(Row { exponent, q: vector.iter().map(|v| (v * unit).round() as i32).collect() });
+    }
+    let matrix = klt::forward(&klt, n)?;
+    Some((klt, matrix))
+}
+
+impl Sample {
+    /// Weighted sum of the squares of the columns' components along a vector.
+    fn energy_along(&self, vector: impl Iterator<Item = f64>) -> f64 {
+        let mut along = vec![0.0f32; self.columns];
+        for (row, v) in self.values.chunks_exact(self.columns).zip(vector) {
+            along.iter_mut().zip(row).for_each(|(a, &c)| *a += c * v as f32);
+        }
+        self.weight * along.iter().map(|&a| f64::from(a * a)).sum::<f64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Levels that are mixtures of two patterns, with a little noise.
+    fn stack(n: usize, plane: usize) -> Vec<f32> {
+        let noise = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32 - 0.5;
+        (0..n * plane)
+            .map(|i| {
+                let (k, x) = (i / plane, i % plane);
+                let weights = (noise(k * 31 + 7), noise(k * 17 + 900_001));
+                100.0 * (weights.0 * noise(x + 10_000_000) + weights.1 * noise(x + 20_000_000)) + 0.1 * noise(i)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn mixtures_get_a_short_basis_that_inverts() {
+        let (n, plane) = (21, 3000);
+        let field = stack(n, plane);
+        let mut volumes = vec![field.clone()];
+        let outer = transform(&mut volumes, n, &[plane], 0.5, Isa::detect());
+        assert_eq!(outer.kind, AxisTransform::Klt);
+        assert!(outer.klt.unwrap().rows.len() <= 3);
+        outer.inverse.apply(&mut volumes[0], n, plane, Isa::detect());
+        let lost: f64 = field.iter().zip(&volumes[0]).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+        assert!((lost / outer.dropped - 1.0).abs() < 1e-3, "{lost} {}", outer.dropped);
+    }
+
+    #[test]
+    fn the_same_bits_on_every_instruction_set() {
+        let (n, plane) = (21, 133);
+        let field = stack(n, plane);
+        let results = Isa::ALL.into_iter().filter(|i| i.supported()).map(|isa| {
+            let mut volumes = vec![field.clone()];
+            let outer = transform(&mut volumes, n, &[plane], 0.1, isa);
+            outer.inverse.apply(&mut volumes[0], n, plane, isa);
+            volumes[0].iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        });
+        let results: Vec<_> = results.collect();
+        assert!(results.windows(2).all(|r| r[0] == r[1]));
+    }
+}
