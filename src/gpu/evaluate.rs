@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut};
+use cudarc::driver::{CudaSlice, CudaStream};
 
-use super::args::ForwardArgs;
 use super::device::{Gpu, driver_error};
 use super::error::GpuError;
-use super::launch::Kernel;
+use super::launch::{Kernel, Points};
 use super::nvrtc::guarded;
 use super::plan::Plan;
 use super::source::Source;
@@ -93,25 +92,9 @@ impl Evaluation {
     }
 
     pub(super) fn launch(&mut self, count: usize) -> Result<(), GpuError> {
-        let (params, _params) = self.params.device_ptr(&self.stream);
-        let (x, _x) = self.x.device_ptr(&self.stream);
-        let (y, _y) = self.y.device_ptr_mut(&self.stream);
-        let args = ForwardArgs {
-            params,
-            x,
-            y,
-            points: count as u64,
-            x_network: 0,
-            x_point: 1,
-            x_input: self.piece as u64,
-            y_network: 0,
-            y_point: 1,
-            y_output: self.piece as u64,
-        };
         let blocks = count.div_ceil(self.plan.points).min(self.blocks);
-        // SAFETY: the arguments are of `siren_forward`; `x` and `y` hold planes of `piece` points, `count` of which are
-        // read and written, `params` one network. They live until `run` has synchronised or failed, and are freed in
-        // the stream's order.
-        unsafe { self.kernel.launch(&self.stream, &args, blocks, 1, false) }
+        let (plan, params, x) = (&self.plan, &self.params, &self.x);
+        let mut points = Points { plan, params, x, y: &mut self.y, plane: self.piece, count };
+        self.kernel.forward(&self.stream, &mut points, blocks)
     }
 }

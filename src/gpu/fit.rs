@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut};
+use cudarc::driver::CudaStream;
 
-use super::args::TrainArgs;
 use super::batch::{Batch, Descent, Samples};
 use super::device::{Gpu, driver_error};
 use super::error::GpuError;
 use super::evaluate::zeros;
-use super::launch::Kernel;
+use super::launch::{Arrays, Kernel, Steps};
 use super::nvrtc::guarded;
 use super::plan::Plan;
 use super::source::Source;
@@ -87,17 +86,7 @@ struct Fit<'a> {
     crew: &'a Crew,
     descent: &'a Descent,
     batch: Batch,
-    x: CudaSlice<f32>,
-    y: CudaSlice<f32>,
-    spans: CudaSlice<u64>,
-    rates: CudaSlice<f32>,
-    schedule: CudaSlice<f32>,
-    params: CudaSlice<f32>,
-    moments: [CudaSlice<f32>; 2],
-    gradient: CudaSlice<f32>,
-    turns: CudaSlice<f32>,
-    loss: CudaSlice<f32>,
-    arrived: CudaSlice<u32>,
+    arrays: Arrays,
 }
 
 impl<'a> Fit<'a> {
@@ -114,7 +103,7 @@ impl<'a> Fit<'a> {
         let packed = layout.pack_all(networks.iter().map(|n| &n.parameters[..]));
         let up = |data: &[f32]| stream.clone_htod(data).map_err(driver_error);
         let blocks = n * crew.blocks;
-        Ok(Self {
+        let arrays = Arrays {
             x: up(&batch.x)?,
             y: up(&batch.y)?,
             spans: stream.clone_htod(batch.spans.as_flattened()).map_err(driver_error)?,
@@ -126,11 +115,8 @@ impl<'a> Fit<'a> {
             turns: zeros(&stream, blocks * crew.plan.turns())?,
             loss: zeros(&stream, blocks * descent.look())?,
             arrived: stream.alloc_zeros(n).map_err(driver_error)?,
-            stream,
-            crew,
-            descent,
-            batch,
-        })
+        };
+        Ok(Self { stream, crew, descent, batch, arrays })
     }
 
     /// All steps, a look at the loss after each part of them.
@@ -138,63 +124,27 @@ impl<'a> Fit<'a> {
         let mut before = vec![f64::INFINITY; networks.len()];
         let look = self.descent.look();
         for first in (0..self.descent.steps).step_by(look) {
-            let steps = look.min(self.descent.steps - first);
-            self.stream.memset_zeros(&mut self.arrived).map_err(driver_error)?;
-            self.launch(first, steps, seed, networks.len())?;
-            let loss: Vec<f32> = self.stream.clone_dtoh(&self.loss).map_err(driver_error)?;
+            let count = look.min(self.descent.steps - first);
+            let (batch, in_order) = (self.descent.batch, self.batch.in_order);
+            let steps = Steps { first, count, seed, batch, in_order };
+            self.stream.memset_zeros(&mut self.arrays.arrived).map_err(driver_error)?;
+            let crew = (self.crew.blocks, networks.len());
+            self.crew.kernel.train(&self.stream, &self.crew.plan, &mut self.arrays, &steps, crew)?;
+            let loss: Vec<f32> = self.stream.clone_dtoh(&self.arrays.loss).map_err(driver_error)?;
             self.stream.synchronize().map_err(driver_error)?;
-            let now = self.batch.mean_losses(&loss, steps, self.crew.blocks);
+            let now = self.batch.mean_losses(&loss, count, self.crew.blocks);
             let settled = before.iter().zip(&now).all(|(b, n)| b - n < self.descent.least * n);
             before = now;
             if settled {
                 break;
             }
         }
-        let packed = self.stream.clone_dtoh(&self.params).map_err(driver_error)?;
+        let packed = self.stream.clone_dtoh(&self.arrays.params).map_err(driver_error)?;
         self.stream.synchronize().map_err(driver_error)?;
         let layout = self.crew.plan.layout;
         for (network, packed) in networks.iter_mut().zip(packed.chunks_exact(layout.parameters())) {
             *network = layout.unpack(packed);
         }
         Ok(before)
-    }
-
-    fn launch(&mut self, first: usize, steps: usize, seed: u64, networks: usize) -> Result<(), GpuError> {
-        let stream = &self.stream;
-        let [m, v] = &mut self.moments;
-        let ((x, _a), (y, _b), (spans, _c)) =
-            (self.x.device_ptr(stream), self.y.device_ptr(stream), self.spans.device_ptr(stream));
-        let ((layer_rates, _d), (schedule, _e)) = (self.rates.device_ptr(stream), self.schedule.device_ptr(stream));
-        let ((params, _f), (first_moment, _g)) = (self.params.device_ptr_mut(stream), m.device_ptr_mut(stream));
-        let ((second_moment, _h), (gradient, _i)) = (v.device_ptr_mut(stream), self.gradient.device_ptr_mut(stream));
-        let ((turns, _j), (loss, _k)) = (self.turns.device_ptr_mut(stream), self.loss.device_ptr_mut(stream));
-        let (arrived, _l) = self.arrived.device_ptr_mut(stream);
-        let args = TrainArgs {
-            x,
-            y,
-            weight: 0,
-            spans,
-            params,
-            first_moment,
-            second_moment,
-            gradient,
-            turns,
-            layer_rates,
-            schedule,
-            loss,
-            arrived,
-            seed,
-            batch: self.descent.batch as u32,
-            first_step: first as u32,
-            steps: steps as u32,
-            in_order: self.batch.in_order.into(),
-            beta1: Descent::BETA[0],
-            beta2: Descent::BETA[1],
-            epsilon: Descent::EPSILON,
-            gradient_only: 0,
-        };
-        // SAFETY: the arguments are of `siren_train`, whose arrays `new` made as large as the plan, the blocks and the
-        // networks want them; they are freed in the stream's order. Several blocks of a network are launched together.
-        unsafe { self.crew.kernel.launch(stream, &args, self.crew.blocks, networks, self.crew.blocks > 1) }
     }
 }

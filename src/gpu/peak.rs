@@ -2,9 +2,6 @@
 
 use std::time::Instant;
 
-use cudarc::driver::DevicePtrMut;
-
-use super::args::PeakArgs;
 use super::device::{Gpu, driver_error};
 use super::error::GpuError;
 use super::evaluate::{Evaluation, zeros};
@@ -27,14 +24,10 @@ fn measure(gpu: &Gpu, tensor_cores: bool) -> Result<f64, GpuError> {
     let operations = if tensor_cores { 8 * 16 * 8 * (2 * 16 * 8 * 8) } else { 256 * 64 * 16 * 2 };
     let mut best = f64::INFINITY;
     for _ in 0..5 {
-        let (address, guard) = out.device_ptr_mut(&stream);
-        let args = PeakArgs { out: address, rounds };
         let began = Instant::now();
-        // SAFETY: the arguments are of the peak kernels, which write 256 floats a block; `out` outlives the launch.
-        unsafe { kernel.launch(&stream, &args, blocks, 1, false) }?;
+        kernel.peak(&stream, &mut out, rounds, blocks)?;
         stream.synchronize().map_err(driver_error)?;
         best = best.min(began.elapsed().as_secs_f64());
-        drop(guard);
     }
     Ok(blocks as f64 * f64::from(rounds) * f64::from(operations) / best)
 }
