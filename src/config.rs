@@ -151,6 +151,19 @@ pub enum Coder {
     Lattice,
 }
 
+/// Whether to use a stage of the hierarchy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Where it makes the stream smaller.
+    #[default]
+    Auto,
+    /// Wherever it can be.
+    On,
+    /// Never.
+    Off,
+}
+
 /// How to encode an array.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -164,6 +177,8 @@ pub struct Config {
     pub periodic: bool,
     /// Detail coder.
     pub coder: Coder,
+    /// The low band: a small SIREN for the whole chunk, below the harmonic coder (paper, MIM).
+    pub low: Stage,
     /// Declared fill value: one element in native byte order. Elements with these bits come back exactly.
     pub fill_value: Option<Vec<u8>>,
     /// Known to the decoder too: the harmonic coder may subtract it, where that makes the stream smaller.
@@ -186,6 +201,7 @@ impl Config {
             axes: Vec::new(),
             periodic: false,
             coder: Coder::Auto,
+            low: Stage::Auto,
             fill_value: None,
             reference: None,
             threads: 1,
@@ -213,12 +229,17 @@ impl Config {
             Coder::Harmonic => 2,
             Coder::Lattice => 4,
         };
+        let low = match self.low {
+            Stage::Auto => 0,
+            Stage::On => 8,
+            Stage::Off => 16,
+        };
         vec![
             self.bound.code().into(),
             bits as u32,
             (bits >> 32) as u32,
             self.effort.into(),
-            u32::from(self.periodic) | coder,
+            u32::from(self.periodic) | coder | low,
         ]
     }
 
@@ -246,11 +267,18 @@ impl Config {
         }
         let flags = word(4);
         config.periodic = flags & 1 != 0;
-        config.coder = match flags & !1 {
+        let unknown = || invalid(format!("cd_values[4]: unknown flags {flags:#x}"));
+        config.coder = match flags & 6 {
             0 => Coder::Auto,
             2 => Coder::Harmonic,
             4 => Coder::Lattice,
-            _ => return invalid(format!("cd_values[4]: unknown flags {flags:#x}")),
+            _ => return unknown(),
+        };
+        config.low = match flags & !7 {
+            0 => Stage::Auto,
+            8 => Stage::On,
+            16 => Stage::Off,
+            _ => return unknown(),
         };
         config.validate()?;
         Ok(config)
@@ -281,6 +309,8 @@ struct Json {
     periodic: bool,
     #[serde(default, skip_serializing_if = "is_auto")]
     coder: Coder,
+    #[serde(default, skip_serializing_if = "is_automatic")]
+    low: Stage,
 }
 
 /// A key that stands there needs a value: null is refused.
@@ -299,6 +329,11 @@ const fn is_auto(c: &Coder) -> bool {
     matches!(c, Coder::Auto)
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_automatic(s: &Stage) -> bool {
+    matches!(s, Stage::Auto)
+}
+
 /// JSON as in Zarr metadata. Fill value, reference and threads are the container's business and not part of it.
 impl Serialize for Config {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -313,6 +348,7 @@ impl Serialize for Config {
             axes: self.axes.clone(),
             periodic: self.periodic,
             coder: self.coder,
+            low: self.low,
         };
         match self.bound {
             Bound::MaxAbs(v) => json.max_abs = Some(v),
@@ -350,6 +386,7 @@ impl<'de> Deserialize<'de> for Config {
             axes: json.axes,
             periodic: json.periodic,
             coder: json.coder,
+            low: json.low,
             ..Self::new(bound)
         };
         config.validate().map_err(D::Error::custom)?;
@@ -365,8 +402,7 @@ mod tests {
     fn json_spelling() {
         let c: Config = serde_json::from_str(r#"{"max_abs": 0.01}"#).unwrap();
         assert_eq!(c, Config::new(Bound::MaxAbs(0.01)));
-        let text =
-            r#"{"nrmse":0.001,"effort":7,"axes":["time","latitude","longitude"],"periodic":true,"coder":"harmonic"}"#;
+        let text = r#"{"nrmse":0.001,"effort":7,"axes":["time","latitude","longitude"],"periodic":true,"coder":"harmonic","low":"off"}"#;
         let c: Config = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&c).unwrap(), text);
         for bad in [
@@ -393,8 +429,10 @@ mod tests {
             Bound::Lossless,
         ] {
             for coder in [Coder::Auto, Coder::Harmonic, Coder::Lattice] {
-                let c = Config { effort: 3, periodic: true, coder, ..Config::new(bound) };
-                assert_eq!(Config::from_cd_values(&c.to_cd_values()).unwrap(), c);
+                for low in [Stage::Auto, Stage::On, Stage::Off] {
+                    let c = Config { effort: 3, periodic: true, coder, low, ..Config::new(bound) };
+                    assert_eq!(Config::from_cd_values(&c.to_cd_values()).unwrap(), c);
+                }
             }
         }
         assert_eq!(Config::from_cd_values(&[]).unwrap().bound, Bound::Lossless);

@@ -3,8 +3,8 @@
 //! last block uses DCT-II.
 
 use super::Isa;
-use super::tables::{Dct, Decimated, Kind, Window, dct, decimated, window};
 use super::kernels::blocks::{columns, fold_rows, forward_rows, inverse_rows};
+use super::tables::{Dct, Decimated, Kind, Window, dct, decimated, window};
 use crate::format::pyramid::AxisBlocks;
 
 /// Longest block of a transform along an outer axis.

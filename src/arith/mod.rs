@@ -7,18 +7,20 @@ mod lapped;
 mod network;
 mod parallel;
 mod sine;
+mod spline;
 mod tables;
 mod trig;
 
 pub(crate) use isa::Isa;
-pub(crate) use lapped::{columns_by, forward_image, inverse_image, transform_outer};
 pub(crate) use kernels::cholesky::cholesky;
 pub(crate) use kernels::inner::{Part, inner_products};
 pub(crate) use kernels::network::{POINTS, PackedLayer, TILE, layer, layer_and_slope, layer_times_slope};
 #[cfg(feature = "bench")]
 pub(crate) use kernels::peak::fused_multiply_adds;
+pub(crate) use lapped::{columns_by, forward_image, inverse_image, transform_outer};
 pub(crate) use network::{Cpu, Evaluator};
 pub(crate) use parallel::for_each_part;
+pub(crate) use spline::{nodes, upsample};
 pub(crate) use tables::{Dct, Kind};
 pub(crate) use trig::cos_pi;
 

@@ -1,27 +1,54 @@
 //! The base of a field: an array in the data's unit, in the stream's order of axes, to which the decoded detail is added.
 
-use super::DecodeOptions;
+use super::{DecodeOptions, low};
+use crate::arith::{Cpu, Isa};
 use crate::error::{Error, Result, corrupt};
-use crate::format::{Header, Permutation, SectionId, Stream};
+use crate::format::{Header, Permutation, Reader, SectionId, Stream};
 use crate::reference::{HASH_BYTES, Hash, Reference, to_hex};
 use std::sync::Arc;
 
 /// One value for each element. Cloning is cheap.
 pub(crate) type Base = Arc<[f32]>;
 
-/// The base that a stream was coded against; `None` when there is none.
+/// The base that a stream was coded against: reference and low band; `None` when there is none.
 pub(crate) fn of_stream(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<Base>> {
-    let Some(section) = stream.section(SectionId::Reference) else { return Ok(None) };
+    let reference = match whole(stream, SectionId::Reference)? {
+        None => None,
+        Some(reader) => Some(reference(reader, &stream.header, options)?),
+    };
+    let Some(reader) = whole(stream, SectionId::Low)? else { return Ok(reference) };
+    let geometry = stream.header.geometry();
+    let (params, network) = low::read(reader, &geometry)?;
+    let cpu = Cpu { isa: Isa::detect(), threads: options.threads };
+    Ok(Some(join(reference.as_ref(), low::evaluate(&params, &network, &geometry, cpu))))
+}
+
+/// The sum of a base, if there is one, and another.
+pub(crate) fn join(below: Option<&Base>, mut values: Vec<f32>) -> Base {
+    if let Some(below) = below {
+        values.iter_mut().zip(&below[..]).for_each(|(v, b)| *v += b);
+    }
+    values.into()
+}
+
+/// A section that is there must be there as a whole.
+fn whole<'a>(stream: &Stream<'a>, id: SectionId) -> Result<Option<Reader<'a>>> {
+    let Some(section) = stream.section(id) else { return Ok(None) };
     let (offset, needed, available) = (section.offset, section.len, section.payload.len());
     if available < needed {
-        return Err(Error::Truncated { offset, what: "reference", needed, available });
+        return Err(Error::Truncated { offset, what: id.name(), needed, available });
     }
-    let Ok(needed) = Hash::try_from(section.payload) else {
-        let found = section.payload.len();
-        return corrupt(section.offset, format!("a reference's hash has {HASH_BYTES} bytes, found {found}"));
+    Ok(Some(Reader::new(section.payload, offset)))
+}
+
+/// The reference that the hash in the section names.
+fn reference(section: Reader<'_>, header: &Header, options: &DecodeOptions) -> Result<Base> {
+    let Ok(needed) = Hash::try_from(section.rest()) else {
+        let found = section.rest().len();
+        return corrupt(section.offset(), format!("a reference's hash has {HASH_BYTES} bytes, found {found}"));
     };
     match &options.reference {
-        Some(given) if given.hash_bytes() == needed => from_reference(given, &stream.header).map(Some),
+        Some(given) if given.hash_bytes() == needed => from_reference(given, header),
         given => Err(Error::Reference { needed: to_hex(needed), given: given.as_ref().map(Reference::hash) }),
     }
 }

@@ -1,7 +1,7 @@
 //! Harmonic detail, bytes to field: coefficients, outer axes, pyramid.
 
-use super::ops::outer::Inverse;
 use super::base::Base;
+use super::ops::outer::Inverse;
 use super::ops::pyramid;
 use crate::arith::{Isa, for_each_part};
 use crate::array::Element;

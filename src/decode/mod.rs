@@ -5,6 +5,7 @@ pub(crate) mod base;
 mod exact;
 pub(crate) mod harmonic;
 mod lattice;
+pub(crate) mod low;
 mod mask;
 pub(crate) mod ops;
 mod preview;
@@ -110,7 +111,14 @@ fn working_bytes(stream: &Stream<'_>) -> usize {
     let part = |count: usize, bytes| count.saturating_mul(bytes);
     let permuted = if header.permutation.is_some() { header.byte_len() } else { 0 };
     // The base, and once more until its axes are in order.
-    let base = if stream.section(SectionId::Reference).is_some() { part(len, 8) } else { 0 };
+    let reference = if stream.section(SectionId::Reference).is_some() { part(len, 8) } else { 0 };
+    // The low band, and the inputs of its grid.
+    let low = if stream.section(SectionId::Low).is_some() {
+        part(len, 4).saturating_add(part(geometry.plane(), 24))
+    } else {
+        0
+    };
+    let base = reference.saturating_add(low);
     [part(len, each), part(geometry.plane(), plane), part(geometry.width, column), permuted, base]
         .into_iter()
         .fold(0, usize::saturating_add)

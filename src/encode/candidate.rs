@@ -2,24 +2,29 @@
 
 use super::harmonic::Analysis;
 use super::lattice;
+use super::low::{self, Design};
 use super::problem::{Problem, Target, continue_smoothly, write_value};
 use super::verify::within;
 use crate::arith::Isa;
 use crate::array::Element;
-use crate::config::{Coder, Config};
-use crate::decode::base::Base;
+use crate::config::{Coder, Config, Stage};
+use crate::decode::base::{Base, join};
 use crate::decode::harmonic::HarmonicField;
 use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::format::{Method, Writer};
 
 /// Fewest elements for which a transform is tried.
 const FEWEST: usize = 64;
+/// Most bytes without a low band for which one is tried.
+const LARGEST_WITH_LOW: usize = 1 << 30;
 
 /// One way to hold the values.
 pub(crate) struct Candidate {
     pub(crate) method: Method,
     /// The reference section; empty where the detail stands for itself.
     pub(crate) reference: Vec<u8>,
+    /// The section of the low band's network; empty without one.
+    pub(crate) low: Vec<u8>,
     /// The detail section.
     pub(crate) detail: Vec<u8>,
     /// The corrections section; may be empty.
@@ -28,11 +33,11 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     const fn new(method: Method, detail: Vec<u8>) -> Self {
-        Self { method, reference: Vec::new(), detail, corrections: Vec::new() }
+        Self { method, reference: Vec::new(), low: Vec::new(), detail, corrections: Vec::new() }
     }
     /// Bytes of its sections.
     pub(crate) const fn len(&self) -> usize {
-        self.reference.len() + self.detail.len() + self.corrections.len()
+        self.reference.len() + self.low.len() + self.detail.len() + self.corrections.len()
     }
 }
 
@@ -41,7 +46,7 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Candida
     if let Some(detail) = constant(problem) {
         return Candidate::new(Method::Constant, detail);
     }
-    let harmonic = if config.coder == Coder::Lattice { None } else { harmonic(problem, config.effort) };
+    let harmonic = if config.coder == Coder::Lattice { None } else { harmonic(problem, config) };
     let harmonic = match harmonic {
         Some(h) if config.coder == Coder::Harmonic => return h,
         other => other,
@@ -72,19 +77,46 @@ fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
 }
 
 /// The harmonic pyramid under the problem's bound, where it can be tried; with the reference subtracted if that is smaller.
-fn harmonic<T: Element>(problem: &Problem<T>, effort: u8) -> Option<Candidate> {
+fn harmonic<T: Element>(problem: &Problem<T>, config: &Config) -> Option<Candidate> {
     if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
         return None;
     }
     let on = |base: Option<&Base>| match problem.target {
         Target::Lossless => None,
         Target::Rmse(limit) => harmonic_rmse(problem, base, limit),
-        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, effort),
+        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, config.effort),
     };
-    let plain = on(None);
-    let Some((hash, base)) = &problem.reference else { return plain };
-    let based = on(Some(base)).map(|c| Candidate { reference: hash.to_vec(), ..c });
-    [plain, based].into_iter().flatten().min_by_key(Candidate::len)
+    let mut best = on(None);
+    let mut below = None;
+    if let Some((hash, base)) = &problem.reference
+        && let Some(based) = on(Some(base))
+        && best.as_ref().is_none_or(|b| based.len() < b.len())
+    {
+        (best, below) = (Some(Candidate { reference: hash.to_vec(), ..based }), Some(base));
+    }
+    let best = best?;
+    let tried = match config.low {
+        Stage::Off => false,
+        Stage::Auto => best.len() <= LARGEST_WITH_LOW,
+        Stage::On => true,
+    };
+    let low = if tried { fit_low(problem, below) } else { None };
+    let based = low.and_then(|(section, base)| {
+        let reference = best.reference.clone();
+        on(Some(&base)).map(|c| Candidate { reference, low: section, ..c })
+    });
+    Some(match based {
+        Some(based) if config.low == Stage::On || based.len() < best.len() => based,
+        _ => best,
+    })
+}
+
+/// The section of a low band, and the base it makes together with the one `below`.
+fn fit_low<T: Element>(problem: &Problem<T>, below: Option<&Base>) -> Option<(Vec<u8>, Base)> {
+    let under = |i: usize| below.map_or(0.0, |b| f64::from(b[i]));
+    let value = |i: usize| problem.values[i].to_f64() - under(i);
+    let low = low::fit(value, &problem.geometry, Design::SMALL, Isa::detect())?;
+    Some((low.section, join(below, low.values)))
 }
 
 fn analysis<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, isa: Isa) -> Analysis {

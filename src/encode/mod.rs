@@ -3,6 +3,7 @@
 mod candidate;
 pub(crate) mod harmonic;
 mod lattice;
+mod low;
 pub(crate) mod ops;
 mod outer;
 mod packing;
@@ -73,6 +74,7 @@ fn encode_typed<T: Element>(
         (SectionId::Split, split),
         (SectionId::Mask, mask),
         (SectionId::Reference, best.reference),
+        (SectionId::Low, best.low),
         (SectionId::Detail, best.detail),
         (SectionId::Corrections, best.corrections),
     ];

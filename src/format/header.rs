@@ -51,22 +51,25 @@ pub(crate) enum SectionId {
     Mask = 2,
     /// Hash of the reference array that the detail is added to.
     Reference = 3,
+    /// The network of the low band.
+    Low = 4,
     /// The method's own data.
-    Detail = 4,
+    Detail = 5,
     /// Integer corrections of points that missed the bound.
-    Corrections = 5,
+    Corrections = 6,
     /// Points held exactly.
-    Exact = 6,
+    Exact = 7,
 }
 
 impl SectionId {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Split, Self::Mask, Self::Reference, Self::Detail, Self::Corrections, Self::Exact];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Split, Self::Mask, Self::Reference, Self::Low, Self::Detail, Self::Corrections, Self::Exact];
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Split => "split",
             Self::Mask => "mask",
             Self::Reference => "reference",
+            Self::Low => "low",
             Self::Detail => "detail",
             Self::Corrections => "corrections",
             Self::Exact => "exact",

@@ -6,6 +6,7 @@ mod geometry;
 mod harmonic;
 mod header;
 pub(crate) mod klt;
+pub(crate) mod low;
 pub(crate) mod network;
 mod permutation;
 pub(crate) mod pyramid;

@@ -7,3 +7,4 @@ pub(super) mod network;
 #[cfg(feature = "bench")]
 pub(super) mod peak;
 mod simd;
+pub(super) mod spline;

@@ -1,0 +1,87 @@
+//! The low band, bytes to values: a network on a coarse grid, brought up by a spline (paper, multi-scale implicit neural
+//! representation).
+
+use crate::arith::{Cpu, Evaluator, cos_pi, nodes, upsample};
+use crate::entropy::{range::Decoder, weights};
+use crate::error::Result;
+use crate::format::low::{LowParams, on_sphere, outer_lengths};
+use crate::format::network::{Network, Quantised};
+use crate::format::{Geometry, Reader};
+
+/// The section's parameters and network.
+pub(crate) fn read(mut reader: Reader<'_>, geometry: &Geometry) -> Result<(LowParams, Network)> {
+    let params = LowParams::read(&mut reader, geometry)?;
+    let mut quantised = Quantised::zeros(params.shape);
+    weights::code(&mut Decoder::new(reader.rest()), &mut quantised);
+    Ok((params, quantised.network()))
+}
+
+/// Values of all elements, in the data's unit and the stream's order.
+pub(crate) fn evaluate(params: &LowParams, network: &Network, geometry: &Geometry, cpu: Cpu) -> Vec<f32> {
+    let ratio = usize::from(params.ratio);
+    let size = (geometry.height, geometry.width);
+    let n = nodes(size.0, ratio) * nodes(size.1, ratio);
+    let mut points = vec![0.0; n * params.shape.inputs()];
+    plane_points(geometry, ratio, &mut points);
+    let plane_inputs = params.shape.inputs() - outer_lengths(geometry).len();
+    let mut grid = vec![0.0; n];
+    let mut out = vec![0.0; geometry.slices() * geometry.plane()];
+    for (slice, plane) in out.chunks_exact_mut(geometry.plane()).enumerate() {
+        for (row, v) in points.chunks_exact_mut(n).skip(plane_inputs).zip(outer_inputs(geometry, slice)) {
+            row.fill(v);
+        }
+        cpu.evaluate(network, &points, &mut grid);
+        upsample(&mut grid, size, ratio, cpu.isa, plane);
+        plane.iter_mut().for_each(|v| *v = *v * params.amplitude + params.offset);
+    }
+    out
+}
+
+/// The outer axes' inputs of a slice: -1 at the first, 1 at the last element.
+pub(crate) fn outer_inputs(geometry: &Geometry, slice: usize) -> impl Iterator<Item = f32> {
+    let lengths = outer_lengths(geometry);
+    let mut inner: usize = lengths.iter().product();
+    lengths.into_iter().map(move |n| {
+        inner /= n;
+        ((2 * (slice / inner % n)) as f64 / (n - 1) as f64 - 1.0) as f32
+    })
+}
+
+/// Inputs of the nodes of a plane, one row for each input.
+fn plane_points(geometry: &Geometry, ratio: usize, points: &mut [f32]) {
+    let (rows, columns) = (nodes(geometry.height, ratio), nodes(geometry.width, ratio));
+    let n = rows * columns;
+    let (h, w) = (geometry.height as u64, geometry.width as u64);
+    if !on_sphere(geometry) {
+        let along = |k: usize, n: u64| {
+            let sample = k as f64 * ratio as f64 - ratio as f64;
+            if n > 1 { (2.0 * sample / (n - 1) as f64 - 1.0) as f32 } else { 0.0 }
+        };
+        for i in 0..n {
+            points[i] = along(i / columns, h);
+            points[n + i] = along(i % columns, w);
+        }
+        return;
+    }
+    // Columns at multiples of the full turn over w, from -ratio on.
+    let around: Vec<(f64, f64)> = (0..columns as u64)
+        .map(|k| {
+            let at = 4 * (k * ratio as u64 + (ratio as u64).div_ceil(w) * w - ratio as u64);
+            (cos_pi(at, 2 * w), cos_pi(at + 3 * w, 2 * w))
+        })
+        .collect();
+    for (k, row) in (0..n).step_by(columns).enumerate() {
+        // Distance from the first pole, over pi: (2 sample + 1) / 2h; before the first row it is negative.
+        let at = 2 * (k * ratio) as u64 + 1;
+        let distance = at.abs_diff(2 * ratio as u64);
+        let before = at < 2 * ratio as u64;
+        let z = cos_pi(distance, 2 * h);
+        let sine = cos_pi(distance + 3 * h, 2 * h);
+        let across = if before { -sine } else { sine };
+        for (j, &(cos, sin)) in around.iter().enumerate() {
+            points[row + j] = (across * cos) as f32;
+            points[n + row + j] = (across * sin) as f32;
+            points[2 * n + row + j] = z as f32;
+        }
+    }
+}
