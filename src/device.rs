@@ -5,13 +5,14 @@ use std::str::FromStr;
 
 use crate::error::{Error, invalid};
 
-/// Where networks are evaluated and fitted. It never changes what a stream decodes to.
+/// Where networks are evaluated and fitted. What a stream decodes to does not depend on it; what a fit finds, and so
+/// the bytes of a stream, does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
     /// A GPU if there is one that works, the processor otherwise.
-    #[default]
     Auto,
     /// The processor.
+    #[default]
     Cpu,
     /// The NVIDIA GPU of this number; an error if it cannot be used.
     Cuda(u32),

@@ -38,6 +38,7 @@ mod reference;
 #[cfg(any(feature = "bench", feature = "cuda"))]
 #[doc(hidden)]
 pub mod stages;
+mod worker;
 #[cfg(feature = "zarr")]
 pub mod zarr;
 

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use hiha::Device;
 use hiha::stages::gpu::{Bench, Training};
+use hiha::{ArrayView, Bound, Coder, Config, DecodeOptions, Device, Stage};
 
 fn build(folder: &Path) {
     let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/host");
@@ -87,6 +87,16 @@ fn on_the_emulator() {
         assert!(first.iter().all(|p| p.is_finite()) && first.iter().any(|&p| p != 0.0));
         assert_eq!(first, second, "{:?}", training.shape);
     }
+    // A chunk with a low band, fitted here and evaluated there: the same bits.
+    let (h, w) = (46, 90);
+    let field: Vec<f32> =
+        (0..h * w).map(|i| (0.1 * (i / w) as f32).sin() * 30.0 + (0.07 * (i % w) as f32).cos()).collect();
+    let mut config = Config { low: Stage::On, device: Device::Cuda(0), ..Config::new(Bound::Nrmse(1e-3)) };
+    config.coder = Coder::Harmonic;
+    let stream = hiha::encode(&ArrayView::new(&field, &[h, w]).unwrap(), &config).unwrap();
+    let on = |device| hiha::decode_with(&stream, &DecodeOptions { device, ..DecodeOptions::default() }).unwrap();
+    assert_eq!(on(Device::Cuda(0)).as_slice::<f32>().unwrap(), on(Device::Cpu).as_slice::<f32>().unwrap());
+    assert!(hiha::inspect(&stream).unwrap().stages.iter().any(|s| s.0 == "low"), "a low band");
     // A whole fit through the encoder's trait; fails if the GPU gave up.
     bench.fit_seconds([2, 1, 8, 1], 60, 1, 1).unwrap();
 }

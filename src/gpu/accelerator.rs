@@ -9,7 +9,7 @@ use crate::arith::{Cpu, Evaluator};
 use crate::error::Result;
 use crate::format::network::Network;
 
-/// Products below which the processor is done before a GPU has the points.
+/// Products below which `auto` leaves an evaluation to the processor: it is done before a GPU has the points.
 const LEAST_WORK: usize = 1 << 24;
 
 /// A GPU, and the processor for small work and for what fails on the GPU.
@@ -17,6 +17,7 @@ const LEAST_WORK: usize = 1 << 24;
 pub(crate) struct Accelerator {
     pub(crate) gpu: Arc<Gpu>,
     pub(crate) cpu: Cpu,
+    least_work: usize,
     failure: Mutex<Option<GpuError>>,
 }
 
@@ -26,11 +27,11 @@ impl Accelerator {
     /// # Errors
     /// If a GPU is asked for by name and cannot be used.
     pub(crate) fn open(device: Device, cpu: Cpu) -> Result<Option<Self>> {
-        let with = |gpu| Some(Self { gpu, cpu, failure: Mutex::default() });
+        let with = |gpu, least_work| Some(Self { gpu, cpu, least_work, failure: Mutex::default() });
         match device {
             Device::Cpu => Ok(None),
-            Device::Auto => Ok(Gpu::open(0).ok().and_then(with)),
-            Device::Cuda(number) => Ok(with(Gpu::open(number)?)),
+            Device::Auto => Ok(Gpu::open(0).ok().and_then(|gpu| with(gpu, LEAST_WORK))),
+            Device::Cuda(number) => Ok(with(Gpu::open(number)?, 0)),
         }
     }
 
@@ -48,7 +49,7 @@ impl Accelerator {
 impl Evaluator for Accelerator {
     fn evaluate(&self, network: &Network, points: &[f32], out: &mut [f32]) {
         let work = out.len() / network.shape.outputs() * network.parameters.len();
-        if work >= LEAST_WORK {
+        if work >= self.least_work {
             match super::evaluate(&self.gpu, network, points, out) {
                 Ok(()) => return,
                 Err(error) => self.fell_back(error),

@@ -15,6 +15,7 @@ mod tests;
 
 use crate::arith::{Cpu, for_each_part};
 use crate::format::network::{Network, Shape};
+use crate::worker::Worker;
 use adam::Schedule;
 pub(crate) use fit::fit;
 use gauss_newton::Steps;
@@ -94,6 +95,16 @@ impl Fitter for Cpu {
             slot[0] = Some(fit(&job.samples, job.shape, &job.options, self.isa));
         });
         fits.into_iter().flatten().collect()
+    }
+}
+
+impl Fitter for Worker {
+    fn fit(&self, jobs: &[Job<'_>]) -> Vec<Fit> {
+        #[cfg(feature = "cuda")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.fit(jobs);
+        }
+        self.cpu.fit(jobs)
     }
 }
 
