@@ -44,7 +44,7 @@ int nvrtcCompileProgram(Program* p, int n, const char* const* options) {
   std::ofstream(base + "/k.cpp") << p->source << "\n" << entry(training ? "siren_train" : "siren_forward", training ? "TrainArgs" : "ForwardArgs");
   const char* compiler = getenv("CXX");
   std::string command = std::string(compiler ? compiler : "c++") +
-                        " -std=c++17 -O1 -march=native -ffp-contract=off -shared -fPIC -DHIHA_HOST -include" + quoted(SHIM) +
+                        " -std=c++17 -O2 -march=native -ffp-contract=off -U_FORTIFY_SOURCE -shared -fPIC -DHIHA_HOST -include" + quoted(SHIM) +
                         defines + " -o " + base + "/k.so " + base + "/k.cpp 2> " + base + "/log";
   int status = system(command.c_str());
   p->log = read(base + "/log");

@@ -2,6 +2,7 @@
 // instructions mean what they mean on the device. The blocks of a launch run at the same time, as after a
 // cooperative launch, so that they may wait for one another.
 #pragma once
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -50,8 +51,11 @@ struct Block {
   Barrier barrier;
   std::vector<Warp> warps;
 };
+// A fiber starts as a context of its own and then goes to and fro by long jumps: those need no system call.
 struct Fiber {
   ucontext_t context;
+  jmp_buf place;
+  bool started = false;
   std::vector<char> stack;
   Block* block = nullptr;
   dim3 thread;
@@ -60,11 +64,20 @@ struct Fiber {
 
 // Of one kernel each: no `inline`, or the kernels of a process would share them.
 static Fiber* current;
-static ucontext_t scheduler;
+static jmp_buf scheduler;
 static dim3 grid, block;
 static std::function<void()> body;
 
-static void yield() { swapcontext(&current->context, &scheduler); }
+static void yield() {
+  if (!_setjmp(current->place)) _longjmp(scheduler, 1);
+}
+static void resume(Fiber* fiber) {
+  current = fiber;
+  if (_setjmp(scheduler)) return;
+  if (fiber->started) _longjmp(fiber->place, 1);
+  fiber->started = true;
+  setcontext(&fiber->context);
+}
 static void wait(Barrier& b) {
   unsigned generation = b.generation;
   if (++b.arrived == b.members) {
@@ -77,6 +90,7 @@ static void wait(Barrier& b) {
 static void run() {
   body();
   current->done = true;
+  _longjmp(scheduler, 1);
 }
 static Warp& warp() { return current->block->warps[current->thread.x / 32]; }
 static unsigned lane() { return current->thread.x % 32; }
@@ -104,7 +118,6 @@ static void launch(dim3 g, dim3 b, size_t shared_bytes, std::function<void()> ke
         getcontext(&fiber->context);
         fiber->context.uc_stack.ss_sp = fiber->stack.data();
         fiber->context.uc_stack.ss_size = fiber->stack.size();
-        fiber->context.uc_link = &scheduler;
         makecontext(&fiber->context, run, 0);
         fibers.push_back(std::move(fiber));
       }
@@ -115,8 +128,7 @@ static void launch(dim3 g, dim3 b, size_t shared_bytes, std::function<void()> ke
     for (auto& fiber : fibers)
       if (!fiber->done) {
         live = true;
-        current = fiber.get();
-        swapcontext(&scheduler, &fiber->context);
+        resume(fiber.get());
       }
   }
   body = nullptr;

@@ -22,7 +22,7 @@ impl Host {
         let library = dir.path().join("kernel.so");
         let file = if plan.training.is_some() { "train.cpp" } else { "forward.cpp" };
         let output = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()))
-            .args(["-std=c++17", "-O1", "-march=native", "-ffp-contract=off", "-shared", "-fPIC"])
+            .args(["-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"])
             .args(plan.defines().iter().map(|d| format!("-D{d}")))
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/host").join(file))
             .arg("-o")
