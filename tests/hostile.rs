@@ -1,7 +1,7 @@
 //! Streams with right checksums and headers, and noise where the coders read: every shape, type and method must
 //! give an array or an error, whatever the build checks (overflow, bounds), and the same with any number of threads.
 
-use hiha::{ByteOrder, DecodeOptions, Error};
+use hiha::{ByteOrder, DecodeOptions, Error, Reference};
 
 struct Noise(u64);
 
@@ -75,6 +75,11 @@ const SHAPES: [&[u64]; 24] = [
 const TYPES: [u8; 12] = [1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15];
 const SIZES: [usize; 12] = [2, 2, 4, 8, 1, 1, 2, 2, 4, 4, 8, 8];
 
+/// One that fits every array.
+fn reference() -> Reference {
+    Reference::new(vec![f32::MAX], &[1]).unwrap()
+}
+
 fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     let kind = noise.below(12) as usize;
     let mut out = b"HiHa\0".to_vec();
@@ -117,6 +122,11 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
         mask.extend(noise.bytes(400));
         sections.insert(0, (2, mask));
     }
+    if noise.below(4) == 0 {
+        let hash = reference().hash();
+        let bytes = (0..hash.len()).step_by(2).map(|i| u8::from_str_radix(&hash[i..i + 2], 16).unwrap());
+        sections.insert(sections.len() - 1, (3, bytes.collect()));
+    }
     if noise.below(2) == 0 {
         let mut corrections = noise.float().to_vec();
         corrections.extend(noise.bytes(800));
@@ -145,12 +155,13 @@ fn noise_behind_right_headers() {
     let (mut arrays, mut errors) = (0, 0);
     for case in 0..1200 {
         let stream = stream(&mut noise, SHAPES[case % SHAPES.len()]);
-        let small = hiha::preview(&stream, 1 + case % 10, &DecodeOptions::default());
-        match hiha::decode(&stream) {
+        let known = DecodeOptions { reference: Some(reference()), ..DecodeOptions::default() };
+        let small = hiha::preview(&stream, 1 + case % 10, &known);
+        match hiha::decode_with(&stream, &known) {
             Ok(array) => {
                 arrays += 1;
                 let mut again = vec![0; array.bytes().len()];
-                let options = DecodeOptions { threads: 3, ..DecodeOptions::default() };
+                let options = DecodeOptions { threads: 3, ..known };
                 hiha::decode_into(&stream, &mut again, ByteOrder::NATIVE, &options).unwrap();
                 assert!(again == array.bytes(), "case {case}");
                 let small = small.unwrap_or_else(|e| panic!("case {case}: preview: {e}"));

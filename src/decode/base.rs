@@ -33,7 +33,7 @@ pub(crate) fn join(below: Option<&Base>, mut values: Vec<f32>) -> Base {
 }
 
 /// A section that is there must be there as a whole.
-fn whole<'a>(stream: &Stream<'a>, id: SectionId) -> Result<Option<Reader<'a>>> {
+pub(super) fn whole<'a>(stream: &Stream<'a>, id: SectionId) -> Result<Option<Reader<'a>>> {
     let Some(section) = stream.section(id) else { return Ok(None) };
     let (offset, needed, available) = (section.offset, section.len, section.payload.len());
     if available < needed {

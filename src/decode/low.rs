@@ -1,17 +1,29 @@
 //! The low band, bytes to values: a network on a coarse grid, brought up by a spline (paper, multi-scale implicit neural
 //! representation).
 
-use crate::arith::{Evaluator, cos_pi, nodes, upsample};
+use super::base::whole;
+use crate::arith::{Cpu, Evaluator, Isa, cos_pi, nodes, upsample};
 use crate::entropy::{range::Decoder, weights};
-use crate::error::Result;
+use crate::error::{Result, corrupt};
 use crate::format::low::{LowParams, on_sphere, outer_lengths};
 use crate::format::network::{Network, Quantised};
-use crate::format::{Geometry, Reader};
+use crate::format::{Geometry, Reader, SectionId, Stream};
 use crate::worker::Worker;
+use std::f64::consts::{PI, TAU};
+
+/// Multiplications for an element of the array, at most; 32768 times that are always allowed.
+const MOST_WORK: usize = 1 << 15;
 
 /// The section's parameters and network.
 pub(crate) fn read(mut reader: Reader<'_>, geometry: &Geometry) -> Result<(LowParams, Network)> {
+    let start = reader.offset();
     let params = LowParams::read(&mut reader, geometry)?;
+    let ratio = usize::from(params.ratio);
+    let grid = nodes(geometry.height, ratio).saturating_mul(nodes(geometry.width, ratio));
+    let work = grid.saturating_mul(geometry.slices()).saturating_mul(params.shape.parameters());
+    if work > MOST_WORK.saturating_mul(geometry.slices() * geometry.plane()).saturating_add(MOST_WORK << 15) {
+        return corrupt(start, format!("{work} multiplications are too many for the low band of this array"));
+    }
     let mut quantised = Quantised::zeros(params.shape);
     weights::code(&mut Decoder::new(reader.rest()), &mut quantised);
     Ok((params, quantised.network()))
@@ -84,5 +96,73 @@ fn plane_points(geometry: &Geometry, ratio: usize, points: &mut [f32]) {
             points[n + row + j] = (across * sin) as f32;
             points[2 * n + row + j] = z as f32;
         }
+    }
+}
+
+/// A plane's inputs at row and column, in ordinary arithmetic.
+pub(crate) fn place(geometry: &Geometry, (y, x): (f64, f64)) -> Vec<f32> {
+    let (h, w) = (geometry.height as f64, geometry.width as f64);
+    if on_sphere(geometry) {
+        let (from_pole, around) = (PI * (y + 0.5) / h, TAU * x / w);
+        let across = from_pole.sin();
+        return vec![(across * around.cos()) as f32, (across * around.sin()) as f32, from_pole.cos() as f32];
+    }
+    let along = |v: f64, n: f64| if n > 1.0 { (2.0 * v / (n - 1.0) - 1.0) as f32 } else { 0.0 };
+    vec![along(y, h), along(x, w)]
+}
+
+/// The low band of a stream: a network that is a function of position, apart from the rest of the stream.
+#[derive(Debug, Clone)]
+pub struct LowBand {
+    geometry: Geometry,
+    params: LowParams,
+    network: Network,
+    bytes_read: usize,
+}
+
+impl LowBand {
+    /// Read it from the front of a stream, which may end after it: the checksum is not verified. `None` for streams
+    /// without a low band.
+    ///
+    /// # Errors
+    /// `Truncated`, `Corrupt` or `Unsupported`; see [`Error`](crate::Error).
+    pub fn read(stream: &[u8]) -> Result<Option<Self>> {
+        let front = Stream::read_front(stream)?;
+        let Some(section) = whole(&front, SectionId::Low)? else { return Ok(None) };
+        let geometry = front.header.geometry();
+        let bytes_read = section.offset() + section.rest().len();
+        let (params, network) = read(section, &geometry)?;
+        Ok(Some(Self { geometry, params, network, bytes_read }))
+    }
+
+    /// Bytes of the stream that this took, counted from its start.
+    #[must_use]
+    pub const fn bytes_read(&self) -> usize {
+        self.bytes_read
+    }
+
+    /// Number of weights and biases.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.params.shape.parameters()
+    }
+
+    /// Its values in plane `slice` (of all planes of the last two axes longer than 1, in the stream's order), at
+    /// `rows` and `columns` counted in elements of the array, whole or not, in the data's unit: `rows.len()` rows of
+    /// `columns.len()` values. Between elements the decoder interpolates instead, so that values there
+    /// differ a little; a reference is not added.
+    #[must_use]
+    pub fn evaluate(&self, slice: usize, rows: &[f64], columns: &[f64]) -> Vec<f32> {
+        let outer: Vec<f32> = outer_inputs(&self.geometry, slice).collect();
+        let n = rows.len() * columns.len();
+        let mut points = vec![0.0; n * self.params.shape.inputs()];
+        for (k, at) in rows.iter().flat_map(|&y| columns.iter().map(move |&x| (y, x))).enumerate() {
+            let inputs = place(&self.geometry, at).into_iter().chain(outer.iter().copied());
+            points.iter_mut().skip(k).step_by(n).zip(inputs).for_each(|(p, v)| *p = v);
+        }
+        let mut out = vec![0.0; n];
+        Cpu { isa: Isa::detect(), threads: 1 }.evaluate(&self.network, &points, &mut out);
+        out.iter_mut().for_each(|v| *v = *v * self.params.amplitude + self.params.offset);
+        out
     }
 }

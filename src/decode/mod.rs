@@ -11,6 +11,7 @@ pub(crate) mod ops;
 mod preview;
 
 pub(crate) use lattice::NUDGES_PER_ELEMENT;
+pub use low::LowBand;
 pub use preview::{Preview, preview};
 
 use crate::Device;

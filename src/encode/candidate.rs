@@ -16,8 +16,8 @@ use crate::worker::Worker;
 
 /// Fewest elements for which a transform is tried.
 const FEWEST: usize = 64;
-/// Most bytes without a low band for which one is tried.
-const LARGEST_WITH_LOW: usize = 1 << 30;
+/// Least effort at which a low band is tried unasked: it takes longer than all the rest and gains 1 percent at best.
+const EFFORT_FOR_LOW: u8 = 7;
 
 /// One way to hold the values.
 pub(crate) struct Candidate {
@@ -98,7 +98,7 @@ fn harmonic<T: Element>(problem: &Problem<T>, config: &Config) -> Option<Candida
     let best = best?;
     let tried = match config.low {
         Stage::Off => false,
-        Stage::Auto => best.len() <= LARGEST_WITH_LOW,
+        Stage::Auto => config.effort >= EFFORT_FOR_LOW,
         Stage::On => true,
     };
     let low = if tried { fit_low(problem, below, config) } else { None };

@@ -1,13 +1,12 @@
 //! Fit of the low band: one small network to a coarse copy of the chunk (paper, multi-scale implicit neural representation).
 
 use super::siren::{Fitter, Frequencies, Job, Options, Samples, quantise};
-use crate::decode::low::{evaluate, outer_inputs};
+use crate::decode::low::{evaluate, outer_inputs, place};
 use crate::entropy::{range::Encoder, weights};
-use crate::format::low::{LowParams, inputs, on_sphere};
+use crate::format::low::{LowParams, inputs};
 use crate::format::network::Shape;
 use crate::format::{Geometry, Writer};
 use crate::worker::Worker;
-use std::f64::consts::{PI, TAU};
 
 /// Samples that a network for one plane, and for several, is fitted to.
 const SAMPLES: [usize; 2] = [4000, 12_000];
@@ -96,24 +95,13 @@ impl Coarse {
     }
 }
 
-/// A plane's inputs at row and column (the decoder's rule, `decode::low`, in ordinary arithmetic).
-fn place(geometry: &Geometry, (y, x): (f64, f64)) -> Vec<f32> {
-    let (h, w) = (geometry.height as f64, geometry.width as f64);
-    if on_sphere(geometry) {
-        let (from_pole, around) = (PI * (y + 0.5) / h, TAU * x / w);
-        let across = from_pole.sin();
-        return vec![(across * around.cos()) as f32, (across * around.sin()) as f32, from_pole.cos() as f32];
-    }
-    let along = |v: f64, n: f64| if n > 1.0 { (2.0 * v / (n - 1.0) - 1.0) as f32 } else { 0.0 };
-    vec![along(y, h), along(x, w)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arith::{Cpu, Isa};
     use crate::decode::low::read;
     use crate::format::Reader;
+    use std::f64::consts::{PI, TAU};
 
     fn cpu(isa: Isa, threads: usize) -> Worker {
         Worker::cpu(Cpu { isa, threads })

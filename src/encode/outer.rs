@@ -71,13 +71,29 @@ impl Sample {
         self.weight * self.values.iter().map(|&c| f64::from((1.0 + (c * inverse).powi(2)).log2())).sum::<f64>()
     }
 
-    /// Add this sample's share to the covariance along the axis. Columns count by their shape, not their strength.
-    fn add_covariance(&self, n: usize, step: f32, sum: &mut DMatrix<f32>) {
+    /// The same columns, transformed.
+    fn transformed(&self, f: impl Fn(&mut [f32], usize)) -> Self {
+        let mut values = self.values.clone();
+        f(&mut values, self.columns);
+        Self { values, ..*self }
+    }
+
+    /// Weighted sum of the squares of the columns' components along a vector.
+    fn energy_along(&self, vector: impl Iterator<Item = f64>) -> f64 {
+        let mut along = vec![0.0f32; self.columns];
+        for (row, v) in self.values.chunks_exact(self.columns).zip(vector) {
+            along.iter_mut().zip(row).for_each(|(a, &c)| *a += c * v as f32);
+        }
+        self.weight * along.iter().map(|&a| f64::from(a * a)).sum::<f64>()
+    }
+
+    /// Add this sample's share to the covariance along the axis, each column divided by its strength to the power of `whitening`.
+    fn add_covariance(&self, n: usize, whitening: f32, step: f32, sum: &mut DMatrix<f32>) {
         let mut square = vec![0.0f32; self.columns];
         for row in self.values.chunks_exact(self.columns) {
             square.iter_mut().zip(row).for_each(|(s, &v)| *s += v * v);
         }
-        let scale: Vec<f32> = square.iter().map(|&s| 1.0 / (s / n as f32).max(step * step).sqrt()).collect();
+        let scale: Vec<f32> = square.iter().map(|&s| (s / n as f32).max(step * step).powf(-0.5 * whitening)).collect();
         let mut columns = DMatrix::<f32>::from_row_slice(n, self.columns, &self.values);
         for (mut column, &s) in columns.column_iter_mut().zip(&scale) {
             column *= s;
@@ -91,42 +107,27 @@ impl Sample {
 pub(crate) fn transform(volumes: &mut [Vec<f32>], n: usize, inner: &[usize], target: f64, isa: Isa) -> Outer {
     let samples: Vec<Sample> =
         volumes.iter().zip(inner).map(|(volume, &inner)| Sample::new(volume, n, inner)).collect();
-    let transformed = |f: &dyn Fn(&mut [f32], usize)| {
-        let each = samples.iter().map(|s| {
-            let mut values = s.values.clone();
-            f(&mut values, s.columns);
-            Sample { values, ..*s }
-        });
-        each.collect::<Vec<_>>()
-    };
-    let dct = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, isa, Kind::Two);
-    let none_cost = cost(&samples, step_for(&samples, target));
-    let cosines = transformed(&dct);
+    let cosine = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, isa, Kind::Two);
+    let cosines: Vec<Sample> = samples.iter().map(|s| s.transformed(cosine)).collect();
     let step = step_for(&cosines, target);
-    let dct_cost = cost(&cosines, step);
-    if let Some((rows, matrix)) = karhunen_loeve(&samples, n, step) {
-        let klt = |v: &mut [f32], inner: usize| columns_by(v, inner, &matrix, isa);
-        let mut counter = Counter::default();
-        let components = transformed(&klt);
-        let step = step_for(&components, target);
-        let rows = rows.leading(worth_coding(&components, &rows, step));
-        basis::code(&mut counter, &mut rows.clone(), n);
-        if cost(&components, step) + 16.0 * counter.bytes() as f64 <= none_cost.min(dct_cost) {
-            let mut dropped = 0.0;
-            for (volume, &inner) in volumes.iter_mut().zip(inner) {
-                klt(volume, inner);
-                for columns in volume.chunks_exact_mut(n * inner) {
-                    let rest = &mut columns[rows.rows.len() * inner..];
-                    dropped += rest.iter().map(|&c| f64::from(c * c)).sum::<f64>();
-                    rest.fill(0.0);
-                }
+    let (plain, cosine_cost) = (cost(&samples, step_for(&samples, target)), cost(&cosines, step));
+    let bases = WHITENING.map(|whitening| Karhunen::new(&samples, n, whitening, step, target, isa));
+    let basis = bases.into_iter().flatten().min_by(|a, b| a.cost.total_cmp(&b.cost));
+    if let Some(Karhunen { rows, matrix, .. }) = basis.filter(|b| b.cost <= plain.min(cosine_cost)) {
+        let mut dropped = 0.0;
+        for (volume, &inner) in volumes.iter_mut().zip(inner) {
+            columns_by(volume, inner, &matrix, isa);
+            for columns in volume.chunks_exact_mut(n * inner) {
+                let rest = &mut columns[rows.rows.len() * inner..];
+                dropped += rest.iter().map(|&c| f64::from(c * c)).sum::<f64>();
+                rest.fill(0.0);
             }
-            let inverse = Inverse::Klt(klt::inverse(&rows, n));
-            return Outer { kind: AxisTransform::Klt, inverse, klt: Some(rows), dropped };
         }
+        let inverse = Inverse::Klt(klt::inverse(&rows, n));
+        return Outer { kind: AxisTransform::Klt, inverse, klt: Some(rows), dropped };
     }
-    if dct_cost < none_cost {
-        volumes.iter_mut().zip(inner).for_each(|(v, &inner)| dct(v, inner));
+    if cosine_cost < plain {
+        volumes.iter_mut().zip(inner).for_each(|(v, &inner)| cosine(v, inner));
         return Outer { kind: AxisTransform::Dct, inverse: Inverse::Dct, klt: None, dropped: 0.0 };
     }
     Outer { kind: AxisTransform::None, inverse: Inverse::None, klt: None, dropped: 0.0 }
@@ -166,41 +167,59 @@ fn worth_coding(components: &[Sample], klt: &Klt, step: f64) -> usize {
     best
 }
 
-/// The eigenvectors of the covariance, rounded, and the matrix that the rounded ones make.
-fn karhunen_loeve(samples: &[Sample], n: usize, step: f64) -> Option<(Klt, Dct)> {
-    if !(2..=MAX_KLT).contains(&n) {
-        return None;
+/// How far the strength of columns is evened out before their covariance is taken: 1 where all shapes count alike, which
+/// suits tight targets; less where a few strong patterns are all that is coded.
+const WHITENING: [f32; 2] = [1.0, 0.5];
+
+/// A basis for a chunk.
+struct Karhunen {
+    /// The leading vectors, rounded.
+    rows: Klt,
+    /// Elements to all components.
+    matrix: Dct,
+    /// Estimated bits, with those of the basis.
+    cost: f64,
+}
+
+impl Karhunen {
+    /// From the samples' covariance; `step` tells how exact the basis must be.
+    fn new(samples: &[Sample], n: usize, whitening: f32, step: f64, target: f64, isa: Isa) -> Option<Self> {
+        if !(2..=MAX_KLT).contains(&n) {
+            return None;
+        }
+        let all = rounded_eigenvectors(samples, n, whitening, step);
+        let matrix = klt::forward(&all, n)?;
+        let components: Vec<Sample> =
+            samples.iter().map(|s| s.transformed(|v, inner| columns_by(v, inner, &matrix, isa))).collect();
+        let step = step_for(&components, target);
+        let mut rows = all.leading(worth_coding(&components, &all, step));
+        let mut counter = Counter::default();
+        basis::code(&mut counter, &mut rows, n);
+        Some(Self { rows, matrix, cost: cost(&components, step) + 16.0 * counter.bytes() as f64 })
     }
+}
+
+/// The eigenvectors of the covariance, strongest first.
+fn rounded_eigenvectors(samples: &[Sample], n: usize, whitening: f32, step: f64) -> Klt {
     let mut covariance = DMatrix::<f32>::zeros(n, n);
-    samples.iter().for_each(|s| s.add_covariance(n, step as f32, &mut covariance));
+    samples.iter().for_each(|s| s.add_covariance(n, whitening, step as f32, &mut covariance));
     let eigen = SymmetricEigen::new(covariance.map(f64::from));
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    let columns: f64 = samples.iter().map(|s| s.columns as f64 * s.weight).sum();
     let mut klt = Klt::default();
     let mut exponent = Row::MAX_EXPONENT;
     for k in order {
         let vector = eigen.eigenvectors.column(k);
         // Rounding errors let a component leak into the others: less than a step.
-        let strength = samples.iter().map(|s| s.energy_along(vector.iter().copied())).sum::<f64>()
-            / samples.iter().map(|s| s.columns as f64 * s.weight).sum::<f64>();
-        let wanted = (strength.sqrt() / step).max(1.0).log2().ceil() + f64::from(n.ilog2().div_ceil(2)) + 1.0;
+        let energy: f64 = samples.iter().map(|s| s.energy_along(vector.iter().copied())).sum();
+        let strength = ((energy / columns).sqrt() / step).max(1.0);
+        let wanted = strength.log2().ceil() + f64::from(n.ilog2().div_ceil(2)) + 1.0;
         exponent = exponent.min(wanted.min(f64::from(Row::MAX_EXPONENT)) as u8);
         let unit = f64::from(1u32 << exponent);
         klt.rows.push(Row { exponent, q: vector.iter().map(|v| (v * unit).round() as i32).collect() });
     }
-    let matrix = klt::forward(&klt, n)?;
-    Some((klt, matrix))
-}
-
-impl Sample {
-    /// Weighted sum of the squares of the columns' components along a vector.
-    fn energy_along(&self, vector: impl Iterator<Item = f64>) -> f64 {
-        let mut along = vec![0.0f32; self.columns];
-        for (row, v) in self.values.chunks_exact(self.columns).zip(vector) {
-            along.iter_mut().zip(row).for_each(|(a, &c)| *a += c * v as f32);
-        }
-        self.weight * along.iter().map(|&a| f64::from(a * a)).sum::<f64>()
-    }
+    klt
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::field::{Field, read_fields};
 use crate::metrics::Metrics;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use hiha::{ArrayView, Bound, ByteOrder, Coder, Config, DecodeOptions};
+use hiha::{ArrayView, Bound, ByteOrder, Coder, Config, DecodeOptions, Stage};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -36,6 +36,9 @@ pub(crate) struct EvalArgs {
     /// Detail coder: auto, harmonic or lattice.
     #[arg(long, default_value = "auto", value_parser = parse_coder)]
     coder: Coder,
+    /// Low band, a small SIREN below the harmonic coder: auto (tried at effort 7 and more), on or off.
+    #[arg(long, default_value = "auto", value_parser = parse_stage)]
+    low: Stage,
     /// Take the longitude axis as spanning the globe, whatever the coordinates say.
     #[arg(long, conflicts_with = "no_periodic")]
     periodic: bool,
@@ -93,6 +96,10 @@ fn parse_coder(text: &str) -> Result<Coder, String> {
     serde_json::from_value(text.into()).map_err(|_| "expected auto, harmonic or lattice".to_owned())
 }
 
+fn parse_stage(text: &str) -> Result<Stage, String> {
+    serde_json::from_value(text.into()).map_err(|_| "expected auto, on or off".to_owned())
+}
+
 /// Run; true when every bound held.
 pub(crate) fn run(args: &EvalArgs) -> Result<bool> {
     let bounds = args.bounds.list();
@@ -145,6 +152,7 @@ fn evaluate(field: &Field, bound: Bound, climatology: Option<&Climatology>, args
         effort: args.effort,
         threads: args.threads,
         coder: args.coder,
+        low: args.low,
         device: args.device,
         ..field.config(bound)
     };
