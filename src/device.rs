@@ -29,7 +29,7 @@ impl Device {
             #[cfg(feature = "cuda")]
             Self::Cuda(number) => Ok(crate::gpu::Gpu::open(number).map(drop)?),
             #[cfg(not(feature = "cuda"))]
-            Self::Cuda(_) => Err(Error::Unsupported("device cuda: this build is without the feature `cuda`".into())),
+            Self::Cuda(_) => Err(Error::Unsupported("GPU: this build is without the feature `cuda`".into())),
         }
     }
 }
