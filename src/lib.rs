@@ -1,7 +1,7 @@
 //! HiHa: error-bounded compression of gridded scientific data.
 //!
 //! ```text
-//! chunk -> [mask] -> detail: harmonic (lapped pyramid, sparse) | lattice (integers, predicted) -> [guarantee] -> stream
+//! chunk -> [mask] -> detail: harmonic (lapped pyramid or wavelet, sparse) | lattice (integers, predicted) -> [guarantee] -> stream
 //! ```
 //!
 //! [`encode()`] takes an [`ArrayView`] and a [`Config`] with a [`Bound`], decodes its own result, verifies the

@@ -34,7 +34,8 @@ impl<'a> Field<'a> {
     /// Pyramid and outer axes.
     #[must_use]
     pub fn analyse(&self, rmse: f64) -> Harmonic {
-        Harmonic(Analysis::new(self.data.iter().map(|&v| v.into()), None, &self.geometry, rmse, Isa::detect()))
+        let values = self.data.iter().map(|&v| v.into());
+        Harmonic(Analysis::candidates(values, None, &self.geometry, rmse, Isa::detect()).swap_remove(0))
     }
     /// Decode a harmonic payload, in steps.
     ///
@@ -49,7 +50,7 @@ impl Harmonic {
     /// The quantiser step for a root mean square error.
     #[must_use]
     pub fn step(&self, rmse: f64) -> f64 {
-        self.0.step_for_rmse(rmse)
+        self.0.step_for_rmse(rmse, None)
     }
     /// Quantise and transform back; the first value.
     #[must_use]

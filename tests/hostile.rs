@@ -115,7 +115,7 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     }
     let coded = noise.bytes(3000);
     detail.extend(coded);
-    let mut sections = vec![(4, detail)];
+    let mut sections = vec![(5, detail)];
     if noise.below(3) == 0 {
         let mut mask = vec![1];
         mask.extend((0..SIZES[kind]).map(|_| noise.next() as u8));
@@ -127,16 +127,23 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
         let bytes = (0..hash.len()).step_by(2).map(|i| u8::from_str_radix(&hash[i..i + 2], 16).unwrap());
         sections.insert(sections.len() - 1, (3, bytes.collect()));
     }
+    if noise.below(4) == 0 {
+        let mut low = vec![2 + noise.below(4) as u8, 1 + noise.below(5) as u8, 7 + noise.below(60) as u8, 1];
+        low.push(1 + noise.below(16) as u8);
+        low.extend([noise.next() as u8, 0, 0, 0x40, noise.next() as u8, 0, 0, 0xc0]);
+        low.extend(noise.bytes(300));
+        sections.insert(sections.len() - 1, (4, low));
+    }
     if noise.below(2) == 0 {
         let mut corrections = noise.float().to_vec();
         corrections.extend(noise.bytes(800));
-        sections.push((5, corrections));
+        sections.push((6, corrections));
     }
     if noise.below(4) == 0 {
         let mut exact = vec![1];
         varint(&mut exact, noise.below(4));
         varint(&mut exact, noise.next() << 31);
-        sections.push((6, exact));
+        sections.push((7, exact));
     }
     out.push(sections.len() as u8);
     for (id, payload) in &sections {

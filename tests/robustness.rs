@@ -172,7 +172,7 @@ fn headers_that_declare_enormous_arrays() {
         vec![1 << 40, 1],
     ] {
         for method in 0..=4 {
-            for tail in [&[0u8][..], &[1, 4, 0], &[1, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0]] {
+            for tail in [&[0u8][..], &[1, 5, 0], &[1, 5, 8, 0, 0, 0, 0, 0, 0, 0, 0]] {
                 let mut bytes = head(&dimensions);
                 bytes.push(method);
                 bytes.extend_from_slice(tail);

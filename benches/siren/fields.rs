@@ -2,26 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-pub struct Field {
-    pub name: String,
-    pub levels: usize,
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) levels: usize,
     /// Rows and columns of a block that becomes one sample.
-    pub thinning: usize,
+    pub(crate) thinning: usize,
     height: usize,
     width: usize,
     data: Vec<f32>,
 }
 
 /// Planar points, normalised targets, and what undoes the normalisation of an error.
-pub struct Samples {
-    pub points: Vec<f32>,
-    pub targets: Vec<f32>,
+pub(crate) struct Samples {
+    pub(crate) points: Vec<f32>,
+    pub(crate) targets: Vec<f32>,
     /// Normalised units in the range of the field.
     range: f64,
 }
 
 /// The variable `field` of netCDF files: those given, or the development fields that are there.
-pub fn read(paths: &[String]) -> Vec<Field> {
+pub(crate) fn read(paths: &[String]) -> Vec<Field> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let defaults = ["gfs025_z500_20220210", "era5_t850", "ifs025_10u_20250213_024h", "eraint15_t_37lev_20050801T00"];
     let paths: Vec<PathBuf> = if paths.is_empty() {
@@ -47,7 +47,7 @@ fn read_one(path: &Path) -> Option<Field> {
 
 impl Field {
     /// Means of blocks of `s` x `s` samples; inputs x, y, z and, with several levels, their index in -1..=1.
-    pub fn samples(&self, s: usize) -> Samples {
+    pub(crate) fn samples(&self, s: usize) -> Samples {
         let (rows, columns) = (self.height / s, self.width / s);
         let n = self.levels * rows * columns;
         let mut points = vec![0.0; n * if self.levels > 1 { 4 } else { 3 }];
@@ -84,7 +84,7 @@ impl Field {
 
 impl Samples {
     /// Root mean square error over the field's range.
-    pub fn nrmse(&self, outputs: &[f32]) -> f64 {
+    pub(crate) fn nrmse(&self, outputs: &[f32]) -> f64 {
         let squares = outputs.iter().zip(&self.targets).map(|(y, t)| f64::from(y - t).powi(2));
         (squares.sum::<f64>() / outputs.len() as f64).sqrt() / self.range
     }

@@ -4,12 +4,14 @@ mod isa;
 mod kernels;
 pub(crate) mod klt;
 mod lapped;
+mod lifting;
 mod network;
 mod parallel;
 mod sine;
 mod spline;
 mod tables;
 mod trig;
+mod wavelet;
 
 pub(crate) use isa::Isa;
 pub(crate) use kernels::cholesky::cholesky;
@@ -23,6 +25,7 @@ pub(crate) use parallel::for_each_part;
 pub(crate) use spline::{nodes, upsample};
 pub(crate) use tables::{Dct, Kind};
 pub(crate) use trig::cos_pi;
+pub(crate) use wavelet::{forward_wavelet, inverse_wavelet};
 
 /// Longest block that is transformed.
 pub(crate) const MAX_BLOCK: usize = 35;

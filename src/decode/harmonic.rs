@@ -68,7 +68,7 @@ pub(crate) fn decode(
 ) -> Result<(HarmonicField, usize)> {
     let start = reader.offset();
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
-    let levels = levels(geometry.height, geometry.width);
+    let levels = levels(params.basis, geometry.height, geometry.width);
     let mut decoder = Decoder::new(reader.rest());
     let mut axes = Vec::with_capacity(params.axes.len());
     for (&kind, &n) in params.axes.iter().zip(&geometry.outer) {

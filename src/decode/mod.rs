@@ -109,7 +109,7 @@ fn working_bytes(stream: &Stream<'_>) -> usize {
     let (len, geometry) = (header.len(), header.geometry());
     let (each, plane, column) = match header.method {
         Method::Stored | Method::Constant => (1, 0, 0),
-        Method::Harmonic => (10, 0, 1),
+        Method::Harmonic => (11, 0, 1),
         Method::Lattice => (3, 9, 250),
     };
     let part = |count: usize, bytes| count.saturating_mul(bytes);

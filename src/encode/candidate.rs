@@ -122,29 +122,36 @@ fn fit_low<T: Element>(problem: &Problem<T>, below: Option<&Base>, config: &Conf
     Some((low.section, join(below, low.values)))
 }
 
-fn analysis<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, isa: Isa) -> Analysis {
+fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, isa: Isa) -> Vec<Analysis> {
     let values = problem.values.iter().map(|v| v.to_f64());
     match base {
-        None => Analysis::new(values, None, &problem.geometry, target, isa),
+        None => Analysis::candidates(values, None, &problem.geometry, target, isa),
         Some(base) => {
             let rest = values.zip(base.iter()).map(|(v, &b)| v - f64::from(b));
             let (base, geometry) = (Some(base.clone()), &problem.geometry);
-            let Some(classes) = &problem.classes else { return Analysis::new(rest, base, geometry, target, isa) };
+            let Some(classes) = &problem.classes else {
+                return Analysis::candidates(rest, base, geometry, target, isa);
+            };
             let mut rest: Vec<f64> = rest.collect();
             continue_smoothly(&mut rest, classes, geometry.width, 0.0);
-            Analysis::new(rest.into_iter(), base, geometry, target, isa)
+            Analysis::candidates(rest.into_iter(), base, geometry, target, isa)
         }
     }
 }
 
-/// The step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
+/// The smallest of the transforms in question.
 fn harmonic_rmse<T: Element>(problem: &Problem<T>, base: Option<&Base>, limit: f64) -> Option<Candidate> {
     let isa = Isa::detect();
-    let analysis = analysis(problem, base, limit, isa);
-    let mut goal = limit;
+    let details = analyses(problem, base, limit, isa).into_iter().filter_map(|a| rmse_detail(problem, &a, limit, isa));
+    details.min_by_key(Vec::len).map(|d| Candidate::new(Method::Harmonic, d))
+}
+
+/// Coded with the step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
+fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64, isa: Isa) -> Option<Vec<u8>> {
+    let (mut goal, mut start) = (limit, None);
     let mut best: Option<f64> = None;
     for _ in 0..6 {
-        let step = analysis.step_for_rmse(goal);
+        let step = analysis.step_for_rmse(goal, start);
         if !analysis.fits(step) {
             break;
         }
@@ -153,12 +160,13 @@ fn harmonic_rmse<T: Element>(problem: &Problem<T>, base: Option<&Base>, limit: f
         if rmse <= limit {
             best = Some(best.map_or(step, |b| b.max(step)));
         }
-        if (0.985..=1.0).contains(&(rmse / limit)) || !rmse.is_finite() || rmse == 0.0 {
+        if (0.992..=1.0).contains(&(rmse / limit)) || !rmse.is_finite() || rmse == 0.0 {
             break;
         }
         goal *= 0.9965 * limit / rmse;
+        start = Some(step * (limit / rmse).powf(1.3));
     }
-    best.map(|step| Candidate::new(Method::Harmonic, analysis.encode(step)))
+    best.map(|step| analysis.encode(step))
 }
 
 /// Steps to try, in units of the bound.
@@ -168,8 +176,7 @@ const STEPS: [f64; 10] = [0.9, 1.1, 1.35, 1.65, 2.0, 2.45, 3.0, 3.7, 4.5, 5.5];
 /// bytes for coefficients and the more for corrections: climb down that valley, further with more effort.
 fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: f64, effort: u8) -> Option<Candidate> {
     let isa = Isa::detect();
-    let analysis = analysis(problem, base, eps * 0.5, isa);
-    let attempt = |k: usize| {
+    let attempt = |analysis: &Analysis, k: usize| {
         let step = STEPS.get(k)? * eps;
         analysis.fits(step).then(|| Candidate {
             corrections: correct(problem, &analysis.reconstruct(step, isa), eps),
@@ -183,7 +190,8 @@ fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: 
         r if r > 3e-4 => 4,
         _ => 3,
     };
-    let mut best = attempt(at)?;
+    let tried = analyses(problem, base, eps * 0.5, isa).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));
+    let (mut best, analysis) = tried.min_by_key(|(c, _)| c.len())?;
     let mut tries = match effort {
         0..=4 => 0,
         5..=6 => 2,
@@ -194,7 +202,7 @@ fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: 
     while tries > 0 {
         tries -= 1;
         let next = if up { Some(at + 1) } else { at.checked_sub(1) };
-        match next.and_then(attempt).filter(|c| c.len() < best.len()) {
+        match next.and_then(|k| attempt(&analysis, k)).filter(|c| c.len() < best.len()) {
             Some(better) => {
                 (best, at) = (better, next.unwrap_or(at));
                 turned = true;

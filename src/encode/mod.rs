@@ -1,6 +1,7 @@
 //! Array to stream.
 
 mod candidate;
+mod estimate;
 pub(crate) mod harmonic;
 mod lattice;
 mod low;
@@ -10,6 +11,7 @@ mod packing;
 mod problem;
 pub(crate) mod siren;
 pub(crate) mod split;
+mod transform;
 mod verify;
 
 use crate::array::{ArrayView, DType, Element, with_element};

@@ -130,7 +130,14 @@ pub(crate) fn transform(volumes: &mut [Vec<f32>], n: usize, inner: &[usize], tar
         volumes.iter_mut().zip(inner).for_each(|(v, &inner)| cosine(v, inner));
         return Outer { kind: AxisTransform::Dct, inverse: Inverse::Dct, klt: None, dropped: 0.0 };
     }
-    Outer { kind: AxisTransform::None, inverse: Inverse::None, klt: None, dropped: 0.0 }
+    Outer::none()
+}
+
+impl Outer {
+    /// The axis stays as it is.
+    pub(crate) const fn none() -> Self {
+        Self { kind: AxisTransform::None, inverse: Inverse::None, klt: None, dropped: 0.0 }
+    }
 }
 
 /// Estimated bits of all levels at `step`, in halves of a bit.

@@ -6,106 +6,22 @@
 //! lower neighbours in frequency in all surrounding blocks, its own frequency in the blocks
 //! before it, the same place in the previous slice and the activity of the coarser level.
 
+use super::context::{CLASSES, Classes, Parents, Related, previous_row};
 use super::mixer::{Mixer, Prob, exp_golomb};
 use super::range::Coder;
-use crate::format::pyramid::{AxisBlocks, Level};
+use super::shape::Shape;
+use crate::format::pyramid::Level;
+use std::ops::Range;
 
 /// Largest quantised magnitude.
 pub(crate) const MAX_MAGNITUDE: u32 = 1 << 30;
 
 /// Magnitudes are held to this in contexts.
 const CONTEXT_CAP: u32 = 2047;
-/// Activity classes.
-const CLASSES: usize = 24;
 /// Bins of the unary part of a magnitude.
 const UNARY: usize = 15;
 /// Blocks that share one "all zero" flag.
 const GROUP: usize = 16;
-
-/// Class of an activity: integer thresholds growing by a quarter, 0, 1, 2, 3, 4, 6, 8, 11, ..
-struct Classes([u8; 1024]);
-
-impl Classes {
-    const TABLE: Self = {
-        let mut table = [0; 1024];
-        let (mut e, mut class, mut next) = (0, 0, 1);
-        while e < 1024 {
-            if e == next && class < CLASSES - 1 {
-                class += 1;
-                next = next + 1 + next / 4;
-            }
-            table[e] = class as u8;
-            e += 1;
-        }
-        Self(table)
-    };
-    #[inline]
-    fn of(activity: u32) -> usize {
-        Self::TABLE.0[activity.min(1023) as usize].into()
-    }
-}
-
-/// Blocks and frequencies of one level.
-struct Shape {
-    rows: usize,
-    cols: usize,
-    /// First row and column of each block in the level's plane, and the plane's width.
-    starts: (Vec<usize>, Vec<usize>),
-    width: usize,
-    frequencies: (usize, usize),
-    /// Frequencies below both of these belong to the coarser level.
-    kept: (usize, usize),
-    /// First block that has a frequency, per axis (shorter blocks come first).
-    first: (Vec<usize>, Vec<usize>),
-}
-
-impl Shape {
-    fn new(level: &Level) -> Self {
-        let axis = |a: &AxisBlocks| {
-            let longest = a.lens.iter().copied().max().unwrap_or(0);
-            let first = (0..longest).map(|u| a.lens.iter().take_while(|&&n| n <= u).count()).collect::<Vec<_>>();
-            let kept = if level.last { 0 } else { a.keep.unwrap_or(longest) };
-            (a.lens.len(), longest, kept, first)
-        };
-        let (rows, fy, ky, first_y) = axis(&level.y);
-        let (cols, fx, kx, first_x) = axis(&level.x);
-        let starts = (level.y.starts.clone(), level.x.starts.clone());
-        Self {
-            rows,
-            cols,
-            starts,
-            width: level.width,
-            frequencies: (fy, fx),
-            kept: (ky, kx),
-            first: (first_y, first_x),
-        }
-    }
-    const fn blocks(&self) -> usize {
-        self.rows * self.cols
-    }
-    const fn is_coded(&self, u: usize, v: usize) -> bool {
-        u < self.frequencies.0 && v < self.frequencies.1 && !(u < self.kept.0 && v < self.kept.1)
-    }
-    /// Bands in coding order: by diagonal, then by u.
-    fn bands(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let (fy, fx) = self.frequencies;
-        (0..(fy + fx).saturating_sub(1))
-            .flat_map(move |d| (d.saturating_sub(fx - 1)..=d.min(fy - 1)).map(move |u| (u, d - u)))
-            .filter(|&(u, v)| self.is_coded(u, v))
-    }
-    const fn index(&self, u: usize, v: usize) -> usize {
-        (u * self.frequencies.1 + v) * self.blocks()
-    }
-    /// Calls `f(block, place in the level's plane)` for every block that has frequency (u, v).
-    fn places(&self, (u, v): (usize, usize), mut f: impl FnMut(usize, usize)) {
-        for i in self.first.0[u]..self.rows {
-            let row = (self.starts.0[i] + u) * self.width + v;
-            for j in self.first.1[v]..self.cols {
-                f(i * self.cols + j, row + self.starts.1[j]);
-            }
-        }
-    }
-}
 
 /// What the coder remembers of one level: magnitudes, band after band.
 pub(crate) struct Bands {
@@ -152,7 +68,9 @@ impl Bands {
         }
         let bands = bands.max(1);
         sum.iter_mut().for_each(|a| *a = *a * 16 / bands);
-        Activity { rows: s.rows, cols: s.cols, blocks: sum }
+        let copy = |(u, v)| ((u, v), self.magnitudes[s.index(u, v)..][..s.blocks()].to_vec());
+        let bands = if s.dyadic { s.bands().map(copy).collect() } else { Vec::new() };
+        Activity { rows: s.rows, cols: s.cols, blocks: sum, bands }
     }
 }
 
@@ -161,9 +79,17 @@ pub(crate) struct Activity {
     rows: usize,
     cols: usize,
     blocks: Vec<u32>,
+    /// Magnitudes of the bands of a wavelet level.
+    bands: Vec<((usize, usize), Vec<u16>)>,
 }
 
 impl Activity {
+    /// The band (u, v), if this is a level of the wavelet and has it.
+    fn band(&self, (u, v): (usize, usize)) -> Option<Related<'_>> {
+        let (_, magnitudes) = self.bands.iter().find(|b| b.0 == (u, v))?;
+        Some(Related { magnitudes, rows: self.rows, cols: self.cols })
+    }
+
     /// For every block of the finer level, that of the block it lies in.
     fn for_level(&self, fine: &Shape) -> Vec<u32> {
         (0..fine.blocks())
@@ -191,6 +117,7 @@ struct Context {
     other: u32,
     radius: usize,
     near: usize,
+    dyadic: bool,
 }
 
 impl Models {
@@ -233,7 +160,7 @@ impl Models {
             let zero = C::ENCODES && bands.q.iter().all(|&q| q == 0);
             last_was_zero = self.band_zero[usize::from(last_was_zero) * 3 + previous_zero].code(coder, zero);
             if !last_was_zero {
-                self.band(coder, bands, (u, v), &activity);
+                self.band(coder, bands, coarser, (u, v), &activity);
                 let Bands { shape, q, .. } = bands;
                 if !C::ENCODES {
                     shape.places((u, v), |block, place| {
@@ -247,37 +174,56 @@ impl Models {
         }
     }
 
-    fn band<C: Coder>(&mut self, coder: &mut C, bands: &mut Bands, (u, v): (usize, usize), activity: &[u32]) {
+    fn band<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        bands: &mut Bands,
+        coarser: Option<&Activity>,
+        (u, v): (usize, usize),
+        activity: &[u32],
+    ) {
         let Bands { shape, q, magnitudes, previous, has_previous } = bands;
-        let (rows, cols, n) = (shape.rows, shape.cols, shape.blocks());
+        let (cols, n) = (shape.cols, shape.blocks());
         let at = shape.index(u, v);
+        let (coded, magnitudes) = magnitudes.split_at_mut(at);
         let parents = Parents::new(shape, u, v);
-        let (fy, fx) = shape.frequencies;
-        let (ry, rx) = (u * CLASSES / fy, v * CLASSES / fx);
-        let radius = (ry * ry + rx * rx).isqrt().min(CLASSES - 1);
+        let parent = coarser.and_then(|c| c.band((u, v)));
+        let siblings: Vec<_> = [(0, 1), (1, 0)].iter().filter_map(|&b| Related::sibling(coded, shape, b)).collect();
+        let radius = shape.radius(u, v);
         // Rows with a margin of two on either side.
         let mut above = [vec![0u32; cols + 4], vec![0u32; cols + 4]];
         let mut current = vec![0u32; cols + 4];
         let mut from_parents = vec![0u32; cols];
         let mut from_other = vec![0u32; cols];
-        for i in shape.first.0[u]..rows {
-            parents.row(magnitudes, shape, i, &activity[i * cols..][..cols], &mut from_parents);
+        for i in shape.range.0[u].clone() {
+            let activity = &activity[i * cols..][..cols];
+            from_other.copy_from_slice(activity);
+            if let Some(parent) = &parent {
+                from_other.fill(0);
+                parent.add_row(i, shape.rows, &mut from_other);
+                from_parents.copy_from_slice(&from_other);
+                for sibling in &siblings {
+                    sibling.add_row(i, shape.rows, &mut from_parents);
+                }
+                let count = 1 + siblings.len() as u32;
+                from_parents.iter_mut().for_each(|p| *p /= count);
+            } else {
+                parents.row(coded, shape, i, activity, &mut from_parents);
+            }
             if *has_previous {
                 previous_row(&previous[at..at + n], i, cols, &mut from_other);
-            } else {
-                from_other.copy_from_slice(&activity[i * cols..][..cols]);
             }
             current.fill(0);
-            let mut j = shape.first.1[v];
-            while j < cols {
-                let end = (j + GROUP).min(cols);
+            let Range { start: mut j, end: last } = shape.range.1[v].clone();
+            while j < last {
+                let end = (j + GROUP).min(last);
                 let quiet = current[j..j + 2] == [0, 0]
                     && above[0][j + 1..end + 3].iter().all(|&m| m == 0)
                     && from_parents[j..end].iter().all(|&m| m == 0)
                     && (!*has_previous || from_other[j..end].iter().all(|&m| m == 0));
                 if quiet {
                     let zero = C::ENCODES && q[i * cols + j..i * cols + end].iter().all(|&q| q == 0);
-                    let context = radius * CLASSES + Classes::of(activity[i * cols + j]);
+                    let context = radius * CLASSES + Classes::of(activity[j]);
                     if !self.group_zero[context].code(coder, !zero) {
                         j = end;
                         continue;
@@ -292,13 +238,14 @@ impl Models {
                         parents: from_parents[j],
                         other: from_other[j],
                         radius,
-                        near: (w.min(3) * 64 + nn.min(3) * 16 + parents.nearest(magnitudes, i * cols + j)) as usize,
+                        dyadic: shape.dyadic,
+                        near: (w.min(3) * 64 + nn.min(3) * 16 + parents.nearest(coded, i * cols + j)) as usize,
                     };
                     let place = &mut q[i * cols + j];
                     *place = self.coefficient(coder, *place, &context);
                     let magnitude = place.unsigned_abs().min(CONTEXT_CAP);
                     current[j + 2] = magnitude;
-                    magnitudes[at + i * cols + j] = magnitude as u16;
+                    magnitudes[i * cols + j] = magnitude as u16;
                 }
                 j = end;
             }
@@ -310,7 +257,8 @@ impl Models {
 
     #[inline]
     fn coefficient<C: Coder>(&mut self, coder: &mut C, q: i32, c: &Context) -> i32 {
-        let mean = (3 * c.band + 4 * c.parents) / 7;
+        let weight = if c.dyadic { 5 } else { 3 };
+        let mean = (weight * c.band + (7 - weight) * c.parents) / 7;
         // Large magnitudes: low bits apart, so that the unary part stays short.
         let k = if mean < 6 * 16 { 0 } else { (mean >> 4).ilog2() - 1 };
         let large = usize::from(k > 0) * UNARY;
@@ -354,82 +302,5 @@ impl Models {
         } else {
             value
         }
-    }
-}
-
-/// Sum over the previous slice's neighbourhood: centre twice, four neighbours once; times 16 over 6.
-fn previous_row(band: &[u16], i: usize, cols: usize, out: &mut [u32]) {
-    let row = &band[i * cols..][..cols];
-    let north = if i > 0 { &band[(i - 1) * cols..][..cols] } else { row };
-    let south = band.get((i + 1) * cols..(i + 2) * cols).unwrap_or(row);
-    for (j, o) in out.iter_mut().enumerate() {
-        let west = row[j.saturating_sub(1)];
-        let east = row[(j + 1).min(cols - 1)];
-        let sum = 2 * u32::from(row[j]) + [west, east, north[j], south[j]].map(u32::from).iter().sum::<u32>();
-        *o = sum * 16 / 6;
-    }
-}
-
-/// The bands next lower in frequency, with weights.
-struct Parents {
-    /// Start of the band, weight of the same block, weight of the blocks to the east and south.
-    list: Vec<(usize, u32, u32)>,
-    total: u32,
-    nearest: [Option<usize>; 2],
-}
-
-impl Parents {
-    fn new(shape: &Shape, u: usize, v: usize) -> Self {
-        let mut list = Vec::with_capacity(5);
-        let mut total = 0;
-        let mut nearest = [None; 2];
-        for (k, (du, dv, centre, side)) in
-            [(1, 0, 4, 1), (0, 1, 4, 1), (1, 1, 2, 0), (2, 0, 2, 0), (0, 2, 2, 0)].into_iter().enumerate()
-        {
-            let (Some(pu), Some(pv)) = (u.checked_sub(du), v.checked_sub(dv)) else { continue };
-            if shape.is_coded(pu, pv) {
-                list.push((shape.index(pu, pv), centre, side));
-                total += centre + 2 * side;
-                if k < 2 {
-                    nearest[k] = Some(shape.index(pu, pv));
-                }
-            }
-        }
-        Self { list, total, nearest }
-    }
-
-    /// Mean magnitude around each block of row `i`, times 16; where there is no parent, the coarser level's.
-    fn row(&self, magnitudes: &[u16], shape: &Shape, i: usize, activity: &[u32], out: &mut [u32]) {
-        if self.total == 0 {
-            out.copy_from_slice(activity);
-            return;
-        }
-        out.fill(0);
-        let cols = shape.cols;
-        for &(start, centre, side) in &self.list {
-            let row = &magnitudes[start + i * cols..][..cols];
-            for (o, &m) in out.iter_mut().zip(row) {
-                *o += centre * u32::from(m);
-            }
-            if side > 0 {
-                let south = if i + 1 < shape.rows { &magnitudes[start + (i + 1) * cols..][..cols] } else { row };
-                for (o, &m) in out.iter_mut().zip(south) {
-                    *o += side * u32::from(m);
-                }
-                for (o, &m) in out.iter_mut().zip(row.iter().skip(1).chain(row.last())) {
-                    *o += side * u32::from(m);
-                }
-            }
-        }
-        let scale = (16 << 12) / self.total;
-        for o in out {
-            *o = ((u64::from(*o) * u64::from(scale)) >> 12) as u32;
-        }
-    }
-
-    /// The two nearest parents in the same block, two bits each.
-    fn nearest(&self, magnitudes: &[u16], block: usize) -> u32 {
-        let m = |k: usize| self.nearest[k].map_or(0, |start| u32::from(magnitudes[start + block]).min(3));
-        m(0) * 4 + m(1)
     }
 }

@@ -1,6 +1,7 @@
 //! Entropy coding: models written once for both directions, generic over the side of the coder.
 
 pub(crate) mod bands;
+mod context;
 pub(crate) mod corrections;
 pub(crate) mod klt;
 pub(crate) mod lattice;
@@ -9,5 +10,6 @@ pub(crate) mod mixer;
 mod predict;
 pub(crate) mod range;
 mod residual;
+mod shape;
 pub(crate) mod values;
 pub(crate) mod weights;

@@ -1,5 +1,6 @@
 //! Parameters of the harmonic detail, before its range-coded coefficients.
 
+use super::pyramid::Basis;
 use super::wire::{Reader, Writer};
 use crate::error::{Result, corrupt};
 
@@ -22,6 +23,8 @@ pub(crate) struct HarmonicParams {
     pub(crate) mean: f64,
     /// Quantiser step in the data's unit.
     pub(crate) step: f64,
+    /// How a plane is decomposed.
+    pub(crate) basis: Basis,
     /// One for each outer axis, outermost first.
     pub(crate) axes: Vec<AxisTransform>,
     /// How far below a magnitude of 1, 2, 3, and 4 or more its reconstruction lies, in 1/512 step.
@@ -32,6 +35,7 @@ impl HarmonicParams {
     pub(crate) fn write(&self, w: &mut Writer) {
         w.f64(self.mean);
         w.f64(self.step);
+        w.u8(self.basis as u8);
         for &a in &self.axes {
             w.u8(a as u8);
         }
@@ -41,6 +45,12 @@ impl HarmonicParams {
     pub(crate) fn read(r: &mut Reader<'_>, outer_axes: usize) -> Result<Self> {
         let mean = r.finite_f64("mean")?;
         let step = r.finite_f64("step")?;
+        let at = r.offset();
+        let basis = match r.u8("basis")? {
+            0 => Basis::Lapped,
+            1 => Basis::Wavelet,
+            other => return corrupt(at, format!("unknown basis {other}")),
+        };
         let mut axes = Vec::with_capacity(outer_axes);
         for _ in 0..outer_axes {
             let at = r.offset();
@@ -53,7 +63,7 @@ impl HarmonicParams {
         }
         let mut shrink = [0; 4];
         shrink.copy_from_slice(r.bytes(4, "reconstruction points")?);
-        Ok(Self { mean, step, axes, shrink })
+        Ok(Self { mean, step, basis, axes, shrink })
     }
 
     /// Reconstruction of a quantised coefficient, in steps.
@@ -74,12 +84,13 @@ mod tests {
         let p = HarmonicParams {
             mean: 3.5,
             step: 0.1,
+            basis: Basis::Wavelet,
             axes: vec![AxisTransform::Dct, AxisTransform::None],
             shrink: [9, 8, 7, 6],
         };
         let mut w = Writer::default();
         p.write(&mut w);
-        assert_eq!(w.0.len(), 8 + 8 + 2 + 4);
+        assert_eq!(w.0.len(), 8 + 8 + 1 + 2 + 4);
         assert_eq!(HarmonicParams::read(&mut Reader::new(&w.0, 0), 2).unwrap(), p);
         assert_eq!([p.reconstruct(0), p.reconstruct(-1)], [0.0, -1.0 + 9.0 / 512.0]);
     }

@@ -16,9 +16,6 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Most parameters of any shape.
-    pub(crate) const MAX_PARAMETERS: usize = (5 + 1) * 256 + 4 * 257 * 256 + 257 * 8;
-
     /// 2 to 5 inputs, 1 to 5 layers, width 8 to 256, 1 to 8 outputs.
     pub(crate) fn new(inputs: usize, depth: usize, width: usize, outputs: usize) -> Result<Self> {
         match Self::checked(inputs, depth, width, outputs) {
@@ -165,7 +162,7 @@ mod tests {
         let shape = Shape::new(3, 2, 16, 1).unwrap();
         assert_eq!((shape.parameters(), shape.layers()), (353, 3));
         assert_eq!([shape.layer(0), shape.layer(1), shape.layer(2)], [(3, 16), (16, 16), (16, 1)]);
-        assert_eq!(Shape::new(5, 5, 256, 8).unwrap().parameters(), Shape::MAX_PARAMETERS);
+        assert_eq!(Shape::new(5, 5, 256, 8).unwrap().parameters(), 6 * 256 + 4 * 257 * 256 + 257 * 8);
         assert_eq!(Network::zeros(shape).layers().map(|l| l.weights.len() + l.biases.len()).sum::<usize>(), 353);
         for bad in [[1, 1, 8, 1], [6, 1, 8, 1], [2, 0, 8, 1], [2, 6, 8, 1], [2, 1, 7, 1], [2, 1, 257, 1], [2, 1, 8, 9]]
         {

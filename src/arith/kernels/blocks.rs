@@ -6,6 +6,7 @@
 //! vector width nor the number of threads can change a bit.
 
 use crate::arith::lapped::Axis;
+use crate::arith::lifting::{self, Lifting};
 use crate::arith::tables::Window;
 use crate::arith::{Dct, Isa, MAX_BLOCK};
 
@@ -59,6 +60,16 @@ dispatched!(
     /// Inverse-transform the blocks of each row, then unfold along x.
     inverse_rows(data: &mut [f32], width: usize, axis: &Axis<'_>),
     inverse_rows_body::<4, 16>, inverse_rows_body::<8, 8>, inverse_rows_body::<6, 8>
+);
+dispatched!(
+    /// One level of the wavelet forward.
+    forward_lifting(image: &[f32], out: &mut [f32], lifting: &Lifting),
+    lifting::forward_body, lifting::forward_body, lifting::forward_body
+);
+dispatched!(
+    /// One level of the wavelet back.
+    inverse_lifting(bands: &mut [f32], image: &mut [f32], lifting: &Lifting),
+    lifting::inverse_body, lifting::inverse_body, lifting::inverse_body
 );
 
 /// `sum[a][j] += factors[a] * vector[j]`.

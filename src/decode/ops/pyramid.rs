@@ -1,6 +1,6 @@
 //! Coefficients to field: the inverse lapped pyramid.
 
-use crate::arith::{Isa, forward_image, inverse_image};
+use crate::arith::{Isa, forward_image, inverse_image, inverse_wavelet};
 use crate::format::pyramid::Level;
 
 /// Rebuild the image in `planes[0]` from the coefficient planes of all levels, finest first; each
@@ -12,6 +12,10 @@ pub(crate) fn inverse(levels: &[Level], periodic_x: bool, planes: &mut [Vec<f32>
         if !level.last {
             let (fine, coarse) = planes.split_at_mut(l + 1);
             if let (Some(fine), Some(coarse)) = (fine.last_mut(), coarse.first_mut()) {
+                if level.dyadic {
+                    inverse_wavelet(level, periodic_x, coarse, fine, isa);
+                    continue;
+                }
                 let axes = (&level.y.coarse(), &level.x.coarse());
                 forward_image(axes, periodic_x, coarse, level.x.coarse_len(), isa);
                 scatter(level, coarse, fine);

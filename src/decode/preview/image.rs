@@ -93,9 +93,8 @@ fn coarse_borders(axis: &AxisBlocks, fine: Option<&[f64]>) -> Vec<f64> {
         }
     };
     let mut borders = Vec::with_capacity(axis.coarse_len() + 1);
-    for (i, (&start, &len)) in axis.starts.iter().zip(&axis.lens).enumerate() {
-        let kept = axis.kept(i);
-        borders.extend((0..kept).map(|k| at(start as f64 + (k * len) as f64 / kept as f64)));
+    for i in 0..axis.lens.len() {
+        borders.extend((0..axis.kept(i)).map(|k| at(axis.border(i, k))));
     }
     borders.push(at(axis.lens.iter().sum::<usize>() as f64));
     borders

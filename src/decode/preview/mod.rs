@@ -10,7 +10,7 @@ use crate::cells::CellMeans;
 use crate::entropy::values::{class, special};
 use crate::error::{Error, Result, invalid};
 use crate::format::pyramid::{Level, levels};
-use crate::format::{Geometry, Method, Reader, Section, SectionId, Stream};
+use crate::format::{Geometry, HarmonicParams, Method, Reader, Section, SectionId, Stream};
 use image::{Image, flat_field, unit_borders};
 
 /// A small version of an array.
@@ -38,7 +38,7 @@ impl Preview {
 /// longitude where the encoder knew them); other axes keep their length. A masked element of it is mostly masked.
 ///
 /// A harmonic stream is read from its front to the coarsest level of the pyramid that is fine enough (each is
-/// about 3 times smaller than the one before; up to an eighth coarser than asked counts as fine enough), so that
+/// 2 or about 3 times smaller than the one before; up to an eighth coarser than asked counts as fine enough), so that
 /// `stream` may end after that: its checksum is not verified, and corrections and exact points are ignored. **A
 /// preview keeps no bound.** Streams of other methods are verified, decoded whole and averaged.
 ///
@@ -66,14 +66,15 @@ fn from_pyramid<T: Element>(stream: &Stream<'_>, scale: usize, options: &DecodeO
     if tables > MUCH && Vec::<u8>::new().try_reserve_exact(tables).is_err() {
         return Err(Error::Limit { what: "a preview's tables", needed: tables as u64, limit: options.max_bytes });
     }
-    let levels = levels(geometry.height, geometry.width);
+    let detail = section(stream, SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
+    let basis = HarmonicParams::read(&mut detail.clone(), geometry.outer.len())?.basis;
+    let levels = levels(basis, geometry.height, geometry.width);
     let finer = finer_levels(&levels, scale);
     let (height, width) = levels.get(finer).map_or((1, 1), |l| (l.height, l.width));
     let coarse = Geometry { height, width, ..geometry.clone() };
     let looks_at_all =
         [SectionId::Mask, SectionId::Reference, SectionId::Low].iter().any(|&id| stream.section(id).is_some());
     check_memory(&coarse, looks_at_all.then_some(&geometry), T::DTYPE, options)?;
-    let detail = section(stream, SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
     let (field, read) = harmonic::decode(detail, &coarse, Isa::detect(), options.threads)?;
     let mut bytes = 0;
     if let Some(s) = stream.section(SectionId::Detail) {

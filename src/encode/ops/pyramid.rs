@@ -1,6 +1,6 @@
 //! Field to coefficients: the lapped pyramid.
 
-use crate::arith::{Isa, forward_image, inverse_image};
+use crate::arith::{Isa, forward_image, forward_wavelet, inverse_image};
 use crate::format::pyramid::Level;
 
 /// The coefficient planes of all levels, finest first. The kept corners of planes that are not
@@ -9,6 +9,12 @@ pub(crate) fn forward(levels: &[Level], periodic_x: bool, image: Vec<f32>, isa: 
     let mut planes = Vec::with_capacity(levels.len());
     let mut image = image;
     for level in levels {
+        if level.dyadic {
+            let (plane, coarse) = forward_wavelet(level, periodic_x, &image, isa);
+            planes.push(plane);
+            image = coarse;
+            continue;
+        }
         forward_image((&level.y, &level.x), periodic_x, &mut image, level.width, isa);
         let mut coarse = Vec::new();
         if !level.last {

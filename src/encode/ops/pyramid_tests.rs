@@ -1,7 +1,7 @@
 use super::forward;
 use crate::arith::{Isa, Kind, transform_outer};
 use crate::decode::ops::pyramid::inverse;
-use crate::format::pyramid::{AxisBlocks, Level, levels};
+use crate::format::pyramid::{AxisBlocks, Basis, Level, levels};
 use std::f64::consts::PI;
 
 const SHAPES: [(usize, usize); 15] = [
@@ -116,7 +116,11 @@ fn naive(levels: &[Level], periodic: bool, image: &[f32]) -> Vec<Vec<f32>> {
     let mut image: Vec<f64> = image.iter().map(|&v| v.into()).collect();
     let mut planes = Vec::new();
     for level in levels {
-        naive_image(&level.y, &level.x, periodic, false, &mut image);
+        if level.dyadic {
+            naive_wavelet_image(level, periodic, &mut image);
+        } else {
+            naive_image(&level.y, &level.x, periodic, false, &mut image);
+        }
         let mut coarse = Vec::new();
         for i in (0..level.height * level.width).filter(|_| !level.last) {
             let low = |a: &AxisBlocks, n: usize| a.starts.iter().enumerate().any(|(b, &s)| n >= s && n < s + a.kept(b));
@@ -125,7 +129,7 @@ fn naive(levels: &[Level], periodic: bool, image: &[f32]) -> Vec<Vec<f32>> {
             }
         }
         planes.push(image.iter().map(|&v| v as f32).collect());
-        if !level.last {
+        if !level.last && !level.dyadic {
             naive_image(&level.y.coarse(), &level.x.coarse(), periodic, true, &mut coarse);
         }
         image = coarse;
@@ -133,25 +137,58 @@ fn naive(levels: &[Level], periodic: bool, image: &[f32]) -> Vec<Vec<f32>> {
     planes
 }
 
+/// Low half, then high half, by lifting with mirrored or wrapped neighbours.
+fn naive_wavelet(x: &[f64], periodic: bool) -> Vec<f64> {
+    let (n, k) = (x.len() as isize, 2f64.sqrt() / 1.230_174_104_914_001);
+    let steps = [-1.586_134_342_059_924, -0.052_980_118_572_961, 0.882_911_075_530_934, 0.443_506_852_043_971];
+    let mut x = x.to_vec();
+    let place = |i: isize| match i {
+        _ if periodic && n % 2 == 0 => i.rem_euclid(n),
+        -1 => 1,
+        _ if i == n => n - 2,
+        _ => i,
+    };
+    for (step, factor) in steps.into_iter().enumerate() {
+        for i in (0..n).filter(|i| i % 2 == 1 - step as isize % 2) {
+            x[i as usize] += factor * (x[place(i - 1) as usize] + x[place(i + 1) as usize]);
+        }
+    }
+    let low = x.iter().step_by(2).map(|v| v * k);
+    low.chain(x.iter().skip(1).step_by(2).map(|v| v / k)).collect()
+}
+
+fn naive_wavelet_image(level: &Level, periodic: bool, image: &mut [f64]) {
+    if !level.x.identity {
+        image.chunks_mut(level.width).for_each(|row| row.copy_from_slice(&naive_wavelet(row, periodic)));
+    }
+    for j in (0..level.width).filter(|_| !level.y.identity) {
+        let column: Vec<f64> = image.iter().skip(j).step_by(level.width).copied().collect();
+        let column = naive_wavelet(&column, false);
+        image.iter_mut().skip(j).step_by(level.width).zip(column).for_each(|(a, b)| *a = b);
+    }
+}
+
 #[test]
-fn pyramid_is_the_naive_one_and_inverts_with_the_same_bits_everywhere() {
-    for ((h, w), periodic) in SHAPES.into_iter().flat_map(|s| [(s, false), (s, true)]) {
-        let (image, levels) = (field(h, w), levels(h, w));
+fn levels_are_the_naive_ones_and_invert_with_the_same_bits_everywhere() {
+    let both = [Basis::Lapped, Basis::Wavelet];
+    let cases = both.into_iter().flat_map(|b| SHAPES.into_iter().flat_map(move |s| [(b, s, false), (b, s, true)]));
+    for (basis, (h, w), periodic) in cases {
+        let (image, levels) = (field(h, w), levels(basis, h, w));
         let mut reference: Option<(Vec<u32>, Vec<u32>)> = None;
         for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
             let mut planes = forward(&levels, periodic, image.clone(), isa);
             let coefficients = bits(&planes);
             if reference.is_none() {
-                // Orthonormal but for what keeps constants constant in blocks of unequal lengths.
+                // Orthonormal but for what keeps constants constant in blocks of unequal lengths; the wavelet nearly so.
                 let ratio = planes.iter().map(|p| energy(p)).sum::<f64>() / energy(&image);
-                assert!((ratio - 1.0).abs() < 0.06, "{h}x{w} {periodic}: energy {ratio}");
+                assert!((ratio - 1.0).abs() < 0.06, "{basis:?} {h}x{w} {periodic}: energy {ratio}");
                 let want = naive(&levels, periodic, &image);
-                assert!(close(&planes.concat(), &want.concat()), "{h}x{w} {periodic}: coefficients");
+                assert!(close(&planes.concat(), &want.concat()), "{basis:?} {h}x{w} {periodic}: coefficients");
             }
             inverse(&levels, periodic, &mut planes, isa);
-            assert!(close(&planes[0], &image), "{h}x{w} {periodic} {isa:?}: reconstruction");
+            assert!(close(&planes[0], &image), "{basis:?} {h}x{w} {periodic} {isa:?}: reconstruction");
             let both = (coefficients, bits(&planes[..1]));
-            assert_eq!(reference.get_or_insert_with(|| both.clone()), &both, "{h}x{w} {periodic} {isa:?}");
+            assert_eq!(reference.get_or_insert_with(|| both.clone()), &both, "{basis:?} {h}x{w} {periodic} {isa:?}");
         }
     }
 }
@@ -159,7 +196,7 @@ fn pyramid_is_the_naive_one_and_inverts_with_the_same_bits_everywhere() {
 #[test]
 fn a_constant_leaves_nothing_in_the_fine_planes() {
     for ((h, w), periodic) in SHAPES.into_iter().flat_map(|s| [(s, false), (s, true)]) {
-        let levels = levels(h, w);
+        let levels = levels(Basis::Lapped, h, w);
         let planes = forward(&levels, periodic, vec![1.0; h * w], Isa::detect());
         let (last, fine) = planes.split_last().unwrap();
         let worst = fine.iter().flatten().fold(0.0_f32, |m, c| m.max(c.abs()));
@@ -169,7 +206,7 @@ fn a_constant_leaves_nothing_in_the_fine_planes() {
 
 #[test]
 fn kept_corners_of_fine_planes_are_not_read() {
-    let (image, levels) = (field(50, 70), levels(50, 70));
+    let (image, levels) = (field(50, 70), levels(Basis::Lapped, 50, 70));
     let mut planes = forward(&levels, true, image.clone(), Isa::detect());
     for bi in &levels[0].y.starts {
         for bj in &levels[0].x.starts {
@@ -206,9 +243,11 @@ fn axis_transform_inverts_and_keeps_energy() {
 #[ignore = "measures speed; run with --release --nocapture"]
 fn speed() {
     let (h, w) = (721, 1440);
-    let (image, levels) = (field(h, w), levels(h, w));
+    let image = field(h, w);
     let rate = |seconds: f64| (h * w * 4) as f64 / seconds / 1e6;
-    for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
+    let isas = || Isa::ALL.into_iter().filter(|i| i.supported());
+    for (basis, isa) in isas().flat_map(|i| [(Basis::Lapped, i), (Basis::Wavelet, i)]) {
+        let levels = levels(basis, h, w);
         let (mut there, mut back, mut axis) = (f64::MAX, f64::MAX, f64::MAX);
         for _ in 0..20 {
             let input = image.clone();
@@ -222,7 +261,12 @@ fn speed() {
             transform_outer(&mut planes[0][..720 * w], 24, 30 * w, isa, Kind::TwoInverse);
             axis = axis.min(start.elapsed().as_secs_f64());
         }
-        println!("{isa:?}: forward {:.0}, inverse {:.0}, axis {:.0} MB/s", rate(there), rate(back), rate(axis));
+        println!(
+            "{basis:?} {isa:?}: forward {:.0}, inverse {:.0}, axis {:.0} MB/s",
+            rate(there),
+            rate(back),
+            rate(axis)
+        );
         assert!(isa == Isa::Scalar || rate(back) > 400.0);
     }
 }

@@ -62,7 +62,7 @@ impl Adam {
             tape.forward(true);
             samples.block(at, count, stride, &mut self.targets);
             tape.seed_residuals(&self.targets, count);
-            let residuals = tape.seed().chunks_exact(stride).take(outputs);
+            let residuals = tape.seeds().chunks_exact(stride).take(outputs);
             loss += residuals.flatten().map(|&r| f64::from(r * r)).sum::<f64>();
             tape.backward();
             tape.add_gradient(&mut self.sums);

@@ -1,7 +1,7 @@
 //! Fitting a network: Adam from several starts on few points, then Levenberg-Marquardt on all.
 
 use super::adam;
-use super::gauss_newton::{self, GaussNewton};
+use super::gauss_newton::{self, GaussNewton, Steps};
 use super::head::solve_head;
 use super::init::start;
 use super::tape::Tape;
@@ -30,6 +30,13 @@ pub(crate) fn fit(samples: &Samples<'_>, shape: Shape, options: &Options, isa: I
     let mut best = best.unwrap_or_else(|| Fit { network: Network::zeros(shape), loss: f64::INFINITY });
     if newton {
         let mut memory = GaussNewton::new(shape.parameters(), &tape);
+        let middle = samples.thinned(options.points_between * shape.parameters());
+        if middle.n < samples.len() {
+            let view = middle.view();
+            solve_head(&mut tape, &mut best.network, &view, isa);
+            let steps = Steps { most: options.steps_between, ..options.steps };
+            gauss_newton::descend(&mut tape, &mut memory, &mut best.network, &view, 0, steps, isa);
+        }
         solve_head(&mut tape, &mut best.network, samples, isa);
         best.loss = gauss_newton::descend(&mut tape, &mut memory, &mut best.network, samples, 0, options.steps, isa);
     }

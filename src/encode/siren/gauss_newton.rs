@@ -59,9 +59,7 @@ impl GaussNewton {
             tape.forward(true);
             samples.block(at, count, stride, &mut targets);
             for (o, target) in targets.chunks_exact(stride).enumerate() {
-                let seed = tape.seed();
-                seed.fill(0.0);
-                seed[o * stride..][..count].fill(1.0);
+                tape.seed_one(o, count);
                 tape.backward();
                 let (rows, residual) = self.jacobian.split_at_mut(n * stride);
                 tape.jacobian(rows);

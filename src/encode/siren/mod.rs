@@ -24,6 +24,9 @@ use init::Random;
 pub(crate) use quantise::quantise;
 use std::f32::consts::TAU;
 
+/// Bandwidth of the first layer, radians a unit summed over the inputs.
+const OMEGA: f32 = 10.0;
+
 /// How to fit.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -36,7 +39,10 @@ pub(crate) struct Options {
     /// Points of those starts (never fewer than twice the parameters).
     pub(crate) points_at_start: usize,
     pub(crate) adam: Schedule,
-    /// Levenberg-Marquardt on all points.
+    /// Then Levenberg-Marquardt on this many points for each parameter, and its steps.
+    pub(crate) points_between: usize,
+    pub(crate) steps_between: usize,
+    /// At last Levenberg-Marquardt on all points.
     pub(crate) steps: Steps,
     /// Shapes with more parameters are fitted by Adam alone, on all points.
     pub(crate) most_for_newton: usize,
@@ -46,20 +52,22 @@ impl Options {
     /// What serves most fields whose coordinates lie in -1..=1.
     pub(crate) fn new(shape: Shape) -> Self {
         Self {
-            frequencies: Frequencies::Even(4.0),
+            frequencies: Frequencies::Even(OMEGA / shape.inputs() as f32),
             gain: 1.0,
             seed: 0,
             starts: 2,
             points_at_start: 1000,
+            points_between: 4,
+            steps_between: 25,
             adam: Schedule {
-                steps: 600,
+                steps: 1000,
                 batch: 16_384,
                 rates: vec![1e-2 / TAU; shape.layers()],
                 seed: 1,
                 looks: 10,
                 least: 1e-3,
             },
-            steps: Steps { most: 30, patience: 3, least: 0.01, damping: 1.0 },
+            steps: Steps { most: 15, patience: 3, least: 0.01, damping: 1.0 },
             most_for_newton: 1000,
         }
     }

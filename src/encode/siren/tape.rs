@@ -85,9 +85,16 @@ impl Tape {
         }
     }
 
-    /// The adjoints of the outputs, to be set before the way back.
-    pub(super) fn seed(&mut self) -> &mut [f32] {
-        &mut self.adjoints[self.shape.depth()]
+    /// The adjoints of the outputs.
+    pub(super) fn seeds(&self) -> &[f32] {
+        &self.adjoints[self.shape.depth()]
+    }
+
+    /// Seed with 1 at output `o` of the first `count` points.
+    pub(super) fn seed_one(&mut self, o: usize, count: usize) {
+        let seeds = &mut self.adjoints[self.shape.depth()];
+        seeds.fill(0.0);
+        seeds[o * self.stride..][..count].fill(1.0);
     }
 
     /// Seed with `output - target` of the first `count` points and 0 past them.
@@ -114,6 +121,15 @@ impl Tape {
         for ((inputs, adjoints), sums) in self.inputs.iter().zip(&self.adjoints).zip(sums) {
             let columns = adjoints.len() / self.stride;
             inner_products(self.isa, self.stride, inputs, adjoints, sums, columns, Part::All);
+        }
+    }
+
+    /// As [`add_gradient`](Self::add_gradient), but with the square of each point's part.
+    pub(super) fn add_squares(&self, sums: &mut [Vec<f32>]) {
+        let squared = |v: &[f32]| v.iter().map(|x| x * x).collect::<Vec<_>>();
+        for ((inputs, adjoints), sums) in self.inputs.iter().zip(&self.adjoints).zip(sums) {
+            let columns = adjoints.len() / self.stride;
+            inner_products(self.isa, self.stride, &squared(inputs), &squared(adjoints), sums, columns, Part::All);
         }
     }
 

@@ -170,7 +170,7 @@ fn both_methods_fit_a_smooth_function() {
     assert!(fitted[1].loss < 1e-2 * energy, "{} of {energy}", fitted[1].loss);
     // The same on every processor; the narrow kernels are slow, so few steps.
     let mut job = job;
-    (job.options.adam.steps, job.options.steps.most) = (20, 3);
+    (job.options.adam.steps, job.options.steps.most, job.options.steps_between) = (10, 2, 1);
     let bits = |isa| Cpu { isa, threads: 1 }.fit(std::slice::from_ref(&job));
     for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
         assert_eq!(bits(isa), bits(Isa::detect()), "{isa:?}");
@@ -203,4 +203,22 @@ fn quantised_networks_cost_little_and_stay_close() {
         let sum: f64 = out.iter().zip(&targets).map(|(y, t)| f64::from(t - y).powi(2)).sum();
         assert!((sum - loss).abs() < 1e-9 * loss, "{sum} {loss}");
     }
+}
+
+#[test]
+fn wide_networks_are_rounded_too() {
+    let (points, mut targets) = sphere(2000);
+    let mut random = Random(4);
+    targets.iter_mut().for_each(|t| *t += random.even(0.05));
+    let shape = Shape::new(3, 2, 48, 1).unwrap();
+    let samples = Samples::new(shape, &points, &targets);
+    let mut options = Options::new(shape);
+    (options.adam.steps, options.starts) = (300, 1);
+    let fitted = fit(&samples, shape, &options, Isa::detect());
+    let (mut quantised, loss) = quantise(fitted.network, &samples, 2000.0, Isa::detect());
+    assert!(loss < 1.3 * fitted.loss, "{loss} after {}", fitted.loss);
+    let mut encoder = Encoder::new();
+    weights::code(&mut encoder, &mut quantised);
+    let bytes = encoder.finish().len();
+    assert!(bytes < shape.parameters(), "{bytes} bytes for {} parameters", shape.parameters());
 }

@@ -4,49 +4,85 @@
 //! the best value given the ones before (Babai's nearest plane), costs `U_kk^2` times the squared rounding error each:
 //! far less than rounding all at once, and it says how fine each group's step must be.
 
+mod wide;
+
 use super::Samples;
 use super::gauss_newton::{Equations, GaussNewton, Steps, descend, loss};
 use super::normal::Factor;
 use super::tape::Tape;
 use crate::arith::Isa;
 use crate::entropy::weights::LARGEST;
-use crate::format::network::{Network, Quantised, step};
+use crate::format::network::{Network, Quantised, Shape, step};
 
 /// Damping of the quadratic form, relative to its diagonal: keeps what makes up for roundings small.
 const DAMPING: f64 = 1e-3;
+/// Networks with more parameters are rounded in the light of the diagonal only.
+const MOST_FOR_NEWTON: usize = 1500;
 /// Steps of the free layers after each rounded one.
 const RELAX: Steps = Steps { most: 4, patience: 2, least: 0.005, damping: 1e-2 };
 
 /// Round `network`. `exchange` is the number of bytes that halving the squared error is worth. Returns the integers and
 /// the sum of squared residuals of the network that they stand for.
 pub(crate) fn quantise(mut network: Network, samples: &Samples<'_>, exchange: f64, isa: Isa) -> (Quantised, f64) {
-    let shape = network.shape;
-    let mut tape = Tape::new(shape, isa);
-    let mut memory = GaussNewton::new(shape.parameters(), &tape);
-    let mut quantised = Quantised::zeros(shape);
+    let mut tape = Tape::new(network.shape, isa);
     fold_biases(&mut network);
-    let start = loss(&mut tape, &network, samples);
-    let mut from = 0;
-    for l in 0..shape.layers() {
-        let equations = memory.equations(&mut tape, &network, samples);
-        let Some(factor) = reversed(&equations, from, isa) else { break };
-        let (inputs, outputs) = shape.layer(l);
-        let groups = [inputs * outputs, outputs];
-        quantised.steps[l] = steps(&factor, groups, shape.parameters(), start, exchange);
-        let to = from + groups[0] + groups[1];
-        let steps_of = |p: usize| (p < to).then(|| step(quantised.steps[l][usize::from(p >= from + groups[0])]));
-        round(&factor, &mut network.parameters[from..], |k| steps_of(from + k));
-        for p in from..to {
-            let size = step(quantised.steps[l][usize::from(p >= from + groups[0])]);
-            quantised.integers[p] = (network.parameters[p] / size).round_ties_even() as i32;
-        }
-        from = to;
-        if l + 1 < shape.layers() {
-            descend(&mut tape, &mut memory, &mut network, samples, from, RELAX, isa);
-        }
-    }
+    let quantised = if network.parameters.len() <= MOST_FOR_NEWTON {
+        by_newton(&mut tape, network, samples, exchange, isa)
+    } else {
+        wide::round(&mut tape, network, samples, exchange, isa)
+    };
     let loss = loss(&mut tape, &quantised.network(), samples);
     (quantised, loss)
+}
+
+/// Layer by layer in the light of the whole quadratic form.
+fn by_newton(tape: &mut Tape, mut network: Network, samples: &Samples<'_>, exchange: f64, isa: Isa) -> Quantised {
+    let shape = network.shape;
+    let mut memory = GaussNewton::new(shape.parameters(), tape);
+    let mut quantised = Quantised::zeros(shape);
+    let target = Target::new(shape, loss(tape, &network, samples), exchange);
+    let mut from = 0;
+    for l in 0..shape.layers() {
+        let equations = memory.equations(tape, &network, samples);
+        let Some(factor) = reversed(&equations, from, isa) else { break };
+        let (inputs, outputs) = shape.layer(l);
+        let mut last = factor.len();
+        quantised.steps[l] = [inputs * outputs, outputs].map(|n| {
+            last -= n;
+            target.step(n, (last..last + n).map(|k| factor.row(k)[0].powi(2)).sum())
+        });
+        let to = from + (inputs + 1) * outputs;
+        let steps = quantised.steps[l].map(step);
+        let step_of = |k: usize| (k < to - from).then(|| steps[usize::from(k >= inputs * outputs)]);
+        round(&factor, &mut network.parameters[from..], step_of);
+        quantised.set_layer(l, &network.parameters[from..to]);
+        from = to;
+        if l + 1 < shape.layers() {
+            descend(tape, &mut memory, &mut network, samples, from, RELAX, isa);
+        }
+    }
+    quantised
+}
+
+/// How fine the steps must be. Minimal `exchange * log2(loss) + bytes` gives each group of `n` parameters and curvature
+/// `d` the squared step `12 n * loss / (16 * exchange * d)`, `loss` being the one at the end.
+struct Target {
+    exchange: f64,
+    loss: f64,
+}
+
+impl Target {
+    fn new(shape: Shape, loss: f64, exchange: f64) -> Self {
+        // Fewer bytes a halving would make the network worthless.
+        let share = shape.parameters() as f64 / (16.0 * exchange);
+        Self { exchange, loss: loss / (1.0 - share.min(0.5)) }
+    }
+
+    /// The code of the largest step that is not larger; `curvature` is a sum over the group.
+    fn step(&self, n: usize, curvature: f64) -> u8 {
+        let squared = 12.0 * n as f64 * self.loss / (16.0 * self.exchange * curvature.max(f64::MIN_POSITIVE));
+        (0..=255).rev().find(|&c| f64::from(step(c)).powi(2) <= squared).unwrap_or(0)
+    }
 }
 
 /// Bring each phase into -1/4..=1/4 turns: half a turn changes the sign of the sine, and so of the weights that take it.
@@ -85,20 +121,6 @@ fn reversed(equations: &Equations, from: usize, isa: Isa) -> Option<Factor> {
     Factor::new(matrix, m, isa)
 }
 
-/// The steps of the two groups of the layer that comes first. Minimal `exchange * log2(loss) + bytes` gives each group
-/// of `n` parameters and sensitivity `d` the squared step `n * loss / (16 * exchange * d)`, `loss` being the one at the end.
-fn steps(factor: &Factor, groups: [usize; 2], parameters: usize, loss: f64, exchange: f64) -> [u8; 2] {
-    let at_end = loss / (1.0 - (parameters as f64 / (16.0 * exchange)).min(0.5));
-    let mut last = factor.len();
-    groups.map(|n| {
-        let sensitivity: f64 = (last - n..last).map(|k| factor.row(k)[0].powi(2)).sum::<f64>() / 12.0;
-        last -= n;
-        let squared = n as f64 * at_end / (16.0 * exchange * sensitivity.max(f64::MIN_POSITIVE));
-        // The largest step that is not larger.
-        (0..=255).rev().find(|&c| f64::from(step(c)).powi(2) <= squared).unwrap_or(0)
-    })
-}
-
 /// Round the parameters that have a step, in order; the others move to make up for it.
 fn round(factor: &Factor, parameters: &mut [f32], step_of: impl Fn(usize) -> Option<f32>) {
     let m = parameters.len();
@@ -111,13 +133,28 @@ fn round(factor: &Factor, parameters: &mut [f32], step_of: impl Fn(usize) -> Opt
         let before = f64::from(parameters[p]);
         let wanted = before + debt / row[0];
         let value = match step_of(p) {
-            Some(step) => {
-                let largest = f64::from(LARGEST);
-                (wanted / f64::from(step)).round_ties_even().clamp(-largest, largest) as f32 * step
-            }
+            Some(step) => nearest(wanted, step) as f32 * step,
             None => wanted as f32,
         };
         parameters[p] = value;
         errors[k] = before - f64::from(value);
+    }
+}
+
+/// The integer of the nearest multiple of a step.
+fn nearest(value: f64, step: f32) -> i32 {
+    let largest = f64::from(LARGEST);
+    (value / f64::from(step)).round_ties_even().clamp(-largest, largest) as i32
+}
+
+impl Quantised {
+    /// Set the integers of a layer to the multiples of its steps nearest to `parameters`.
+    fn set_layer(&mut self, l: usize, parameters: &[f32]) {
+        let before: usize = (0..l).map(|k| self.shape.layer(k)).map(|(i, o)| (i + 1) * o).sum();
+        let (inputs, outputs) = self.shape.layer(l);
+        let steps = self.steps[l].map(step);
+        for (k, (q, &p)) in self.integers[before..].iter_mut().zip(parameters).enumerate() {
+            *q = nearest(p.into(), steps[usize::from(k >= inputs * outputs)]);
+        }
     }
 }

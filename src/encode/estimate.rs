@@ -1,0 +1,179 @@
+//! What coding transformed planes will cost, estimated from a sample of their rows: the conditional entropy of
+//! quantised magnitudes given a few neighbours that the coefficient coder sees as well. Good enough to choose
+//! between transforms, far cheaper than coding.
+
+use super::harmonic::{WAVELET_ERROR, zeroed_weight};
+use crate::format::pyramid::Level;
+
+/// Rows taken of a level: every eighth, at least so many.
+const FEWEST_ROWS: usize = 16;
+/// Magnitudes that have a symbol of their own.
+const SYMBOLS: usize = 16;
+/// Classes of neighbourhoods.
+const CLASSES: usize = 16;
+/// Bins of magnitudes, four an octave.
+const BINS: usize = 1 << 10;
+
+/// Rows of one level, each after its neighbour: (slices, pairs of rows, width).
+struct Rows {
+    width: usize,
+    pairs: usize,
+    /// Distance of the neighbours in a row that is no frequency's neighbour.
+    block: usize,
+    /// Rows of the level for each row taken.
+    weight: f64,
+    dyadic: bool,
+    values: Vec<f32>,
+}
+
+/// A sample of the planes of all levels.
+pub(super) struct Sample {
+    rows: Vec<Rows>,
+    slices: usize,
+    /// Elements of the field.
+    count: f64,
+}
+
+impl Rows {
+    fn new(level: &Level, volume: &[f32], slices: usize, budget: usize) -> Self {
+        let (h, width) = (level.height, level.width);
+        let block = |lens: &[usize], n: usize| if lens[0] < n { lens[0] } else { 1 };
+        let up = if h == 1 {
+            0
+        } else if level.dyadic {
+            1
+        } else {
+            block(&level.y.lens, h)
+        };
+        let rest = h - up;
+        let pairs = (budget / width).max(FEWEST_ROWS).min(rest);
+        // Multiples of the golden ratio spread over all frequencies and blocks.
+        let at = |k: usize| {
+            let place = if pairs == rest { k } else { ((k as f64 * 0.618_033_988_75).fract() * rest as f64) as usize };
+            up + place.min(rest - 1)
+        };
+        let mut values = Vec::with_capacity(slices * pairs * 2 * width);
+        for plane in volume.chunks_exact(h * width) {
+            for y in (0..pairs).map(at) {
+                match up {
+                    0 => values.resize(values.len() + width, 0.0),
+                    _ => values.extend_from_slice(&plane[(y - up) * width..][..width]),
+                }
+                values.extend_from_slice(&plane[y * width..][..width]);
+            }
+        }
+        let weight = h as f64 / pairs as f64;
+        Self { width, pairs, block: block(&level.x.lens, width), weight, dyadic: level.dyadic, values }
+    }
+}
+
+impl Sample {
+    pub(super) fn new(levels: &[Level], volumes: &[Vec<f32>], slices: usize) -> Self {
+        let budget = levels.first().map_or(0, |l| l.height * l.width / 8);
+        let rows = levels.iter().zip(volumes).map(|(l, v)| Rows::new(l, v, slices, budget)).collect();
+        let count = levels.first().map_or(0, |l| l.height * l.width * slices) as f64;
+        Self { rows, slices, count }
+    }
+
+    /// Estimated bits of the whole at this root mean square error, and the quantiser's step for it.
+    pub(super) fn bits(&self, rmse: f64) -> (f64, f64) {
+        let step = self.step(rmse);
+        let inverse = (1.0 / step) as f32;
+        let mut counts = vec![[0.0f64; SYMBOLS]; CLASSES];
+        let mut bits = 0.0;
+        for rows in &self.rows {
+            bits += rows.count(inverse, self.slices, &mut counts);
+            for class in &mut counts {
+                let total: f64 = class.iter().sum();
+                bits += class.iter().filter(|&&n| n > 0.0).map(|n| n * (total / n).log2()).sum::<f64>();
+                class.fill(0.0);
+            }
+        }
+        (bits, step)
+    }
+
+    /// The quantiser step whose error is about `rmse`.
+    fn step(&self, rmse: f64) -> f64 {
+        let histograms: Vec<Vec<f64>> = self.rows.iter().map(Rows::histogram).collect();
+        let error = |step: f64| {
+            let mut sum = 0.0;
+            for (histogram, rows) in histograms.iter().zip(&self.rows) {
+                let (mut zeroed, mut rest, mut zeros, mut total) = (0.0, 0.0, 0.0, 0.0);
+                for (bin, &n) in histogram.iter().enumerate().filter(|(_, n)| **n > 0.0) {
+                    let c = f64::from(f32::from_bits((bin as u32) << 21 | 1 << 20));
+                    total += n;
+                    if c < 0.7 * step {
+                        zeros += n;
+                        zeroed += n * c * c;
+                    } else {
+                        rest += n * step * step / 12.0;
+                    }
+                }
+                sum += match rows.dyadic {
+                    true => WAVELET_ERROR * (zeroed * zeroed_weight(zeros, total) + rest),
+                    false => zeroed + rest,
+                };
+            }
+            sum
+        };
+        let goal = rmse * rmse * self.count;
+        let mut step = rmse * 12f64.sqrt();
+        while error(step * 1.1) < goal && step < rmse * 100.0 {
+            step *= 1.1;
+        }
+        step
+    }
+}
+
+impl Rows {
+    fn histogram(&self) -> Vec<f64> {
+        let mut histogram = vec![0.0f64; BINS];
+        for row in self.values.chunks_exact(self.width).skip(1).step_by(2) {
+            row.iter().for_each(|c| histogram[(c.abs().to_bits() >> 21) as usize & (BINS - 1)] += self.weight);
+        }
+        histogram
+    }
+
+    /// Adds magnitudes by class of neighbourhood; returns bits of signs and of what is beyond the symbols.
+    fn count(&self, inverse: f32, slices: usize, counts: &mut [[f64; SYMBOLS]]) -> f64 {
+        let quantise = |c: f32| (c.abs() * inverse + 0.4) as u32;
+        let size = self.pairs * 2 * self.width;
+        let mut bits = 0.0;
+        let near = |q: u32| q.min(255);
+        let mut q = vec![0u32; 3 * self.width];
+        for slice in 0..slices {
+            for pair in 0..self.pairs {
+                let at = slice * size + pair * 2 * self.width;
+                let row = &self.values[at + self.width..][..self.width];
+                let before = if slice > 0 { at + self.width - size } else { at };
+                let (north, rest) = q.split_at_mut(self.width);
+                let (other, here) = rest.split_at_mut(self.width);
+                for (to, from) in [(&mut *north, at), (&mut *other, before), (&mut *here, at + self.width)] {
+                    to.iter_mut().zip(&self.values[from..]).for_each(|(q, &c)| *q = quantise(c));
+                }
+                for (x, &c) in row.iter().enumerate() {
+                    // The kept corners.
+                    if c == 0.0 {
+                        continue;
+                    }
+                    let west = if x > 0 { here[x - 1] } else { 0 };
+                    let far = if x >= self.block { here[x - self.block] } else { 0 };
+                    let sum = 2 * near(west) + 2 * near(north[x]) + near(far) + near(other[x]);
+                    let class = if sum < 4 { sum } else { (2 * sum.ilog2() + (sum >> (sum.ilog2() - 1) & 1)).min(15) };
+                    let t = sum as f32 * (2.0 / 6.0);
+                    let dead_zone = 0.5 + 0.3 / (1.0 + t + 0.5 * t * t);
+                    let m = (c.abs() * inverse + (1.0 - dead_zone)) as u32;
+                    let symbol = (m as usize).min(SYMBOLS - 1);
+                    counts[class as usize][symbol] += self.weight;
+                    if m > 0 {
+                        bits += self.weight;
+                    }
+                    if m >= SYMBOLS as u32 - 1 {
+                        bits += self.weight * 2.0 * f64::from(m - SYMBOLS as u32 + 2).log2();
+                    }
+                }
+            }
+        }
+        bits
+    }
+}

@@ -1,0 +1,126 @@
+//! The choice of the transform: basis of the planes, and what happens along the outer axes.
+
+use super::estimate::Sample;
+use super::ops::pyramid;
+use super::outer::{self, Outer};
+use crate::arith::Isa;
+use crate::format::pyramid::{Basis, Level, levels};
+use crate::format::{AxisTransform, Geometry};
+
+/// How much more than its share of the estimate the wavelet costs.
+const BIAS: f64 = 1.06;
+/// Estimates within this factor of each other are in doubt, and are settled by coding both ..
+const DOUBT: f64 = 2.0;
+/// .. below this many bits a value, ..
+const FEW: f64 = 0.1;
+/// .. or bits in all.
+const SMALL: f64 = 131_072.0;
+
+/// A transformed field.
+pub(super) struct Transformed {
+    pub(super) basis: Basis,
+    pub(super) levels: Vec<Level>,
+    pub(super) axes: Vec<Outer>,
+    /// Per level: (slices, height, width).
+    pub(super) volumes: Vec<Vec<f32>>,
+    /// Estimated bits, and the step of the quantiser.
+    bits: f64,
+    pub(super) start: f64,
+}
+
+impl Transformed {
+    /// The field in the basis that promises fewer bytes at this root mean square error; in both, the better one first,
+    /// where the field gets so small that the estimate is poor and coding both is cheap.
+    pub(super) fn candidates(field: Vec<f32>, geometry: &Geometry, rmse: f64, isa: Isa) -> Vec<Self> {
+        let count = field.len() as f64;
+        let wavelet = Self::new(Basis::Wavelet, field.clone(), geometry, rmse, isa);
+        let lapped = Self::new(Basis::Lapped, field, geometry, rmse, isa);
+        let ratio = BIAS * wavelet.bits / lapped.bits;
+        let doubtful = (1.0 / DOUBT..DOUBT).contains(&ratio) && wavelet.bits.min(lapped.bits) < SMALL.max(FEW * count);
+        let mut candidates = if ratio < 1.0 { vec![wavelet, lapped] } else { vec![lapped, wavelet] };
+        candidates.truncate(if doubtful { 2 } else { 1 });
+        candidates
+    }
+
+    /// The field in one basis.
+    pub(super) fn new(basis: Basis, field: Vec<f32>, geometry: &Geometry, rmse: f64, isa: Isa) -> Self {
+        let levels = levels(basis, geometry.height, geometry.width);
+        let mut volumes = planes(field, geometry, &levels, isa);
+        let estimate = |volumes: &[Vec<f32>]| Sample::new(&levels, volumes, geometry.slices()).bits(rmse);
+        let (mut bits, mut start) = estimate(&volumes);
+        let mut axes = Vec::with_capacity(geometry.outer.len());
+        for (axis, &n) in geometry.outer.iter().enumerate().rev() {
+            let inner: usize = geometry.outer[axis + 1..].iter().product();
+            let sizes: Vec<usize> = levels.iter().map(|l| l.height * l.width * inner).collect();
+            let mut outer = outer::transform(&mut volumes, n, &sizes, rmse, isa);
+            let (fewer, step) = estimate(&volumes);
+            if outer.kind == AxisTransform::Dct && fewer > bits {
+                // It does not pay after all: neighbouring planes tell the coder more.
+                for (volume, size) in volumes.iter_mut().zip(sizes) {
+                    outer.inverse.apply(volume, n, size, isa);
+                }
+                outer = Outer::none();
+            } else {
+                (bits, start) = (fewer, step);
+            }
+            axes.insert(0, outer);
+        }
+        Self { basis, levels, axes, volumes, bits, start }
+    }
+}
+
+/// The planes of every slice: a volume for each level.
+fn planes(mut field: Vec<f32>, geometry: &Geometry, levels: &[Level], isa: Isa) -> Vec<Vec<f32>> {
+    if geometry.slices() == 1 {
+        return pyramid::forward(levels, geometry.periodic, field, isa);
+    }
+    let mut coarse: Vec<Vec<f32>> =
+        levels[1..].iter().map(|l| Vec::with_capacity(l.height * l.width * geometry.slices())).collect();
+    for plane in field.chunks_exact_mut(geometry.plane()) {
+        let planes = pyramid::forward(levels, geometry.periodic, plane.to_vec(), isa);
+        plane.copy_from_slice(&planes[0]);
+        for (volume, p) in coarse.iter_mut().zip(&planes[1..]) {
+            volume.extend_from_slice(p);
+        }
+    }
+    let mut volumes = vec![field];
+    volumes.append(&mut coarse);
+    volumes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The basis that comes first for a field of 240 x 320 at a thousandth of its range.
+    fn first(field: impl Fn(f32, f32) -> f32) -> Basis {
+        let geometry = Geometry { outer: Vec::new(), height: 240, width: 320, periodic: false };
+        let values = (0..240 * 320).map(|i| field((i / 320) as f32, (i % 320) as f32)).collect();
+        Transformed::candidates(values, &geometry, 1e-3, Isa::detect())[0].basis
+    }
+
+    #[test]
+    fn waves_are_lapped_and_coasts_are_wavelets() {
+        let wave = |y: f32, x: f32| 0.5 + 0.3 * (0.31 * y).sin() * (0.23 * x + 0.1 * y).cos();
+        assert_eq!(first(wave), Basis::Lapped);
+        let coast =
+            |y: f32, x: f32| if (x - 160.0).hypot(y - 120.0) < 70.0 + 20.0 * (0.1 * y).sin() { 1.0 } else { 0.0 };
+        assert_eq!(first(coast), Basis::Wavelet);
+    }
+
+    #[test]
+    fn a_steady_axis_is_transformed_and_noise_is_not() {
+        let geometry = Geometry { outer: vec![8], height: 40, width: 50, periodic: false };
+        let axes = |steady: f32| {
+            let mut seed = 1u32;
+            let values = (0..8 * 2000).map(|i| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let noise = (seed >> 8) as f32 / (1 << 24) as f32 - 0.5;
+                steady * (i as f32 % 2000.0 * 0.7).sin() + noise
+            });
+            Transformed::candidates(values.collect(), &geometry, 0.1, Isa::detect())[0].axes[0].kind
+        };
+        assert_ne!(axes(20.0), AxisTransform::None);
+        assert_eq!(axes(0.0), AxisTransform::None);
+    }
+}
