@@ -5,6 +5,7 @@ use crate::arith::{Cpu, Isa};
 use crate::error::{Error, Result, corrupt};
 use crate::format::{Header, Permutation, Reader, SectionId, Stream};
 use crate::reference::{HASH_BYTES, Hash, Reference, to_hex};
+use crate::worker::Worker;
 use std::sync::Arc;
 
 /// One value for each element. Cloning is cheap.
@@ -19,8 +20,8 @@ pub(crate) fn of_stream(stream: &Stream<'_>, options: &DecodeOptions) -> Result<
     let Some(reader) = whole(stream, SectionId::Low)? else { return Ok(reference) };
     let geometry = stream.header.geometry();
     let (params, network) = low::read(reader, &geometry)?;
-    let cpu = Cpu { isa: Isa::detect(), threads: options.threads };
-    Ok(Some(join(reference.as_ref(), low::evaluate(&params, &network, &geometry, cpu))))
+    let worker = Worker::open(options.device, Cpu { isa: Isa::detect(), threads: options.threads })?;
+    Ok(Some(join(reference.as_ref(), low::evaluate(&params, &network, &geometry, &worker))))
 }
 
 /// The sum of a base, if there is one, and another.

@@ -14,6 +14,7 @@ pub(crate) use lattice::NUDGES_PER_ELEMENT;
 pub use low::LowBand;
 pub use preview::{Preview, preview};
 
+use crate::Device;
 use crate::arith::Isa;
 use crate::array::{Array, ByteOrder, Element, with_element};
 use crate::error::{Error, Result, corrupt, invalid};
@@ -31,11 +32,13 @@ pub struct DecodeOptions {
     pub max_bytes: u64,
     /// The reference for streams that were coded against one; others ignore it.
     pub reference: Option<Reference>,
+    /// Where networks are evaluated: the result does not depend on it. The processor by default.
+    pub device: Device,
 }
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { threads: 1, max_bytes: 1 << 32, reference: None }
+        Self { threads: 1, max_bytes: 1 << 32, reference: None, device: Device::Cpu }
     }
 }
 

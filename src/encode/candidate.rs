@@ -5,13 +5,14 @@ use super::lattice;
 use super::low::{self, Design};
 use super::problem::{Problem, Target, continue_smoothly, write_value};
 use super::verify::within;
-use crate::arith::Isa;
+use crate::arith::{Cpu, Isa};
 use crate::array::Element;
 use crate::config::{Coder, Config, Stage};
 use crate::decode::base::{Base, join};
 use crate::decode::harmonic::HarmonicField;
 use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::format::{Method, Writer};
+use crate::worker::Worker;
 
 /// Fewest elements for which a transform is tried.
 const FEWEST: usize = 64;
@@ -100,7 +101,7 @@ fn harmonic<T: Element>(problem: &Problem<T>, config: &Config) -> Option<Candida
         Stage::Auto => config.effort >= EFFORT_FOR_LOW,
         Stage::On => true,
     };
-    let low = if tried { fit_low(problem, below) } else { None };
+    let low = if tried { fit_low(problem, below, config) } else { None };
     let based = low.and_then(|(section, base)| {
         let reference = best.reference.clone();
         on(Some(&base)).map(|c| Candidate { reference, low: section, ..c })
@@ -112,10 +113,12 @@ fn harmonic<T: Element>(problem: &Problem<T>, config: &Config) -> Option<Candida
 }
 
 /// The section of a low band, and the base it makes together with the one `below`.
-fn fit_low<T: Element>(problem: &Problem<T>, below: Option<&Base>) -> Option<(Vec<u8>, Base)> {
+fn fit_low<T: Element>(problem: &Problem<T>, below: Option<&Base>, config: &Config) -> Option<(Vec<u8>, Base)> {
     let under = |i: usize| below.map_or(0.0, |b| f64::from(b[i]));
     let value = |i: usize| problem.values[i].to_f64() - under(i);
-    let low = low::fit(value, &problem.geometry, Design::SMALL, Isa::detect())?;
+    // `encode` has checked the device.
+    let worker = Worker::open(config.device, Cpu { isa: Isa::detect(), threads: 1 }).ok()?;
+    let low = low::fit(value, &problem.geometry, Design::SMALL, &worker)?;
     Some((low.section, join(below, low.values)))
 }
 

@@ -1,12 +1,12 @@
 //! Fit of the low band: one small network to a coarse copy of the chunk (paper, multi-scale implicit neural representation).
 
 use super::siren::{Fitter, Frequencies, Job, Options, Samples, quantise};
-use crate::arith::{Cpu, Isa};
 use crate::decode::low::{evaluate, outer_inputs, place};
 use crate::entropy::{range::Encoder, weights};
 use crate::format::low::{LowParams, inputs};
 use crate::format::network::Shape;
 use crate::format::{Geometry, Writer};
+use crate::worker::Worker;
 
 /// Samples that a network for one plane, and for several, is fitted to.
 const SAMPLES: [usize; 2] = [4000, 12_000];
@@ -35,7 +35,7 @@ impl Design {
 
 /// Fit to `values` (C order, all finite); `None` where a fit makes no sense: constants, and planes that are hardly larger than
 /// the network.
-pub(crate) fn fit(values: impl Fn(usize) -> f64, geometry: &Geometry, design: Design, isa: Isa) -> Option<Low> {
+pub(crate) fn fit(values: impl Fn(usize) -> f64, geometry: &Geometry, design: Design, worker: &Worker) -> Option<Low> {
     let shape = Shape::new(inputs(geometry), design.depth, design.width, 1).ok()?;
     let coarse = Coarse::new(&values, geometry);
     if coarse.means.len() < 2 * shape.parameters() {
@@ -49,19 +49,18 @@ pub(crate) fn fit(values: impl Fn(usize) -> f64, geometry: &Geometry, design: De
     }
     let targets: Vec<f32> = coarse.means.iter().map(|v| ((v - mean) / peak) as f32).collect();
     let samples = Samples::new(shape, &coarse.points, &targets);
-    let cpu = Cpu { isa, threads: 1 };
     let mut options = Options::new(shape);
     if geometry.slices() == 1 {
         options.frequencies = Frequencies::Even(4.0);
     }
-    let fit = cpu.fit(&[Job { samples, shape, options }]).pop()?;
-    let (mut quantised, _) = quantise(fit.network, &samples, EXCHANGE, isa);
+    let fit = worker.fit(&[Job { samples, shape, options }]).pop()?;
+    let (mut quantised, _) = quantise(fit.network, &samples, EXCHANGE, worker.cpu.isa);
     let mut writer = Writer::default();
     params.write(&mut writer);
     let mut encoder = Encoder::new();
     weights::code(&mut encoder, &mut quantised);
     writer.bytes(&encoder.finish());
-    Some(Low { section: writer.0, values: evaluate(&params, &quantised.network(), geometry, cpu) })
+    Some(Low { section: writer.0, values: evaluate(&params, &quantised.network(), geometry, worker) })
 }
 
 /// Means over blocks, and where they lie.
@@ -102,9 +101,14 @@ impl Coarse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arith::{Cpu, Isa};
     use crate::decode::low::read;
     use crate::format::Reader;
     use std::f64::consts::{PI, TAU};
+
+    fn cpu(isa: Isa, threads: usize) -> Worker {
+        Worker::cpu(Cpu { isa, threads })
+    }
 
     fn check(geometry: &Geometry, wave: impl Fn(f64, f64, f64) -> f64, share: f64) {
         let (h, w) = (geometry.height, geometry.width);
@@ -112,7 +116,7 @@ mod tests {
             let slice = (i / (h * w)) as f64 / geometry.slices() as f64;
             250.0 + 40.0 * wave(slice, (i / w % h) as f64 / h as f64, (i % w) as f64 / w as f64)
         };
-        let low = fit(value, geometry, Design::SMALL, Isa::detect()).unwrap();
+        let low = fit(value, geometry, Design::SMALL, &cpu(Isa::detect(), 1)).unwrap();
         let n = geometry.slices() * h * w;
         let mean = (0..n).map(value).sum::<f64>() / n as f64;
         let (mut left, mut all) = (0.0, 0.0);
@@ -124,7 +128,7 @@ mod tests {
         assert!(low.section.len() < 600, "{}", low.section.len());
         let (params, network) = read(Reader::new(&low.section, 0), geometry).unwrap();
         for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
-            let again = evaluate(&params, &network, geometry, Cpu { isa, threads: 2 });
+            let again = evaluate(&params, &network, geometry, &cpu(isa, 2));
             assert!(again.iter().zip(&low.values).all(|(a, b)| a.to_bits() == b.to_bits()), "{isa:?}");
         }
     }
@@ -142,7 +146,7 @@ mod tests {
     #[test]
     fn constants_and_small_planes_have_none() {
         let plane = |h, w| Geometry { outer: vec![], height: h, width: w, periodic: false };
-        assert!(fit(|_| 3.0, &plane(90, 90), Design::SMALL, Isa::detect()).is_none());
-        assert!(fit(|i| i as f64, &plane(20, 20), Design::SMALL, Isa::detect()).is_none());
+        assert!(fit(|_| 3.0, &plane(90, 90), Design::SMALL, &cpu(Isa::detect(), 1)).is_none());
+        assert!(fit(|i| i as f64, &plane(20, 20), Design::SMALL, &cpu(Isa::detect(), 1)).is_none());
     }
 }
