@@ -1,7 +1,7 @@
 # make build    release build: library, program `hiha`, HDF5 plugin
 # make test     everything that CI runs; installs what it needs
 # make demo     compress the shipped sample (and DATA=file.nc), read it back, draw the difference
-# make bench    criterion benches
+# make bench    criterion benches; benches/gpu/run is the one for a GPU
 # make install  program and plugin under PREFIX
 # make fuzz     fuzz the decoder for FUZZ_SECONDS
 
@@ -36,8 +36,10 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(FEATURES) -- -D warnings
 
-unit:
-	@if cargo nextest --version >/dev/null 2>&1; then \
+# The kernels are compiled by the NVRTC from PyPI; no GPU is needed.
+unit: $(VENV)/ready
+	@export HIHA_NVRTC=$$(echo $(VENV)/lib/python3*/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12); \
+	if cargo nextest --version >/dev/null 2>&1; then \
 	    cargo nextest run --workspace $(FEATURES); \
 	else \
 	    cargo test --workspace --lib --bins --tests $(FEATURES); \

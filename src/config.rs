@@ -3,6 +3,7 @@
 //! The same configuration has three spellings: this struct, JSON (Zarr metadata,
 //! `codec-spec/zarr.md`) and HDF5 `cd_values` (`codec-spec/hdf5.md`).
 
+use crate::Device;
 use crate::error::{Error, Result, invalid};
 use crate::reference::Reference;
 use serde::{Deserialize, Serialize};
@@ -227,6 +228,8 @@ pub struct Config {
     /// Most worker threads to use; the bytes do not depend on it. So far encoding a chunk takes one:
     /// encode several chunks side by side.
     pub threads: usize,
+    /// Where networks are fitted. The processor by default: other devices find other networks, so the bytes differ.
+    pub device: Device,
 }
 
 impl Config {
@@ -249,6 +252,7 @@ impl Config {
             fill_value: None,
             reference: None,
             threads: 1,
+            device: Device::Cpu,
         }
     }
 
@@ -386,7 +390,7 @@ fn is_default(p: &Profile) -> bool {
     *p == Profile::Default
 }
 
-/// JSON as in Zarr metadata. Fill value, reference and threads are the container's business and not part of it.
+/// JSON as in Zarr metadata. Fill value, reference, threads and device are the container's business and not part of it.
 impl Serialize for Config {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut json = Json {

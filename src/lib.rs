@@ -25,16 +25,20 @@ mod array;
 mod cells;
 mod config;
 mod decode;
+mod device;
 mod encode;
 mod entropy;
 mod error;
 mod format;
+#[cfg(feature = "cuda")]
+mod gpu;
 pub mod hdf5;
 mod inspect;
 mod reference;
-#[cfg(feature = "bench")]
+#[cfg(any(feature = "bench", feature = "cuda"))]
 #[doc(hidden)]
 pub mod stages;
+mod worker;
 #[cfg(feature = "zarr")]
 pub mod zarr;
 
@@ -42,6 +46,7 @@ pub use array::{Array, ArrayView, ByteOrder, DType, Element, MAX_DIMS};
 pub use cells::CellMeans;
 pub use config::{Axis, Bound, Coder, Config, Profile, Stage};
 pub use decode::{DecodeOptions, LowBand, Preview, decode, decode_into, decode_with, preview};
+pub use device::Device;
 pub use encode::{encode, max_encoded_size};
 pub use error::{Error, Result};
 pub use format::{FORMAT_VERSION, MAGIC};

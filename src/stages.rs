@@ -1,6 +1,10 @@
-//! The stages one by one, for benches only (feature `bench`). Not part of the API.
+//! The stages one by one, for benches only (features `bench` and `cuda`). Not part of the API.
 
+#[cfg(feature = "cuda")]
+pub mod gpu;
+#[cfg(feature = "bench")]
 pub mod paper;
+#[cfg(feature = "bench")]
 pub mod siren;
 
 use crate::arith::Isa;

@@ -188,7 +188,7 @@ impl ArrayToBytesCodecTraits for HihaCodec {
         }
         let mut out = vec![0; info.decoded_bytes()];
         let threads = options.concurrent_target().max(1);
-        let options = DecodeOptions { threads, max_bytes: out.len() as u64, reference: None };
+        let options = DecodeOptions { threads, max_bytes: out.len() as u64, ..DecodeOptions::default() };
         crate::decode_into(&bytes, &mut out, ByteOrder::NATIVE, &options)?;
         Ok(ArrayBytes::from(out))
     }

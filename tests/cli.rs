@@ -381,3 +381,13 @@ fn filter_parameters() {
     assert!(spelled.contains(&format!("nccopy -F \"VAR,{id},{words}\"")), "{spelled}");
     assert!(spelled.contains(&format!("VAR:UD={id},0,5,{words}")), "{spelled}");
 }
+
+#[test]
+fn a_device_that_cannot_be_used_is_an_error() {
+    let folder = folder("device");
+    let (out, cpu) = (folder.join("out.nc"), folder.join("cpu.nc"));
+    refused(&["compress", DEMO, text(&out), "--max-rel", "1e-2", "--device", "cuda:4000"], "GPU");
+    refused(&["compress", DEMO, text(&out), "--max-rel", "1e-2", "--device", "gpu"], "expected auto, cpu, cuda");
+    assert!(!out.exists());
+    good(&["compress", DEMO, text(&cpu), "--max-rel", "1e-2", "--device", "cpu"]);
+}

@@ -80,6 +80,38 @@ fn reference() -> Reference {
     Reference::new(vec![f32::MAX], &[1]).unwrap()
 }
 
+/// The mappings of a lattice: one, or at times one for each slice.
+fn mappings(noise: &mut Noise, shape: &[u64], detail: &mut Vec<u8>) {
+    let long: Vec<u64> = shape.iter().copied().filter(|&d| d > 1).collect();
+    let slices: u64 = long[..long.len().saturating_sub(2)].iter().product();
+    let each = noise.below(2) == 0 && slices > 1;
+    if each {
+        detail.push(3);
+    }
+    for _ in 0..if each { slices } else { 1 } {
+        let mapping = if each { [1, 4][noise.below(2) as usize] } else { [0, 1, 2, 4][noise.below(4) as usize] };
+        detail.push(mapping);
+        match mapping {
+            0 => {
+                varint(detail, noise.next() << noise.below(33));
+                varint(detail, noise.next() << noise.below(33) | noise.below(2));
+            }
+            4 => varint(detail, noise.below(2148)),
+            _ => {
+                detail.extend(noise.float());
+                detail.extend(noise.float());
+            }
+        }
+        if mapping == 2 {
+            varint(detail, noise.below(20));
+            let nudges = noise.bytes(30);
+            varint(detail, nudges.len() as u64);
+            detail.extend(nudges);
+        }
+        varint(detail, noise.next() << noise.below(33) >> noise.below(64));
+    }
+}
+
 fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     let kind = noise.below(12) as usize;
     let mut out = b"HiHa\0".to_vec();
@@ -96,21 +128,7 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
         detail.extend((0..axes).map(|_| noise.below(2) as u8));
         detail.extend((0..4).map(|_| noise.next() as u8));
     } else {
-        let mapping = noise.below(3) as u8;
-        detail.push(mapping);
-        if mapping == 0 {
-            varint(&mut detail, noise.next() << noise.below(33));
-            varint(&mut detail, noise.next() << noise.below(33) | noise.below(2));
-        } else {
-            detail.extend(noise.float());
-            detail.extend(noise.float());
-        }
-        if mapping == 2 {
-            varint(&mut detail, noise.below(20));
-            let nudges = noise.bytes(30);
-            varint(&mut detail, nudges.len() as u64);
-            detail.extend(nudges);
-        }
+        mappings(noise, shape, &mut detail);
         detail.push(noise.below(70) as u8);
     }
     let coded = noise.bytes(3000);

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// A variable of a file, or the first part of it.
-pub struct Field {
-    pub name: String,
-    pub shape: Vec<usize>,
-    pub data: Vec<f32>,
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) data: Vec<f32>,
     /// The first axis is time.
-    pub time: bool,
-    pub range: f64,
+    pub(crate) time: bool,
+    pub(crate) range: f64,
 }
 
 /// The shipped sample, which is time by latitude by longitude, and of the development fields one of levels, where they are.
@@ -20,7 +20,7 @@ fn defaults() -> Vec<PathBuf> {
 }
 
 /// The largest float variable of each file, at most `frames` elements along its first axis.
-pub fn read(paths: &[String], frames: usize) -> Vec<Field> {
+pub(crate) fn read(paths: &[String], frames: usize) -> Vec<Field> {
     let paths = if paths.is_empty() { defaults() } else { paths.iter().map(PathBuf::from).collect() };
     paths.iter().map(|p| read_one(p, frames).unwrap_or_else(|| panic!("{}: no such field", p.display()))).collect()
 }

@@ -5,6 +5,7 @@ use crate::arith::{Cpu, Isa};
 use crate::error::{Error, Result, corrupt};
 use crate::format::{Budget, Header, Permutation, Reader, SectionId, Stream};
 use crate::reference::{HASH_BYTES, Hash, Reference, to_hex};
+use crate::worker::Worker;
 use std::sync::Arc;
 
 /// One value for each element. Cloning is cheap.
@@ -30,7 +31,7 @@ fn bands(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<Vec<f32>
         return Ok(None);
     }
     let geometry = stream.header.geometry();
-    let cpu = Cpu { isa: Isa::detect(), threads: options.threads };
+    let worker = Worker::open(options.device, Cpu { isa: Isa::detect(), threads: options.threads })?;
     let mut budget = Budget::new(stream.header.len());
     let mut values = match low {
         None => vec![0.0; stream.header.len()],
@@ -38,14 +39,14 @@ fn bands(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<Vec<f32>
             let offset = reader.offset();
             let (params, network) = low::read(reader, &geometry)?;
             budget.charge(params.shape.parameters(), low::points(&params, &geometry), offset)?;
-            low::evaluate(&params, &network, &geometry, cpu)
+            low::evaluate(&params, &network, &geometry, &worker)
         }
     };
     if let Some(reader) = mid {
-        mid::add(reader, &geometry, cpu, &mut budget, &mut values)?;
+        mid::add(reader, &geometry, &worker, &mut budget, &mut values)?;
     }
     if let Some(reader) = time {
-        time::add(reader, &geometry, cpu, &mut budget, &mut values)?;
+        time::add(reader, &geometry, &worker, &mut budget, &mut values)?;
     }
     Ok(Some(values))
 }

@@ -8,6 +8,7 @@ use crate::error::{Result, corrupt};
 use crate::format::low::{LowParams, on_sphere, outer_lengths};
 use crate::format::network::{Network, Quantised};
 use crate::format::{Geometry, Reader, SectionId, Stream};
+use crate::worker::Worker;
 use std::f64::consts::{PI, TAU};
 
 /// Multiplications for an element of the array, at most; 32768 times that are always allowed.
@@ -35,7 +36,7 @@ pub(crate) fn points(params: &LowParams, geometry: &Geometry) -> usize {
 }
 
 /// Values of all elements, in the data's unit and the stream's order.
-pub(crate) fn evaluate(params: &LowParams, network: &Network, geometry: &Geometry, cpu: Cpu) -> Vec<f32> {
+pub(crate) fn evaluate(params: &LowParams, network: &Network, geometry: &Geometry, worker: &Worker) -> Vec<f32> {
     let ratio = usize::from(params.ratio);
     let size = (geometry.height, geometry.width);
     let n = nodes(size.0, ratio) * nodes(size.1, ratio);
@@ -48,8 +49,8 @@ pub(crate) fn evaluate(params: &LowParams, network: &Network, geometry: &Geometr
         for (row, v) in points.chunks_exact_mut(n).skip(plane_inputs).zip(outer_inputs(geometry, slice)) {
             row.fill(v);
         }
-        cpu.evaluate(network, &points, &mut grid);
-        upsample(&mut grid, size, ratio, cpu.isa, plane);
+        worker.evaluate(network, &points, &mut grid);
+        upsample(&mut grid, size, ratio, worker.cpu.isa, plane);
         plane.iter_mut().for_each(|v| *v = *v * params.amplitude + params.offset);
     }
     out

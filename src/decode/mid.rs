@@ -1,24 +1,25 @@
 //! The middle band, bytes to values: networks on blocks of the chunk (paper, iterative decomposition).
 
-use crate::arith::{Cpu, Evaluator};
+use crate::arith::Evaluator;
 use crate::entropy::blocks;
 use crate::entropy::range::Decoder;
 use crate::error::Result;
 use crate::format::mid::{Block, PassParams, along, read_passes};
 use crate::format::network::Network;
 use crate::format::{Budget, Geometry, Reader};
+use crate::worker::Worker;
 
 /// Decode a section and add its networks to `values`, in the stream's order of elements.
 pub(crate) fn add(
     mut reader: Reader<'_>,
     geometry: &Geometry,
-    cpu: Cpu,
+    worker: &Worker,
     budget: &mut Budget,
     values: &mut [f32],
 ) -> Result<()> {
     let passes = read_passes(&mut reader, geometry)?;
     let offset = reader.offset();
-    add_passes(&passes, &mut Decoder::new(reader.rest()), offset, geometry, cpu, budget, values)
+    add_passes(&passes, &mut Decoder::new(reader.rest()), offset, geometry, worker, budget, values)
 }
 
 /// Decode passes whose parameters are known and add their networks.
@@ -27,14 +28,14 @@ pub(crate) fn add_passes(
     decoder: &mut Decoder<'_>,
     offset: usize,
     geometry: &Geometry,
-    cpu: Cpu,
+    worker: &Worker,
     budget: &mut Budget,
     values: &mut [f32],
 ) -> Result<()> {
     for pass in passes {
         let roots = Block::roots(geometry, pass.grid);
         blocks::code(decoder, roots, pass.shape, &[], budget, offset, |block, network| {
-            evaluate(&network.network(), block, pass.amplitude, geometry, cpu, values);
+            evaluate(&network.network(), block, pass.amplitude, geometry, worker, values);
         })?;
     }
     Ok(())
@@ -46,7 +47,7 @@ pub(crate) fn evaluate(
     block: &Block,
     amplitude: f32,
     geometry: &Geometry,
-    cpu: Cpu,
+    worker: &Worker,
     values: &mut [f32],
 ) {
     let (rows, columns) = (block.rows.len(), block.columns.len());
@@ -61,7 +62,7 @@ pub(crate) fn evaluate(
     let mut out = vec![0.0; n];
     for (k, slice) in block.slices.clone().enumerate() {
         points.iter_mut().skip(2 * n).for_each(|p| *p = along(k, block.slices.len()));
-        cpu.evaluate(network, &points, &mut out);
+        worker.evaluate(network, &points, &mut out);
         for (row, y) in out.chunks_exact(columns).zip(block.rows.clone()) {
             let start = (slice * geometry.height + y) * geometry.width + block.columns.start;
             let to = values.iter_mut().skip(start).take(columns);

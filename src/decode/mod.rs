@@ -17,6 +17,7 @@ pub(crate) use lattice::NUDGES_PER_ELEMENT;
 pub use low::LowBand;
 pub use preview::{Preview, preview};
 
+use crate::Device;
 use crate::arith::Isa;
 use crate::array::{Array, ByteOrder, Element, with_element};
 use crate::error::{Error, Result, corrupt, invalid};
@@ -34,11 +35,13 @@ pub struct DecodeOptions {
     pub max_bytes: u64,
     /// The reference for streams that were coded against one; others ignore it.
     pub reference: Option<Reference>,
+    /// Where networks are evaluated: the result does not depend on it. The processor by default.
+    pub device: Device,
 }
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { threads: 1, max_bytes: 1 << 32, reference: None }
+        Self { threads: 1, max_bytes: 1 << 32, reference: None, device: Device::Cpu }
     }
 }
 
@@ -111,7 +114,7 @@ fn working_bytes(stream: &Stream<'_>) -> usize {
         Method::Stored | Method::Constant => (1, 0, 0),
         Method::Harmonic => (11, 0, 1),
         Method::Spatial => (5, 0, 1),
-        Method::Lattice => (3, 9, 250),
+        Method::Lattice => (3, 17, 280),
     };
     let part = |count: usize, bytes| count.saturating_mul(bytes);
     let permuted = if header.permutation.is_some() { header.byte_len() } else { 0 };

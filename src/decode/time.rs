@@ -2,7 +2,6 @@
 //! weights of the frame before, changed a little; its middle band is that of the frame before, and networks for what changed.
 
 use super::{low, mid};
-use crate::arith::Cpu;
 use crate::entropy::mixer::Prob;
 use crate::entropy::range::Decoder;
 use crate::entropy::weights::{self, LARGEST};
@@ -11,12 +10,13 @@ use crate::format::low::LowParams;
 use crate::format::network::Quantised;
 use crate::format::time::{TimeParams, frame};
 use crate::format::{Budget, Geometry, Reader};
+use crate::worker::Worker;
 
 /// Decode a section and add its bands to `values`, in the stream's order of elements.
 pub(crate) fn add(
     mut reader: Reader<'_>,
     geometry: &Geometry,
-    cpu: Cpu,
+    worker: &Worker,
     budget: &mut Budget,
     values: &mut [f32],
 ) -> Result<()> {
@@ -32,13 +32,13 @@ pub(crate) fn add(
         let key = key_model.code(&mut decoder, false);
         if let (Some(low), Some(weights)) = (&params.low, &mut weights) {
             next_weights(&mut decoder, weights, key);
-            add_low(low, weights, &frame, cpu, budget, offset, out)?;
+            add_low(low, weights, &frame, worker, budget, offset, out)?;
         }
         if key {
             middle.fill(0.0);
         }
         let passes = if key { &params.key } else { &params.change };
-        mid::add_passes(passes, &mut decoder, offset, &frame, cpu, budget, &mut middle)?;
+        mid::add_passes(passes, &mut decoder, offset, &frame, worker, budget, &mut middle)?;
         out.iter_mut().zip(&middle).for_each(|(v, m)| *v += m);
     }
     Ok(())
@@ -67,13 +67,13 @@ pub(crate) fn add_low(
     params: &LowParams,
     weights: &Quantised,
     frame: &Geometry,
-    cpu: Cpu,
+    worker: &Worker,
     budget: &mut Budget,
     offset: usize,
     out: &mut [f32],
 ) -> Result<()> {
     budget.charge(params.shape.parameters(), low::points(params, frame), offset)?;
-    let band = low::evaluate(params, &weights.network(), frame, cpu);
+    let band = low::evaluate(params, &weights.network(), frame, worker);
     out.iter_mut().zip(&band).for_each(|(v, b)| *v += b);
     Ok(())
 }

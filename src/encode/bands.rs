@@ -4,11 +4,11 @@ use super::low::{self, Design};
 use super::mid::{self, Canvas, PassDesign};
 use super::problem::{Problem, Target};
 use super::time::{self, TimeDesign};
-use crate::arith::Isa;
 use crate::array::Element;
 use crate::decode::base::{Base, join};
 use crate::decode::low::{points, read};
 use crate::format::{Budget, Reader};
+use crate::worker::Worker;
 
 /// Sections, and what they stand for.
 #[derive(Debug, Clone, Default)]
@@ -32,9 +32,14 @@ impl Bands {
     }
 
     /// A low band alone.
-    pub(crate) fn low<T: Element>(problem: &Problem<T>, below: Option<&Base>, design: Design) -> Option<Self> {
+    pub(crate) fn low<T: Element>(
+        problem: &Problem<T>,
+        below: Option<&Base>,
+        design: Design,
+        worker: &Worker,
+    ) -> Option<Self> {
         let value = |i: usize| problem.values[i].to_f64() - below.map_or(0.0, |b| f64::from(b[i]));
-        let low = low::fit(value, &problem.geometry, design, Isa::detect())?;
+        let low = low::fit(value, &problem.geometry, design, worker)?;
         Some(Self { low: low.section, values: low.values, ..Self::default() })
     }
 
@@ -44,6 +49,7 @@ impl Bands {
         problem: &Problem<T>,
         below: Option<&Base>,
         passes: &[PassDesign],
+        worker: &Worker,
     ) -> Option<Self> {
         let source = source(problem, below);
         let mut values = self.values.clone();
@@ -53,21 +59,21 @@ impl Bands {
             let (params, _) = read(Reader::new(&self.low, 0), &problem.geometry).ok()?;
             budget.charge(params.shape.parameters(), points(&params, &problem.geometry), 0).ok()?;
         }
-        let mut canvas = Canvas {
-            source: &source,
-            values: &mut values,
-            geometry: &problem.geometry,
-            budget: &mut budget,
-            isa: Isa::detect(),
-        };
+        let mut canvas =
+            Canvas { source: &source, values: &mut values, geometry: &problem.geometry, budget: &mut budget, worker };
         let mid = mid::fit(&mut canvas, passes, target(problem)?)?;
         Some(Self { mid, values, ..self.clone() })
     }
 
     /// Frame by frame.
-    pub(crate) fn time<T: Element>(problem: &Problem<T>, below: Option<&Base>, design: &TimeDesign) -> Option<Self> {
+    pub(crate) fn time<T: Element>(
+        problem: &Problem<T>,
+        below: Option<&Base>,
+        design: &TimeDesign,
+        worker: &Worker,
+    ) -> Option<Self> {
         let source = source(problem, below);
-        let time = time::fit(&source, &problem.geometry, design, target(problem)?, Isa::detect())?;
+        let time = time::fit(&source, &problem.geometry, design, target(problem)?, worker)?;
         Some(Self { time: time.section, values: time.values, ..Self::default() })
     }
 }

@@ -7,13 +7,14 @@ use super::problem::{Problem, Target, continue_smoothly, write_value};
 use super::profile::Plan;
 use super::spatial::Spatial;
 use super::verify::within;
-use crate::arith::Isa;
+use crate::arith::{Cpu, Isa};
 use crate::array::Element;
 use crate::config::{Coder, Config};
 use crate::decode::base::Base;
 use crate::decode::harmonic::HarmonicField;
 use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::format::{Method, Writer};
+use crate::worker::Worker;
 
 /// Fewest elements for which a transform is tried.
 const FEWEST: usize = 64;
@@ -94,6 +95,11 @@ fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: u8) -> Optio
         (best, below) = (Some(Candidate { reference: hash.to_vec(), ..based }), Some(base));
     }
     let mut best = best?;
+    if plan.is_empty() {
+        return Some(best);
+    }
+    // `encode` has checked the device.
+    let worker = Worker::open(plan.device, Cpu { isa: Isa::detect(), threads: 1 }).ok()?;
     let with = |best: Candidate, bands: Option<Bands>, keep: bool| {
         let Some(bands) = bands else { return best };
         let Some(detail) = on(bands.base(below).as_ref()) else { return best };
@@ -101,21 +107,21 @@ fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: u8) -> Optio
         if keep || candidate.len() < best.len() { candidate } else { best }
     };
     if let Some(time) = plan.time.as_ref().filter(|_| plan.keeps.time) {
-        best = with(best, Bands::time(problem, below, time), true);
+        best = with(best, Bands::time(problem, below, time, &worker), true);
         // Frames hold their own bands.
         if !best.bands.time.is_empty() {
             return Some(best);
         }
     }
     if let Some(low) = plan.low {
-        best = with(best, Bands::low(problem, below, low), plan.keeps.low);
+        best = with(best, Bands::low(problem, below, low, &worker), plan.keeps.low);
     }
     if !plan.mid.is_empty() {
-        let bands = best.bands.with_mid(problem, below, &plan.mid);
+        let bands = best.bands.with_mid(problem, below, &plan.mid, &worker);
         best = with(best, bands, plan.keeps.mid);
     }
     if let Some(time) = plan.time.as_ref().filter(|_| !plan.keeps.time) {
-        best = with(best, Bands::time(problem, below, time), false);
+        best = with(best, Bands::time(problem, below, time, &worker), false);
     }
     Some(best)
 }

@@ -2,12 +2,12 @@
 
 use super::recipe::{Recipe, Training};
 use super::siren::Samples;
-use crate::arith::{Cpu, Isa};
 use crate::decode::low::{evaluate, outer_inputs, place};
 use crate::entropy::{range::Encoder, weights};
 use crate::format::low::{LowParams, inputs};
 use crate::format::network::Quantised;
 use crate::format::{Geometry, Writer};
+use crate::worker::Worker;
 
 /// A fitted low band.
 pub(crate) struct Low {
@@ -28,9 +28,9 @@ pub(crate) struct Design {
 }
 
 impl Design {
-    /// What pays most often: about 250 bytes.
+    /// What pays most often: about 350 bytes.
     pub(crate) const SMALL: Self = Self {
-        recipe: Recipe { depth: 2, width: 16, training: Training::Small { exchange: 40.0 } },
+        recipe: Recipe { depth: 3, width: 12, training: Training::Small { exchange: 200.0, bandwidth: None } },
         ratio: 3,
         samples: [4000, 12_000],
         fewest: 2.0,
@@ -39,15 +39,14 @@ impl Design {
 
 /// Fit to `values` (C order, all finite); `None` where a fit makes no sense: constants, and planes that are hardly larger than
 /// the network.
-pub(crate) fn fit(values: impl Fn(usize) -> f64, geometry: &Geometry, design: Design, isa: Isa) -> Option<Low> {
-    let (params, quantised) = fit_network(values, geometry, design, isa)?;
+pub(crate) fn fit(values: impl Fn(usize) -> f64, geometry: &Geometry, design: Design, worker: &Worker) -> Option<Low> {
+    let (params, quantised) = fit_network(values, geometry, design, worker)?;
     let mut writer = Writer::default();
     params.write(&mut writer);
     let mut encoder = Encoder::new();
     weights::code(&mut encoder, &mut quantised.clone());
     writer.bytes(&encoder.finish());
-    let cpu = Cpu { isa, threads: 1 };
-    Some(Low { section: writer.0, values: evaluate(&params, &quantised.network(), geometry, cpu) })
+    Some(Low { section: writer.0, values: evaluate(&params, &quantised.network(), geometry, worker) })
 }
 
 /// As [`fit`], the network alone.
@@ -55,7 +54,7 @@ pub(crate) fn fit_network(
     values: impl Fn(usize) -> f64,
     geometry: &Geometry,
     design: Design,
-    isa: Isa,
+    worker: &Worker,
 ) -> Option<(LowParams, Quantised)> {
     let shape = design.recipe.shape(inputs(geometry))?;
     let coarse = Coarse::new(&values, geometry, design.samples);
@@ -68,7 +67,7 @@ pub(crate) fn fit_network(
     if !(params.offset.is_finite() && params.amplitude.is_finite() && params.amplitude > 0.0) {
         return None;
     }
-    Some((params, fit_again(&params, values, geometry, design, isa)))
+    Some((params, fit_again(&params, values, geometry, design, worker)))
 }
 
 /// The network of other values under parameters that stay.
@@ -77,12 +76,13 @@ pub(crate) fn fit_again(
     values: impl Fn(usize) -> f64,
     geometry: &Geometry,
     design: Design,
-    isa: Isa,
+    worker: &Worker,
 ) -> Quantised {
     let coarse = Coarse::new(&values, geometry, design.samples);
     let targets = coarse.targets(params);
     let samples = Samples::new(params.shape, &coarse.points, &targets);
-    design.recipe.make(&samples, params.shape, geometry.slices() * geometry.plane(), isa).0
+    let recipe = design.recipe.for_slices(geometry.slices());
+    recipe.make(&samples, params.shape, geometry.slices() * geometry.plane(), worker).0
 }
 
 /// The network of other values, trained on from `before`.
@@ -91,12 +91,12 @@ pub(crate) fn refit(
     values: impl Fn(usize) -> f64,
     geometry: &Geometry,
     design: Design,
-    isa: Isa,
+    worker: &Worker,
 ) -> Quantised {
     let (params, network) = before;
     let coarse = Coarse::new(&values, geometry, design.samples);
     let targets = coarse.targets(params);
-    design.recipe.remake(network, &Samples::new(params.shape, &coarse.points, &targets), isa).0
+    design.recipe.remake(network, &Samples::new(params.shape, &coarse.points, &targets), worker.cpu.isa).0
 }
 
 /// Means over blocks, and where they lie.
@@ -143,9 +143,14 @@ impl Coarse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arith::{Cpu, Isa};
     use crate::decode::low::read;
     use crate::format::Reader;
     use std::f64::consts::{PI, TAU};
+
+    fn cpu(isa: Isa, threads: usize) -> Worker {
+        Worker::cpu(Cpu { isa, threads })
+    }
 
     fn check(geometry: &Geometry, wave: impl Fn(f64, f64, f64) -> f64, share: f64) {
         let (h, w) = (geometry.height, geometry.width);
@@ -153,7 +158,7 @@ mod tests {
             let slice = (i / (h * w)) as f64 / geometry.slices() as f64;
             250.0 + 40.0 * wave(slice, (i / w % h) as f64 / h as f64, (i % w) as f64 / w as f64)
         };
-        let low = fit(value, geometry, Design::SMALL, Isa::detect()).unwrap();
+        let low = fit(value, geometry, Design::SMALL, &cpu(Isa::detect(), 1)).unwrap();
         let n = geometry.slices() * h * w;
         let mean = (0..n).map(value).sum::<f64>() / n as f64;
         let (mut left, mut all) = (0.0, 0.0);
@@ -165,7 +170,7 @@ mod tests {
         assert!(low.section.len() < 600, "{}", low.section.len());
         let (params, network) = read(Reader::new(&low.section, 0), geometry).unwrap();
         for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
-            let again = evaluate(&params, &network, geometry, Cpu { isa, threads: 2 });
+            let again = evaluate(&params, &network, geometry, &cpu(isa, 2));
             assert!(again.iter().zip(&low.values).all(|(a, b)| a.to_bits() == b.to_bits()), "{isa:?}");
         }
     }
@@ -183,7 +188,7 @@ mod tests {
     #[test]
     fn constants_and_small_planes_have_none() {
         let plane = |h, w| Geometry { outer: vec![], height: h, width: w, periodic: false };
-        assert!(fit(|_| 3.0, &plane(90, 90), Design::SMALL, Isa::detect()).is_none());
-        assert!(fit(|i| i as f64, &plane(20, 20), Design::SMALL, Isa::detect()).is_none());
+        assert!(fit(|_| 3.0, &plane(90, 90), Design::SMALL, &cpu(Isa::detect(), 1)).is_none());
+        assert!(fit(|i| i as f64, &plane(20, 20), Design::SMALL, &cpu(Isa::detect(), 1)).is_none());
     }
 }

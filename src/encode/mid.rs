@@ -4,13 +4,13 @@
 use super::recipe::Recipe;
 use super::siren::Samples;
 use super::split::shares_of_block;
-use crate::arith::{Cpu, Isa};
 use crate::decode::mid::evaluate;
 use crate::entropy::blocks::{self, Node};
 use crate::entropy::range::Encoder;
 use crate::format::mid::{Block, MAX_DEPTH, PassParams, inputs, write_passes};
 use crate::format::network::Quantised;
 use crate::format::{Budget, Geometry, Writer};
+use crate::worker::Worker;
 
 /// A block whose residual has less than this share of its variance below the upper cut-off is left to the detail.
 const LEAST_BELOW: f64 = 0.1;
@@ -39,7 +39,7 @@ pub(crate) struct Canvas<'a> {
     pub(crate) values: &'a mut [f32],
     pub(crate) geometry: &'a Geometry,
     pub(crate) budget: &'a mut Budget,
-    pub(crate) isa: Isa,
+    pub(crate) worker: &'a Worker,
 }
 
 /// The section of the passes, whose networks are added to the canvas; `None` when no block gets a network.
@@ -138,10 +138,9 @@ impl Fit<'_, '_> {
         let Self { canvas, params, design, .. } = self;
         let cells = Cells::new(canvas, block, params, design.samples);
         let samples = Samples::new(params.shape, &cells.points, &cells.targets);
-        let (network, _) = design.recipe.make(&samples, params.shape, block.len(), canvas.isa);
+        let (network, _) = design.recipe.make(&samples, params.shape, block.len(), canvas.worker);
         let old = canvas.copy(block);
-        let cpu = Cpu { isa: canvas.isa, threads: 1 };
-        evaluate(&network.network(), block, params.amplitude, canvas.geometry, cpu, canvas.values);
+        evaluate(&network.network(), block, params.amplitude, canvas.geometry, canvas.worker, canvas.values);
         if canvas.rmse(block) > design.keep * before {
             canvas.restore(block, &old);
             return None;

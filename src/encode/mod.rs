@@ -6,6 +6,7 @@ mod estimate;
 pub(crate) mod harmonic;
 mod lattice;
 mod low;
+mod mapping;
 mod mid;
 pub(crate) mod ops;
 mod outer;
@@ -42,6 +43,7 @@ pub fn max_encoded_size(dtype: DType, shape: &[usize]) -> usize {
 /// `InvalidArgument` for a configuration that does not fit the array.
 pub fn encode(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
     config.validate()?;
+    config.device.check()?;
     if !config.axes.is_empty() && config.axes.len() != array.shape().len() {
         return invalid(format!("{} axes configured for {} dimensions", config.axes.len(), array.shape().len()));
     }

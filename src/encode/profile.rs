@@ -4,6 +4,7 @@ use super::low::Design;
 use super::mid::PassDesign;
 use super::recipe::{Recipe, Training};
 use super::time::TimeDesign;
+use crate::Device;
 use crate::config::{Axis, Coder, Config, Profile, Stage};
 
 /// Least effort at which a low band is tried unasked: it takes longer than all the rest and gains 1 percent at best.
@@ -22,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) coder: Coder,
     /// Stages that stay even if the stream is larger with them.
     pub(crate) keeps: Keeps,
+    /// What fits the networks.
+    pub(crate) device: Device,
 }
 
 /// See [`Plan::keeps`].
@@ -55,7 +58,13 @@ impl Plan {
             time,
             coder: if paper && config.coder == Coder::Auto { Coder::Spatial } else { config.coder },
             keeps: Keeps { low: kept(config.low), mid: kept(config.mid), time: kept(config.time) },
+            device: config.device,
         }
+    }
+
+    /// No stage is tried.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.low.is_none() && self.mid.is_empty() && self.time.is_none()
     }
 }
 
@@ -65,7 +74,7 @@ const THRESHOLD: f64 = 1.5;
 /// One network of about 200 bytes for a block of many.
 fn small_mid() -> Vec<PassDesign> {
     vec![PassDesign {
-        recipe: Recipe { depth: 2, width: 12, training: Training::Small { exchange: 40.0 } },
+        recipe: Recipe { depth: 2, width: 12, training: Training::Small { exchange: 40.0, bandwidth: None } },
         grid: [1, 2, 2],
         levels: 1,
         samples: 3000,

@@ -2,7 +2,6 @@
 
 use super::low::{self, Design};
 use super::mid::{Canvas, PassDesign, code, fit_pass, params};
-use crate::arith::{Cpu, Isa};
 use crate::decode::time::{add_difference, add_low};
 use crate::entropy::blocks::Node;
 use crate::entropy::mixer::Prob;
@@ -12,6 +11,7 @@ use crate::format::mid::{Block, PassParams};
 use crate::format::network::Quantised;
 use crate::format::time::{TimeParams, frame};
 use crate::format::{Budget, Geometry, Writer};
+use crate::worker::Worker;
 use std::time::Instant;
 
 /// How frames are fitted.
@@ -63,15 +63,21 @@ struct Frames<'a> {
     params: TimeParams,
     geometry: Geometry,
     target: f64,
-    isa: Isa,
+    worker: &'a Worker,
 }
 
 /// Fit to `source` (in the data's unit); `None` without an axis of frames, or where the first frame gets no network.
-pub(crate) fn fit(source: &[f32], geometry: &Geometry, design: &TimeDesign, target: f64, isa: Isa) -> Option<Time> {
+pub(crate) fn fit(
+    source: &[f32],
+    geometry: &Geometry,
+    design: &TimeDesign,
+    target: f64,
+    worker: &Worker,
+) -> Option<Time> {
     let geometry = frame(geometry)?;
     let len = geometry.slices() * geometry.plane();
     let mut before = None;
-    let frames = Frames::new(source, geometry, design, target, isa, &mut before)?;
+    let frames = Frames::new(source, geometry, design, target, worker, &mut before)?;
     let mut budget = Budget::new(source.len());
     let mut encoder = Encoder::new();
     let mut key_model = Prob::HALF;
@@ -115,14 +121,14 @@ impl<'a> Frames<'a> {
         geometry: Geometry,
         design: &'a TimeDesign,
         target: f64,
-        isa: Isa,
+        worker: &'a Worker,
         network: &mut Option<Quantised>,
     ) -> Option<Self> {
         let len = geometry.slices() * geometry.plane();
         let first = source.get(..len)?;
         let low = match design.low {
             None => None,
-            Some(low) => low::fit_network(|i| first[i].into(), &geometry, low, isa).map(|(params, q)| {
+            Some(low) => low::fit_network(|i| first[i].into(), &geometry, low, worker).map(|(params, q)| {
                 *network = Some(q);
                 params
             }),
@@ -130,11 +136,11 @@ impl<'a> Frames<'a> {
         let mut budget = Budget::new(source.len());
         let mut values = vec![0.0; len];
         if let (Some(low), Some(weights)) = (&low, &network) {
-            add_low(low, weights, &geometry, Cpu { isa, threads: 1 }, &mut budget, 0, &mut values).ok()?;
+            add_low(low, weights, &geometry, worker, &mut budget, 0, &mut values).ok()?;
         }
         let passes = |source: &[f32], values: &mut [f32], designs: &[PassDesign]| -> Vec<PassParams> {
             let mut budget = budget;
-            let canvas = Canvas { source, values, geometry: &geometry, budget: &mut budget, isa };
+            let canvas = Canvas { source, values, geometry: &geometry, budget: &mut budget, worker };
             designs.iter().filter_map(|d| params(&canvas, d)).collect()
         };
         let key = passes(first, &mut values, &design.key);
@@ -149,7 +155,7 @@ impl<'a> Frames<'a> {
             params,
             geometry,
             target,
-            isa,
+            worker,
         })
     }
 
@@ -158,7 +164,7 @@ impl<'a> Frames<'a> {
         let weights = match (&self.params.low, self.design.low, weights) {
             (Some(_), _, Some(weights)) => Some(weights),
             (Some(params), Some(design), None) => {
-                Some(low::fit_again(params, |i| source[i].into(), &self.geometry, design, self.isa))
+                Some(low::fit_again(params, |i| source[i].into(), &self.geometry, design, self.worker))
             }
             _ => None,
         };
@@ -170,7 +176,8 @@ impl<'a> Frames<'a> {
     fn change(&self, source: &[f32], last: &Attempt, budget: Budget) -> Option<Attempt> {
         let (mut weights, mut coded) = (None, None);
         if let (Some(params), Some(design), Some(before)) = (self.params.low, self.design.low, &last.weights) {
-            let wanted = low::refit(&(params, before.clone()), |i| source[i].into(), &self.geometry, design, self.isa);
+            let wanted =
+                low::refit(&(params, before.clone()), |i| source[i].into(), &self.geometry, design, self.worker);
             let mut difference = wanted.clone();
             difference.steps.fill([0; 2]);
             let largest = LARGEST as i32;
@@ -194,13 +201,17 @@ impl<'a> Frames<'a> {
     ) -> Option<Attempt> {
         let mut values = vec![0.0; source.len()];
         if let (Some(low), Some(weights)) = (&self.params.low, &weights) {
-            let cpu = Cpu { isa: self.isa, threads: 1 };
-            add_low(low, weights, &self.geometry, cpu, &mut budget, 0, &mut values).ok()?;
+            add_low(low, weights, &self.geometry, self.worker, &mut budget, 0, &mut values).ok()?;
         }
         let left: Vec<f32> = source.iter().zip(&values).map(|(s, v)| s - v).collect();
         let designs = if key { &self.design.key } else { &self.design.change };
-        let mut canvas =
-            Canvas { source: &left, values: &mut middle, geometry: &self.geometry, budget: &mut budget, isa: self.isa };
+        let mut canvas = Canvas {
+            source: &left,
+            values: &mut middle,
+            geometry: &self.geometry,
+            budget: &mut budget,
+            worker: self.worker,
+        };
         let passes = self.passes(key);
         let trees = passes.iter().zip(designs).map(|(&p, d)| fit_pass(&mut canvas, d, p, self.target)).collect();
         let rmse = canvas.rmse(&Block::roots(&self.geometry, [1; 3])[0]);

@@ -12,15 +12,16 @@ use std::sync::LazyLock;
 const STRETCH_ONE: i32 = 256;
 /// Largest |stretch|: 11.5.
 const STRETCH_MAX: i32 = 2943;
-/// Fixed-point scale of weights: 1.0 is 65536.
-const WEIGHT_ONE: i32 = 1 << 16;
+const STRETCH_LIMIT: f32 = STRETCH_MAX as f32;
+/// What weights learn from a unit of error times a unit of input: 2^-31.
+const RATE_OF_WEIGHTS: f32 = 1.0 / (1u32 << 31) as f32;
 const SQUASH_LEN: usize = 2 * STRETCH_MAX as usize + 1;
 
 /// Tables of the logistic functions (`codec-spec/arithmetic.md`). They are computed by integer
 /// rules and IEEE operations without libm, so that every machine has the same.
 struct Tables {
     /// ln(p / (1 - p)) * 256 for p = (2 i + 1) / 8192.
-    stretch: [i16; 4096],
+    stretch: [f32; 4096],
     /// 65536 / (1 + exp(-x / 256)), for x from -2943 to 2943, kept in 1..65535.
     squash: [u16; SQUASH_LEN],
     /// -log2((2 i + 1) / 8192) * 65536.
@@ -28,7 +29,7 @@ struct Tables {
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-    let mut t = Tables { stretch: [0; 4096], squash: [0; SQUASH_LEN], cost: [0; 4096] };
+    let mut t = Tables { stretch: [0.0; 4096], squash: [0; SQUASH_LEN], cost: [0; 4096] };
     for (i, q) in t.squash.iter_mut().enumerate() {
         let x = (i as i32 - STRETCH_MAX) as f64 / f64::from(STRETCH_ONE);
         *q = (65_536.0 / (1.0 + exp(-x)) + 0.5).clamp(1.0, 65_535.0) as u16;
@@ -40,7 +41,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         while x + 1 < SQUASH_LEN && t.squash[x] < p {
             x += 1;
         }
-        *s = (x as i32 - STRETCH_MAX) as i16;
+        *s = (x as i32 - STRETCH_MAX) as f32;
     }
     for (i, c) in t.cost.iter_mut().enumerate() {
         *c = (-((2 * i + 1) as f64 / 8192.0).log2() * 65_536.0) as u32;
@@ -87,18 +88,18 @@ impl Prob {
     }
 
     /// Learn: the n-th observation moves the probability by 1/(n + 1.5), at least by 2^-`limit`.
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, bit: bool, limit: u16) {
         let target = if bit { 65_535 } else { 0 };
         let step = (target - i32::from(self.p)) * RATE[usize::from(self.count)];
-        self.p = (i32::from(self.p) + (step >> 16)).clamp(1, 65_535) as u16;
+        self.p = (i32::from(self.p) + (step >> 16)) as u16;
         if self.count < limit {
             self.count += 1;
         }
     }
 
     /// Code a bit with this model alone.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, bit: bool) -> bool {
         let bit = coder.bit(bit, u32::from(self.p).clamp(1, 65_535));
         self.update(bit, 60);
@@ -135,7 +136,7 @@ const RATE: [i32; 256] = {
 /// `N` sets of adaptive probabilities and the weights that mix them.
 pub(crate) struct Mixer<const N: usize> {
     probs: [Vec<Prob>; N],
-    weights: Vec<[i32; N]>,
+    weights: Vec<[f32; N]>,
     tables: &'static Tables,
     limit: u16,
 }
@@ -145,7 +146,7 @@ impl<const N: usize> Mixer<N> {
     pub(crate) fn new(sizes: [usize; N], selectors: usize, limit: u16) -> Self {
         Self {
             probs: sizes.map(|n| vec![Prob::HALF; n]),
-            weights: vec![[(WEIGHT_ONE * 5 / 4) / N as i32; N]; selectors],
+            weights: vec![[1.25 / N as f32; N]; selectors],
             tables: &TABLES,
             limit: limit.min(255),
         }
@@ -153,28 +154,33 @@ impl<const N: usize> Mixer<N> {
 
     /// Code a bit: `contexts[k]` selects the probability of set k, `selector` the weights.
     /// Indices past the end are held to the last entry.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, bit: bool, contexts: [usize; N], selector: usize) -> bool {
-        let mut x = [0i32; N];
+        let mut x = [0f32; N];
         let mut idx = [0; N];
         for k in 0..N {
             idx[k] = contexts[k].min(self.probs[k].len() - 1);
-            x[k] = i32::from(self.tables.stretch[usize::from(self.probs[k][idx[k]].p >> 4)]);
+            x[k] = self.tables.stretch[usize::from(self.probs[k][idx[k]].p >> 4)];
         }
         let selector = selector.min(self.weights.len() - 1);
         let w = &mut self.weights[selector];
-        let mut dot = 0i64;
+        // Four sums side by side, so that the order is that of vectors.
+        let mut sums = [0f32; 4];
         for k in 0..N {
-            dot += i64::from(w[k]) * i64::from(x[k]);
+            sums[k % 4] += w[k] * x[k];
         }
-        let mixed = ((dot >> 16) as i32).clamp(-STRETCH_MAX, STRETCH_MAX);
-        let p = u32::from(self.tables.squash[(mixed + STRETCH_MAX) as usize]);
+        let dot = ((sums[0] + sums[2]) + (sums[1] + sums[3])).clamp(-STRETCH_LIMIT, STRETCH_LIMIT);
+        // Added to 1.5 * 2^23, the low bits are the nearest integer.
+        let mixed = (dot + 12_582_912.0).to_bits() - (12_582_912.0 - STRETCH_LIMIT).to_bits();
+        let p = u32::from(self.tables.squash[mixed as usize]);
         let bit = coder.bit(bit, p);
         // Gradient step on coding cost: error (16 bits) times input (8 bits fraction).
-        let err = (if bit { 65_535 } else { 0 }) - p as i32;
+        let err = ((if bit { 65_535 } else { 0 }) - p as i32) as f32 * RATE_OF_WEIGHTS;
         for k in 0..N {
-            w[k] = (w[k] + ((x[k] * (err >> 2) + (1 << 12)) >> 13)).clamp(-8 * WEIGHT_ONE, 8 * WEIGHT_ONE);
-            self.probs[k][idx[k]].update(bit, self.limit);
+            w[k] = (w[k] + x[k] * err).clamp(-8.0, 8.0);
+        }
+        for (probs, &i) in self.probs.iter_mut().zip(&idx) {
+            probs[i].update(bit, self.limit);
         }
         bit
     }

@@ -5,14 +5,18 @@
 //! are solved once a row, from earlier rows only, with IEEE + - * / in a fixed order, and rounded to
 //! integers, so that both sides have the same on every machine.
 
+use crate::arith::run_wide;
+
 /// Columns of a cell.
 const CELL: usize = 32;
+/// Most neighbours.
+const MOST: usize = 22;
 /// Cells solved side by side.
 const LANES: usize = 4;
 /// Fraction bits of a weight.
 pub(crate) const WEIGHT_BITS: u32 = 16;
-/// Differences are held to this, so that the products of a cell's row fit `i32`.
-const CLAMP: i32 = 8190;
+/// Weighted differences are held to this, so that the products of a cell's row fit `i32`.
+const CLAMP: f32 = 8190.0;
 /// What each row leaves of the rows before it.
 const KEEP: f64 = 0.75;
 
@@ -27,8 +31,6 @@ pub(crate) struct Predictor<const N: usize> {
     products: Vec<f64>,
     weights: Vec<[i32; N]>,
     prior: [f64; N],
-    /// Differences of the row that is learned: cell, neighbour, column.
-    samples: Vec<[i16; CELL]>,
 }
 
 /// Place of the pair (i, j), j <= i, in a lower triangle.
@@ -50,7 +52,6 @@ impl<const N: usize> Predictor<N> {
             products: vec![0.0; cells * Self::PAIRS],
             weights: vec![prior.map(fixed); cells],
             prior,
-            samples: vec![[0; CELL]; cells * (N + 1)],
         }
     }
 
@@ -61,17 +62,31 @@ impl<const N: usize> Predictor<N> {
     }
 
     /// Learn a row. `neighbours[t][x]` and `target[x]` are values scaled to fit 32 bits, `west[x]` what
-    /// they are differences to; each at least as long as the row.
-    pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], target: &[i32], west: &[i32]) {
-        for (t, source) in neighbours.into_iter().chain([target]).enumerate() {
-            let pairs = source[..self.width].chunks(CELL).zip(west[..self.width].chunks(CELL));
-            for (cell, (s, w)) in pairs.enumerate() {
-                for ((o, &s), &w) in self.samples[cell * (N + 1) + t].iter_mut().zip(s).zip(w) {
-                    *o = s.wrapping_sub(w).clamp(-CLAMP, CLAMP) as i16;
+    /// they are differences to, `weight[x]` what column x counts for; each at least as long as the row.
+    pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], target: &[i32], west: &[i32], weight: &[f32]) {
+        run_wide(
+            #[inline(always)]
+            || {
+                self.gather(neighbours, target, west, weight);
+                self.solve();
+            },
+        );
+    }
+
+    /// Take the row's products into those of the rows before.
+    #[inline(always)]
+    fn gather(&mut self, neighbours: [&[i32]; N], target: &[i32], west: &[i32], weight: &[f32]) {
+        for (cell, products) in self.products.chunks_exact_mut(Self::PAIRS).enumerate() {
+            let part = cell * CELL..(cell * CELL + CELL).min(self.width);
+            let mut samples = [[0i16; CELL]; MOST + 1];
+            for (samples, source) in samples.iter_mut().zip(neighbours.into_iter().chain([target])) {
+                let pairs = source[part.clone()].iter().zip(&west[part.clone()]);
+                for ((o, (&s, &w)), &k) in samples.iter_mut().zip(pairs).zip(&weight[part.clone()]) {
+                    let d = (s.wrapping_sub(w) as f32 * k).clamp(-CLAMP, CLAMP);
+                    // Added to 1.5 * 2^23, the low bits are the nearest integer.
+                    *o = (d + 12_582_912.0).to_bits() as i16;
                 }
             }
-        }
-        for (samples, products) in self.samples.chunks_exact(N + 1).zip(self.products.chunks_exact_mut(Self::PAIRS)) {
             let mut k = 0;
             for i in 0..=N {
                 for j in 0..=i.min(N - 1) {
@@ -80,10 +95,10 @@ impl<const N: usize> Predictor<N> {
                 }
             }
         }
-        self.solve();
     }
 
     /// New weights for every cell from its own products and those of the cells beside it.
+    #[inline(always)]
     fn solve(&mut self) {
         let mut m = vec![[0.0; LANES]; Self::PAIRS];
         for first in (0..self.cells).step_by(LANES) {
@@ -109,6 +124,7 @@ impl<const N: usize> Predictor<N> {
     }
 
     /// Solve (A + ridge) w = b + ridge * prior by LDL^T; `m` holds A, then b, and is overwritten.
+    #[inline(always)]
     fn solve_lanes(&self, m: &mut [Lanes]) -> [Lanes; N] {
         let each = |f: &dyn Fn(usize) -> f64| -> Lanes { std::array::from_fn(f) };
         let mut trace = [0.0; LANES];
@@ -173,7 +189,7 @@ impl<const N: usize> Predictor<N> {
 
 /// Ridge as a part of the mean squared difference, and its least value.
 const RIDGE: f64 = 1e-6;
-const RIDGE_FLOOR: f64 = 4.0;
+const RIDGE_FLOOR: f64 = 256.0;
 
 /// To fixed point, nearest.
 fn fixed(w: f64) -> i32 {
@@ -181,7 +197,7 @@ fn fixed(w: f64) -> i32 {
     (if v < 0.0 { v - 0.5 } else { v + 0.5 }) as i32
 }
 
-#[inline]
+#[inline(always)]
 fn dot(a: &[i16; CELL], b: &[i16; CELL]) -> i32 {
     let mut s = 0i32;
     for (&a, &b) in a.iter().zip(b) {
@@ -211,7 +227,7 @@ mod tests {
             };
             let (w, a, b) = (row(), row(), row());
             let t: Vec<i32> = (0..width).map(|x| w[x] + (3 * (a[x] - w[x]) - (b[x] - w[x])) / 4).collect();
-            p.learn([&a, &b], &t, &w);
+            p.learn([&a, &b], &t, &w, &vec![1.0; width]);
         }
         for x in 0..width {
             let [a, b] = p.weights(x).map(f64::from);

@@ -42,7 +42,7 @@ impl Encoder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn renormalise(&mut self) {
         while self.range < 1 << 32 {
             self.out.extend_from_slice(&((self.low >> 32) as u32).to_be_bytes());
@@ -75,7 +75,7 @@ impl Encoder {
 impl Coder for Encoder {
     const ENCODES: bool = true;
 
-    #[inline]
+    #[inline(always)]
     fn bit(&mut self, bit: bool, p1: u32) -> bool {
         debug_assert!(p1 > 0 && p1 < 1 << PROB_BITS);
         let bound = (self.range >> PROB_BITS) * u64::from(p1);
@@ -125,7 +125,7 @@ impl<'a> Decoder<'a> {
         self.read
     }
 
-    #[inline]
+    #[inline(always)]
     fn word(&mut self) -> u64 {
         self.read = self.read.saturating_add(4);
         if let Some((word, rest)) = self.input.split_first_chunk::<4>() {
@@ -140,7 +140,7 @@ impl<'a> Decoder<'a> {
         u32::from_be_bytes(word).into()
     }
 
-    #[inline]
+    #[inline(always)]
     fn renormalise(&mut self) {
         while self.range < 1 << 32 {
             self.code = self.code << 32 | self.word();
@@ -152,16 +152,13 @@ impl<'a> Decoder<'a> {
 impl Coder for Decoder<'_> {
     const ENCODES: bool = false;
 
-    #[inline]
+    #[inline(always)]
     fn bit(&mut self, _: bool, p1: u32) -> bool {
         let bound = (self.range >> PROB_BITS) * u64::from(p1);
         let bit = self.code < bound;
-        if bit {
-            self.range = bound;
-        } else {
-            self.code -= bound;
-            self.range -= bound;
-        }
+        // Selections, not branches: the bit cannot be foretold.
+        self.code -= if bit { 0 } else { bound };
+        self.range = if bit { bound } else { self.range - bound };
         self.renormalise();
         bit
     }
@@ -198,7 +195,7 @@ impl Counter {
 impl Coder for Counter {
     const ENCODES: bool = true;
 
-    #[inline]
+    #[inline(always)]
     fn bit(&mut self, bit: bool, p1: u32) -> bool {
         let p = if bit { p1 } else { (1 << PROB_BITS) - p1 };
         self.0 += u64::from(super::mixer::cost(p));

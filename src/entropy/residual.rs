@@ -24,10 +24,12 @@ pub(crate) struct Context {
     pub(crate) signs: usize,
     /// Fraction of the prediction in eighths.
     pub(crate) phase: usize,
+    /// Class of room to the ends of the values, 0 to 6.
+    pub(crate) room: usize,
 }
 
 /// Four steps an octave: 0, 1, 2, 3, then 4 for 4, 5 for 5, ... 8 for 8 and 9.
-#[inline]
+#[inline(always)]
 pub(crate) fn level(v: u64) -> usize {
     if v < 4 {
         return v as usize;
@@ -37,12 +39,12 @@ pub(crate) fn level(v: u64) -> usize {
 }
 
 /// Bits of a residual that stay outside the unary part.
-#[inline]
+#[inline(always)]
 pub(crate) fn low_bits(energy: u64) -> u32 {
     (energy | 1).ilog2().saturating_sub(2).min(56)
 }
 
-#[inline]
+#[inline(always)]
 fn bucket(v: u64, k: u32) -> usize {
     match v >> k.saturating_sub(1) {
         0 => 0,
@@ -66,16 +68,16 @@ pub(crate) struct Residuals {
 impl Residuals {
     pub(crate) fn new() -> Self {
         Self {
-            mixer: Mixer::new([SLOTS * ENERGIES, SLOTS * 49 * 2, SLOTS * 16 * 9, SLOTS * 49 * 4], SLOTS * 16, 250),
+            mixer: Mixer::new([SLOTS * ENERGIES, SLOTS * 49 * 2, SLOTS * 16 * 16, SLOTS * 49 * 4], SLOTS * 24, 250),
             low: vec![Prob::HALF; 64 * 4 * 8],
-            signs: vec![Prob::HALF; 9 * 8],
+            signs: vec![Prob::HALF; 7 * 9 * 8],
             escape: vec![Prob::HALF; 63],
         }
     }
 
     /// Code `r`. With no low bits the zero flag comes first and the sign after it; with low bits the
     /// sign comes first and r = -1 counts as magnitude 0.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, r: i64, c: &Context) -> i64 {
         let k = low_bits(c.energy);
         let fine = level(c.energy).min(ENERGIES - 1);
@@ -83,10 +85,16 @@ impl Residuals {
         let quiet = usize::from(k > 0);
         let near = (bucket(c.west, k) * 7 + bucket(c.north, k)) * 2 + quiet;
         let far = (bucket(c.diagonal, k) * 7 + bucket(c.before, k)) * 4 + (k as usize).min(3);
-        let phase = if k == 0 { c.phase } else { 8 };
-        let texture = coarse * 9 + phase;
+        let phase = if c.room > 0 {
+            8 + c.room
+        } else if k == 0 {
+            c.phase
+        } else {
+            8
+        };
+        let texture = coarse * 16 + phase;
         let base = [fine * SLOTS, near * SLOTS, texture * SLOTS, far * SLOTS];
-        let select = coarse * SLOTS;
+        let select = if c.room > 0 { (16 + c.room) * SLOTS } else { coarse * SLOTS };
         if k == 0 {
             if !self.mixer.code(coder, r != 0, base, select) {
                 return 0;
@@ -99,13 +107,13 @@ impl Residuals {
             let v = (m as i64).wrapping_add(1);
             return if negative { v.wrapping_neg() } else { v };
         }
-        let sign = c.signs * 8 + c.phase;
+        let sign = (c.room * 9 + c.signs) * 8 + c.phase;
         let negative = self.signs[sign].code(coder, r < 0);
         let m = self.magnitude(coder, (r ^ (r >> 63)) as u64, k, base, select, fine) as i64;
         if negative { !m } else { m }
     }
 
-    #[inline]
+    #[inline(always)]
     fn magnitude<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -156,8 +164,16 @@ mod tests {
     #[test]
     fn any_residual_comes_back() {
         let values = [0, 1, -1, 2, -7, 15, 16, 17, 300, -40_000, 1 << 40, i64::MAX, i64::MIN, i64::MIN + 1, -(1 << 62)];
-        let context =
-            |energy| Context { energy, west: energy / 8, north: 3, diagonal: 9, before: u64::MAX, signs: 4, phase: 3 };
+        let context = |energy| Context {
+            energy,
+            west: energy / 8,
+            north: 3,
+            diagonal: 9,
+            before: u64::MAX,
+            signs: 4,
+            phase: 3,
+            room: 0,
+        };
         let energies = [0, 1, 16, 40, 1000, 1 << 30, 1 << 43, u64::MAX];
         let mut e = Encoder::new();
         let mut model = Residuals::new();

@@ -1,12 +1,13 @@
 //! The paper's stages, for its tables.
 
-use crate::arith::Isa;
+use crate::arith::{Cpu, Isa};
 use crate::config::Config;
 use crate::decode::DecodeOptions;
 use crate::decode::base::of_stream;
 use crate::encode::{Plan, time};
 use crate::error::Result;
 use crate::format::{Geometry, Stream};
+use crate::worker::Worker;
 
 /// What the networks of a stream give without any detail; `None` where there are none. Axes in the stream's order.
 ///
@@ -35,6 +36,7 @@ pub fn frames(data: &[f32], shape: &[usize], config: &Config, target: f64, thres
     let geometry = Geometry::new(shape, config.periodic);
     let mut design = Plan::new(config, geometry.outer.len()).time?;
     design.threshold = threshold;
-    let fitted = time::fit(data, &geometry, &design, target, Isa::detect())?;
+    let worker = Worker::open(config.device, Cpu { isa: Isa::detect(), threads: 1 }).ok()?;
+    let fitted = time::fit(data, &geometry, &design, target, &worker)?;
     Some(fitted.frames.iter().map(|f| Frame { key: f.key, rmse: f.rmse, seconds: f.seconds }).collect())
 }

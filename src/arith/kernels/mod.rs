@@ -8,3 +8,4 @@ pub(super) mod network;
 pub(super) mod peak;
 mod simd;
 pub(super) mod spline;
+pub(super) mod wide;

@@ -144,6 +144,9 @@ pub(crate) struct EffortArgs {
     /// Worker threads; the bytes do not depend on it, memory does. 0: one for each core.
     #[arg(long, default_value_t = 0)]
     pub(crate) threads: usize,
+    /// Where networks are fitted: auto (a GPU if one works), cpu or cuda:N. Every device keeps the bound; the bytes differ.
+    #[arg(long, default_value_t)]
+    pub(crate) device: hiha::Device,
 }
 
 impl EffortArgs {

@@ -54,6 +54,7 @@ pub(crate) fn run(args: &CompressArgs) -> Result<bool> {
     let storage = plan_storage(&*input, &bounds, args)?;
     let model = with_history(input.model());
     let mut output = temporary.guarded(|| dataset::create(temporary.path(), format, &model, &storage))?;
+    args.effort.device.check()?;
     let threads = args.effort.threads();
     write_values(&*input, &mut *output, &storage, climatology.as_ref(), threads, &temporary)?;
     temporary.guarded(|| output.finish())?;
@@ -82,6 +83,7 @@ fn plan_storage(input: &dyn Dataset, bounds: &[Bound], args: &CompressArgs) -> R
             config.bound = bound.resolve(range(input, i, &config, &chunks)?);
         }
         config.effort = args.effort.effort;
+        config.device = args.effort.device;
         all.push(Storage::Hiha { config, chunks });
     }
     ensure!(matched, "--chunk {asked:?}: no variable to compress has that many dimensions");

@@ -31,6 +31,9 @@ pub(crate) struct EvalArgs {
     /// Worker threads of the codec. So far only decoding the slices of a 3-D chunk uses more than one.
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// Where networks are fitted and evaluated: auto, cpu or cuda:N.
+    #[arg(long, default_value_t)]
+    device: hiha::Device,
     #[command(flatten)]
     stages: StageArgs,
     /// Take the longitude axis as spanning the globe, whatever the coordinates say.
@@ -134,7 +137,8 @@ struct Report {
 }
 
 fn evaluate(field: &Field, bound: Bound, climatology: Option<&Climatology>, args: &EvalArgs) -> Result<Report> {
-    let mut config = Config { effort: args.effort, threads: args.threads, ..args.stages.apply(field.config(bound)) };
+    let stages = args.stages.apply(field.config(bound));
+    let mut config = Config { effort: args.effort, threads: args.threads, device: args.device, ..stages };
     config.periodic = (config.periodic || args.periodic) && !args.no_periodic;
     let chunk = if args.chunk.is_empty() { field.shape.clone() } else { args.chunk.clone() };
     if chunk.len() != field.shape.len() || chunk.contains(&0) {
@@ -208,8 +212,12 @@ fn for_each_chunk(
 impl Report {
     fn add_chunk(&mut self, field: &Field, data: &[u8], shape: &[usize], config: &Config, repeat: usize) -> Result<()> {
         let view = ArrayView::from_bytes(data, field.dtype, ByteOrder::NATIVE, shape)?;
-        let options =
-            DecodeOptions { threads: config.threads, max_bytes: u64::MAX, reference: config.reference.clone() };
+        let options = DecodeOptions {
+            threads: config.threads,
+            max_bytes: u64::MAX,
+            reference: config.reference.clone(),
+            device: config.device,
+        };
         let mut decoded = vec![0; data.len()];
         let (mut stream, mut encode, mut decode) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..repeat {
@@ -267,7 +275,7 @@ impl Report {
             "encode_s": self.encode_s, "decode_s": self.decode_s,
             "encode_mb_s": Self::rate(field, self.encode_s), "decode_mb_s": Self::rate(field, self.decode_s),
             "stages": stages, "method": self.method(), "chunks": self.chunks,
-            "effort": args.effort, "threads": args.threads, "periodic": self.periodic,
+            "effort": args.effort, "threads": args.threads, "device": args.device.to_string(), "periodic": self.periodic,
         })
     }
 

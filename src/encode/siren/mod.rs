@@ -3,6 +3,8 @@
 pub(crate) mod adam;
 mod fit;
 mod gauss_newton;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod head;
 pub(crate) mod init;
 mod normal;
@@ -14,6 +16,7 @@ mod tests;
 
 use crate::arith::{Cpu, for_each_part};
 use crate::format::network::{Network, Shape};
+use crate::worker::Worker;
 use adam::Schedule;
 pub(crate) use fit::fit;
 use gauss_newton::Steps;
@@ -102,6 +105,16 @@ impl Fitter for Cpu {
             slot[0] = Some(fit(&job.samples, job.shape, &job.options, self.isa));
         });
         fits.into_iter().flatten().collect()
+    }
+}
+
+impl Fitter for Worker {
+    fn fit(&self, jobs: &[Job<'_>]) -> Vec<Fit> {
+        #[cfg(feature = "cuda")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.fit(jobs);
+        }
+        self.cpu.fit(jobs)
     }
 }
 

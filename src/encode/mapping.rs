@@ -1,0 +1,245 @@
+//! Which integers stand for the values: the data's own lattice, or the coarsest that keeps the target.
+
+use super::packing::{self, Packing, half_ulp};
+use super::problem::{Problem, Target};
+use crate::array::Element;
+use crate::decode::NUDGES_PER_ELEMENT;
+use crate::entropy::fixed;
+use crate::entropy::lattice::slices;
+use crate::entropy::mapping::{MAX_NUDGES, Mapping, Mappings, OWN_MAPPING};
+
+/// Largest index that f64 arithmetic keeps apart from its neighbours.
+const MAX_INDEX: f64 = 1e15;
+
+/// Where most values are the least one, values up to this part of a step count as that: it costs less than the finer
+/// step that makes up for it.
+const DEAD: f64 = 0.65;
+
+/// Values to integers.
+pub(crate) struct Quantiser<'a> {
+    mapping: &'a Mapping,
+    inverse: f64,
+    /// 0.5, or `1 - DEAD`: what is added to scaled values below 1.
+    first: f64,
+}
+
+impl<'a> Quantiser<'a> {
+    pub(crate) fn new(mapping: &'a Mapping) -> Self {
+        let inverse = match *mapping {
+            Mapping::Ordinals { .. } => 0.0,
+            Mapping::Scaled { step, .. } | Mapping::Nudged { step, .. } => 1.0 / step,
+            Mapping::Fixed { exponent } => fixed::exp2(exponent),
+        };
+        Self { mapping, inverse, first: 0.5 }
+    }
+    /// Values up to `DEAD` of a step as the least one, if `dead`.
+    pub(crate) fn with_dead_zone(self, dead: bool) -> Self {
+        Self { first: if dead { 1.0 - DEAD } else { 0.5 }, ..self }
+    }
+    /// The integer of a value.
+    #[inline]
+    pub(crate) fn index<T: Element>(&self, v: T) -> i64 {
+        match *self.mapping {
+            Mapping::Ordinals { base, step: 1 } => v.to_ordinal().wrapping_sub(base),
+            Mapping::Ordinals { base, step } => {
+                let d = i128::from(v.to_ordinal()) - i128::from(base);
+                let half = i128::from(step / 2);
+                (d + half).div_euclid(step.into()) as i64
+            }
+            Mapping::Scaled { offset, .. } | Mapping::Nudged { offset, .. } => {
+                let x = (v.to_f64() - offset) * self.inverse;
+                let half = if x < 1.0 { self.first } else { 0.5 };
+                (if x < 0.0 { x - 0.5 } else { x + half }) as i64
+            }
+            // Division by a power of two; its inverse might not be a number.
+            Mapping::Fixed { .. } => (v.to_f64() / self.inverse) as i64,
+        }
+    }
+}
+
+/// The mapping that keeps every bit, whatever the values.
+pub(crate) fn exact<T: Element>(problem: &Problem<T>) -> Mapping {
+    Mapping::Ordinals { base: problem.extremes.map_or(0, |(lo, _)| lo.to_ordinal()), step: 1 }
+}
+
+/// The mapping that keeps the target in the fewest levels, or one for each slice; and whether it has a dead zone.
+pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
+    let exact = exact(problem);
+    let Some((lo, hi)) = problem.extremes else { return (vec![exact], false) };
+    if !T::DTYPE.is_float() {
+        let Target::MaxAbs(eps) = problem.target else { return (vec![exact], false) };
+        // Twice the bound and one, as far as 64 bits go.
+        let half = eps.floor().min((1u64 << 62) as f64) as u64;
+        return (vec![Mapping::Ordinals { base: lo.to_ordinal(), step: 2 * half + 1 }], false);
+    }
+    let rounding = half_ulp(lo).max(half_ulp(hi));
+    let (plain, dead) = match problem.target {
+        Target::Lossless => (None, false),
+        Target::MaxAbs(eps) => (Some(2.0 * (eps - rounding) * (1.0 - 1e-9)), false),
+        Target::Rmse(limit) => {
+            let (step, dead) = rmse_step(problem, limit);
+            (Some(step), dead)
+        }
+    };
+    let plain = plain.filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
+    let packing = packing::find(&problem.values);
+    if let (Some(p), Target::Lossless) = (packing, problem.target)
+        && !p.exact
+    {
+        return (vec![nudged(problem, p).unwrap_or(exact)], false);
+    }
+    if let Some(m) = packing.and_then(|p| on_packing(p, problem.target, rounding, plain)) {
+        return (vec![m], false);
+    }
+    // The least value as origin: indices start at 0.
+    let plain_mapping = plain.map(|step| Mapping::Scaled { offset: lo.to_f64(), step });
+    if packing.is_none()
+        && let Some(each) = per_slice(problem, rounding, plain)
+    {
+        return (each, false);
+    }
+    (vec![plain_mapping.unwrap_or(exact)], dead && plain.is_some())
+}
+
+/// The mapping of packed values, unless the `plain` step is larger.
+fn on_packing(p: Packing, target: Target, rounding: f64, plain: Option<f64>) -> Option<Mapping> {
+    let multiple = match target {
+        Target::Lossless | Target::Rmse(_) => 1.0,
+        Target::MaxAbs(eps) => {
+            let half = ((eps - 2.0 * rounding) / p.step).floor();
+            if half < 0.0 && !p.exact {
+                return None;
+            }
+            2.0 * half.max(0.0) + 1.0
+        }
+    };
+    let step = multiple * p.step;
+    plain.is_none_or(|s| step >= s).then_some(Mapping::Scaled { offset: p.offset, step })
+}
+
+/// A mapping for each slice, where each has a packing of its own, as messages in GRIB have.
+fn per_slice<T: Element>(problem: &Problem<T>, rounding: f64, plain: Option<f64>) -> Option<Vec<Mapping>> {
+    let (slices, plane) = slices(&problem.geometry);
+    if slices < 2 || plane < OWN_MAPPING {
+        return None;
+    }
+    let mut mappings = Vec::with_capacity(slices);
+    let mut packed = 0;
+    for slice in 0..slices {
+        let part = slice * plane..(slice + 1) * plane;
+        let values: Vec<T> = part.filter(|&i| problem.ordinary(i)).map(|i| problem.values[i]).collect();
+        let first = values.first().map_or(0.0, |v| v.to_f64());
+        let constant = values.iter().all(|v| v.same(values[0]));
+        let packing = if constant {
+            Packing { offset: first, step: 1.0, exact: true }
+        } else {
+            packing::find(&values).filter(|p| p.exact)?
+        };
+        let mapping = if constant { None } else { on_packing(packing, problem.target, rounding, plain) };
+        packed += usize::from(mapping.is_some());
+        mappings.push(match (mapping, plain) {
+            (Some(m), _) => m,
+            (None, Some(step)) if !matches!(problem.target, Target::Rmse(_)) || constant => {
+                Mapping::Scaled { offset: problem.extremes?.0.to_f64(), step }
+            }
+            (None, None) if constant => Mapping::Scaled { offset: packing.offset, step: packing.step },
+            _ => return None,
+        });
+    }
+    (packed > 0).then_some(mappings)
+}
+
+/// Native floats as multiples of the unit in the last place of the largest; for each slice, if they differ.
+pub(crate) fn fixed<T: Element>(problem: &Problem<T>) -> Option<Vec<Mapping>> {
+    if !T::DTYPE.is_float() || problem.target != Target::Lossless {
+        return None;
+    }
+    let (slices, plane) = slices(&problem.geometry);
+    let own = slices > 1 && plane >= OWN_MAPPING;
+    let (digits, least) = fixed::digits(T::DTYPE);
+    let mut mappings: Vec<Mapping> = problem
+        .values
+        .chunks(if own { plane } else { problem.values.len() })
+        .map(|part| {
+            let largest = part.iter().fold(0.0, |m: f64, v| m.max(v.to_f64().abs()));
+            let unit = if largest > 0.0 { fixed::log2(largest) + 1 - digits as i32 } else { least };
+            Mapping::Fixed { exponent: unit.max(least) }
+        })
+        .collect();
+    if mappings.iter().all(|m| *m == mappings[0]) {
+        mappings.truncate(1);
+    }
+    Some(mappings)
+}
+
+/// Each mapping with the integer of its greatest value.
+pub(crate) fn with_tops<T: Element>(problem: &Problem<T>, each: Vec<Mapping>) -> Mappings {
+    let part = problem.values.len().div_ceil(each.len()).max(1);
+    let tops: Vec<i64> = problem
+        .values
+        .chunks(part)
+        .zip(&each)
+        .map(|(part, m)| {
+            let quantiser = Quantiser::new(m);
+            let (lo, hi) = part.iter().fold((i64::MAX, i64::MIN), |(lo, hi), &v| {
+                let q = quantiser.index(v);
+                (lo.min(q), hi.max(q))
+            });
+            if lo < 0 { 0 } else { hi }
+        })
+        .collect();
+    Mappings::new(each.into_iter().zip(tops.into_iter().chain(std::iter::repeat(0))).collect())
+}
+
+/// Packed data that no offset and step reproduce to the bit: say for each lattice point by how much
+/// its values are off.
+fn nudged<T: Element>(problem: &Problem<T>, packing: Packing) -> Option<Mapping> {
+    let (offset, step) = (packing.offset, packing.step);
+    let plain = Mapping::Scaled { offset, step };
+    let quantiser = Quantiser::new(&plain);
+    let span = quantiser.index(problem.extremes?.1).checked_add(1)?;
+    let limit = (NUDGES_PER_ELEMENT * problem.values.len()).min(MAX_NUDGES);
+    let span = usize::try_from(span).ok().filter(|&s| s <= limit)?;
+    let mut nudges = vec![0i8; span];
+    for (i, &v) in problem.values.iter().enumerate() {
+        let q = quantiser.index(v);
+        let y: T = plain.value(q, (0, 0));
+        if problem.ordinary(i) {
+            *nudges.get_mut(usize::try_from(q).ok()?)? =
+                i8::try_from(v.to_ordinal().wrapping_sub(y.to_ordinal())).unwrap_or(0);
+        }
+    }
+    Some(Mapping::Nudged { offset, step, nudges })
+}
+
+/// The step whose measured RMSE is just below the limit, and whether most values are then the least one, so that
+/// it is for a dead zone.
+fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> (f64, bool) {
+    // Uniform errors have step / sqrt(12).
+    let step = rmse_step_from(problem, limit, limit * 12f64.sqrt() * 0.9995, false);
+    let lo = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
+    let least = problem.values.iter().filter(|v| v.to_f64() - lo < 0.5 * step).count();
+    let dead = least > problem.values.len() / 2;
+    (if dead { rmse_step_from(problem, limit, step, true) } else { step }, dead)
+}
+
+fn rmse_step_from<T: Element>(problem: &Problem<T>, limit: f64, mut step: f64, dead: bool) -> f64 {
+    let offset = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
+    let measure = |step: f64| {
+        let mapping = Mapping::Scaled { offset, step };
+        let quantiser = Quantiser::new(&mapping).with_dead_zone(dead);
+        problem.rmse(|i| mapping.value(quantiser.index(problem.values[i]), (0, 0)))
+    };
+    let mut good = 0.0f64;
+    for _ in 0..8 {
+        let rmse = measure(step);
+        if rmse <= limit {
+            good = good.max(step);
+            if rmse >= 0.985 * limit || rmse == 0.0 {
+                break;
+            }
+        }
+        step *= (0.995 * limit / rmse).clamp(0.5, 2.0);
+    }
+    good
+}

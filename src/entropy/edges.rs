@@ -1,0 +1,80 @@
+//! Elements at the least or the greatest value: no rain, no cloud, overcast. Where neighbours are there, or the
+//! prediction is not far from it, a flag comes before the residual.
+
+use super::mixer::Mixer;
+use super::range::Coder;
+use super::residual::level;
+
+/// What stands around an element, seen from the nearer end of the values.
+pub(crate) struct Edge {
+    /// The end: 0, or the greatest value.
+    pub(crate) at: i64,
+    /// Which of eight neighbours are there.
+    pub(crate) pattern: usize,
+    /// Distance of the prediction, and eight times the residual that is expected.
+    pub(crate) away: u64,
+    pub(crate) energy: u64,
+    /// Distances of the western and northern neighbours.
+    pub(crate) west: u64,
+    pub(crate) north: u64,
+}
+
+impl Edge {
+    /// `taps`: the neighbours as the predictor knows them, the western one apart.
+    #[inline(always)]
+    pub(crate) fn new<const BEFORE: bool>(
+        low: bool,
+        top: i64,
+        predicted: i64,
+        energy: u64,
+        taps: &[i64],
+        west: i64,
+    ) -> Self {
+        let at = if low { 0 } else { top };
+        let ring = [west, taps[0], taps[1], taps[2], taps[3], taps[4]];
+        let mut pattern = ring.iter().enumerate().fold(0, |a, (i, &v)| a | usize::from(v == at) << i);
+        // Of the slice before, or two further to the north-west and north-east.
+        let (a, b) = if BEFORE { (taps[10], taps[12]) } else { (taps[5], taps[6]) };
+        pattern |= usize::from(a == at) << 6 | usize::from(b == at) << 7;
+        Self { at, pattern, away: predicted.abs_diff(at), energy, west: west.abs_diff(at), north: taps[0].abs_diff(at) }
+    }
+
+    /// True when the flag is worth its bits.
+    #[inline(always)]
+    pub(crate) const fn near(&self) -> bool {
+        self.pattern != 0 || self.away <= self.energy / 4
+    }
+}
+
+/// The models of the flags.
+pub(crate) struct Edges {
+    mixer: Mixer<4>,
+}
+
+impl Edges {
+    pub(crate) fn new() -> Self {
+        Self { mixer: Mixer::new([2 * 256, 2 * 32 * 32, 2 * 24 * 24, 2 * 32 * 64], 2 * 16, 250) }
+    }
+
+    /// Code whether the element is at the edge.
+    #[inline(always)]
+    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, there: bool, e: &Edge) -> bool {
+        let side = usize::from(e.at == 0);
+        let (away, energy) = (level(e.away).min(31), level(e.energy).min(31));
+        let (west, north) = (level(e.west).min(23), level(e.north).min(23));
+        let contexts = [e.pattern, away * 32 + energy, west * 24 + north, away * 64 + (e.pattern & 63)];
+        self.mixer.code(coder, there, contexts.map(|c| 2 * c + side), 2 * (e.pattern & 15) + side)
+    }
+}
+
+/// How much room the residual has on its way to an end of the values: 0 for plenty, else 1 (none) to 3 below, 4 to 6 above.
+#[inline(always)]
+pub(crate) fn room(away: u64, energy: u64, low: bool) -> usize {
+    let class = match away {
+        0 => 1,
+        a if a <= energy / 16 => 2,
+        a if a <= energy / 4 => 3,
+        _ => return 0,
+    };
+    class + if low { 0 } else { 3 }
+}

@@ -1,0 +1,98 @@
+//! Rows of a lattice stream, padded on either side, as its models see them.
+
+use super::residual::level;
+
+/// Columns that a row has before and after its own.
+pub(crate) const PAD: usize = 3;
+
+/// Largest size that is kept of a residual.
+const MOST: u64 = 1 << 48;
+
+/// Values of a row with `PAD` columns on either side; `small` is the same, scaled for learning.
+#[derive(Clone)]
+pub(crate) struct Row {
+    pub(crate) q: Vec<i64>,
+    pub(crate) small: Vec<i32>,
+    /// Magnitude of the residuals.
+    pub(crate) size: Vec<u64>,
+    /// Sign of the residuals: 0, 1 positive, 2 negative.
+    pub(crate) sign: Vec<u8>,
+    /// What an element counts for in learning.
+    pub(crate) weight: Vec<f32>,
+}
+
+impl Row {
+    pub(crate) fn new(width: usize) -> Self {
+        let n = width + 2 * PAD;
+        Self { q: vec![0; n], small: vec![0; n], size: vec![0; n], sign: vec![0; n], weight: vec![0.0; n] }
+    }
+
+    /// Element `p` came as it was foretold, or is not coded at all: nothing to learn.
+    #[inline(always)]
+    pub(crate) fn put_known(&mut self, p: usize, q: i64, size: u64) {
+        self.q[p] = q;
+        self.size[p] = size;
+        self.sign[p] = 0;
+        self.weight[p] = 0.0;
+    }
+
+    /// Element `p` with its residual; `energy` is eight times the magnitude that was expected of it.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, p: usize, q: i64, residual: i64, energy: u64, shift: u32) {
+        let size = residual.unsigned_abs().min(MOST);
+        self.q[p] = q;
+        self.size[p] = size;
+        self.sign[p] = if residual == 0 { 0 } else { 1 + u8::from(residual < 0) };
+        // Squared, this weighs differences by about the inverse of their variance.
+        self.weight[p] = 128.0 / (((energy + size) >> shift) as i64 + 8) as f32;
+    }
+
+    /// Take the padding on the left from the columns of `other` that start at `from`.
+    pub(crate) fn lead(&mut self, other: &Self, from: usize) {
+        self.q[..PAD].copy_from_slice(&other.q[from..from + PAD]);
+        self.small[..PAD].copy_from_slice(&other.small[from..from + PAD]);
+        self.size[..PAD].copy_from_slice(&other.size[from..from + PAD]);
+    }
+
+    /// A row of a plane, and its sizes as levels if they are wanted.
+    pub(crate) fn load(&mut self, plane: &[i64], sizes: &[u8]) {
+        self.q[PAD..PAD + plane.len()].copy_from_slice(plane);
+        for (s, &v) in self.size[PAD..].iter_mut().zip(sizes) {
+            *s = magnitude(v);
+        }
+    }
+
+    /// Fill the padding from the row itself: around the globe, or the end repeated.
+    pub(crate) fn close(&mut self, width: usize, periodic: bool, shift: u32) {
+        for i in 0..PAD {
+            let (left, right) = if periodic {
+                (PAD + (width * PAD + i - PAD) % width, PAD + i % width)
+            } else {
+                (PAD, PAD + width - 1)
+            };
+            self.q[i] = self.q[left];
+            self.size[i] = self.size[left];
+            self.q[PAD + width + i] = self.q[right];
+            self.size[PAD + width + i] = self.size[right];
+        }
+        self.scale(shift);
+    }
+
+    /// Values for learning.
+    pub(crate) fn scale(&mut self, shift: u32) {
+        for (s, &q) in self.small.iter_mut().zip(&self.q) {
+            *s = (q >> shift) as i32;
+        }
+    }
+}
+
+/// The least magnitude of a level.
+pub(crate) fn magnitude(level: u8) -> u64 {
+    let v = u64::from(level);
+    if v < 4 { v } else { (4 + (v & 3)) << (v / 4 - 1) }
+}
+
+/// The level of a residual's size `factor` times as large.
+pub(crate) fn rescaled(size: u8, factor: f64) -> u8 {
+    level(((magnitude(size) as f64 * factor.abs()) as u64).min(MOST)) as u8
+}

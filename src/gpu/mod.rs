@@ -1,0 +1,39 @@
+//! Networks on an NVIDIA GPU: kernels (`kernels/*.cu`) compiled at run time for each shape.
+//!
+//! ```text
+//! shape -> plan (defines) -> source -> nvrtc, or the cache on disk -> kernel -> launch: evaluate | fit
+//! ```
+//!
+//! Driver and NVRTC are loaded when they are first asked for. Whatever is missing is an error with a message, never a
+//! panic: cudarc's panics end in `nvrtc::guarded`.
+
+mod accelerator;
+mod args;
+mod batch;
+mod cache;
+mod compile;
+mod device;
+mod error;
+mod evaluate;
+mod fit;
+mod launch;
+mod layout;
+mod nvrtc;
+mod peak;
+mod plan;
+mod source;
+
+#[cfg(test)]
+mod host_tests;
+#[cfg(test)]
+mod nvrtc_tests;
+#[cfg(test)]
+mod test_support;
+
+pub(crate) use accelerator::Accelerator;
+pub(crate) use batch::{Descent, Samples};
+pub(crate) use device::Gpu;
+pub(crate) use error::GpuError;
+pub(crate) use evaluate::evaluate;
+pub(crate) use fit::descend;
+pub(crate) use peak::{evaluation_seconds, peak};

@@ -1,0 +1,158 @@
+//! Networks on a GPU, for benches.
+
+use std::time::Instant;
+
+use crate::arith::{Cpu, Evaluator, Isa};
+use crate::encode::siren::{Fitter, Job, Options, Samples};
+use crate::format::network::{Network, Shape};
+use crate::gpu::{self, Accelerator, Descent};
+use crate::{Device, Result};
+
+/// A GPU that works.
+pub struct Bench(Accelerator);
+
+/// A descent to be timed.
+pub struct Training {
+    /// `[inputs, depth, width, outputs]`.
+    pub shape: [usize; 4],
+    /// Networks fitted at once, and the samples of each.
+    pub networks: usize,
+    /// Samples of each network.
+    pub samples: usize,
+    /// Samples of a step.
+    pub batch: usize,
+    /// Steps.
+    pub steps: usize,
+    /// Products on tensor cores.
+    pub tensor_cores: bool,
+}
+
+fn shape([inputs, depth, width, outputs]: [usize; 4]) -> Result<Shape> {
+    Shape::new(inputs, depth, width, outputs)
+}
+
+fn noise(state: &mut u64) -> f32 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 40) as f32 / (1 << 23) as f32 - 1.0
+}
+
+fn noises(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    (0..n).map(|_| noise(&mut state)).collect()
+}
+
+/// Weights of the size that a fit leaves.
+fn network(shape: Shape, seed: u64) -> Network {
+    let scale = (6.0 / shape.width() as f32).sqrt() / std::f32::consts::TAU;
+    let mut parameters = noises(shape.parameters(), seed);
+    parameters[(shape.inputs() + 1) * shape.width()..].iter_mut().for_each(|w| *w *= scale);
+    Network { shape, parameters }
+}
+
+/// A smooth field at scattered points: planar points and targets.
+fn field(shape: Shape, n: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+    let points = noises(n * shape.inputs(), seed);
+    let value = |p: usize, o: usize| {
+        (0..shape.inputs()).map(|i| ((2 + i + o) as f32 * points[i * n + p] + seed as f32).sin()).sum::<f32>()
+    };
+    let targets = (0..shape.outputs()).flat_map(|o| (0..n).map(move |p| (p, o))).map(|(p, o)| value(p, o)).collect();
+    (points, targets)
+}
+
+impl Bench {
+    /// Open GPU `number`.
+    ///
+    /// # Errors
+    /// Says why it cannot be used.
+    pub fn open(number: u32) -> Result<Self> {
+        let cpu = Cpu { isa: Isa::detect(), threads: 1 };
+        let none = || crate::Error::Unsupported("no GPU".into());
+        Accelerator::open(Device::Cuda(number), cpu)?.map(Self).ok_or_else(none)
+    }
+
+    /// What the driver calls it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.gpu.name
+    }
+
+    /// Floating-point operations a second, measured: in fused multiply-adds, or in TF32 on tensor cores.
+    ///
+    /// # Errors
+    /// Of the driver.
+    pub fn peak(&self, tensor_cores: bool) -> Result<f64> {
+        Ok(gpu::peak(&self.0.gpu, tensor_cores)?)
+    }
+
+    /// Evaluate at `n` points on both sides.
+    ///
+    /// # Errors
+    /// Of the driver, and if any bit differs.
+    pub fn same_bits(&self, of: [usize; 4], n: usize) -> Result<()> {
+        let network = network(shape(of)?, 3);
+        let points = noises(n * of[0], 5);
+        let (mut ours, mut theirs) = (vec![0.0; n * of[3]], vec![0.0; n * of[3]]);
+        self.0.cpu.evaluate(&network, &points, &mut ours);
+        gpu::evaluate(&self.0.gpu, &network, &points, &mut theirs)?;
+        match ours.iter().zip(&theirs).position(|(a, b)| a.to_bits() != b.to_bits()) {
+            None => Ok(()),
+            Some(i) => {
+                Err(crate::Error::Corrupt { offset: i, what: format!("{of:?}: {} is not {}", theirs[i], ours[i]) })
+            }
+        }
+    }
+
+    /// Seconds of an evaluation at `n` points that are on the GPU.
+    ///
+    /// # Errors
+    /// Of the driver.
+    pub fn evaluation_seconds(&self, of: [usize; 4], n: usize, repeats: u32) -> Result<f64> {
+        Ok(gpu::evaluation_seconds(&self.0.gpu, &network(shape(of)?, 3), n, repeats)?)
+    }
+
+    /// Seconds of a descent with all that belongs to it, and the parameters of the first network after it.
+    ///
+    /// # Errors
+    /// Of the driver.
+    pub fn train(&self, training: &Training) -> Result<(f64, Vec<f32>)> {
+        let shape = shape(training.shape)?;
+        let fields: Vec<_> = (0..training.networks).map(|k| field(shape, training.samples, k as u64)).collect();
+        let samples: Vec<_> = fields.iter().map(|(p, t)| gpu::Samples::new(shape, p, t)).collect();
+        let mut networks: Vec<_> = (0..training.networks).map(|k| network(shape, k as u64)).collect();
+        let descent = Descent {
+            steps: training.steps,
+            batch: training.batch,
+            rates: vec![1e-3; shape.layers()],
+            seed: 1,
+            looks: 1,
+            least: 0.0,
+            tensor_cores: training.tensor_cores,
+        };
+        let began = Instant::now();
+        gpu::descend(&self.0.gpu, &mut networks, &samples, &descent)?;
+        Ok((began.elapsed().as_secs_f64(), networks.swap_remove(0).parameters))
+    }
+
+    /// Seconds of `networks` whole fits with the options of the encoder: on the GPU with this processor's core behind
+    /// it, and of `few` of them on the core alone.
+    ///
+    /// # Errors
+    /// Of the driver, and if the GPU gave up.
+    pub fn fit_seconds(&self, of: [usize; 4], samples: usize, networks: usize, few: usize) -> Result<[f64; 2]> {
+        let shape = shape(of)?;
+        let fields: Vec<_> = (0..networks).map(|k| field(shape, samples, k as u64)).collect();
+        let jobs: Vec<_> = fields
+            .iter()
+            .map(|(p, t)| Job { samples: Samples::new(shape, p, t), shape, options: Options::new(shape) })
+            .collect();
+        let began = Instant::now();
+        self.0.fit(&jobs);
+        let gpu = began.elapsed().as_secs_f64();
+        if let Some(failure) = self.0.failure() {
+            return Err(failure.into());
+        }
+        let began = Instant::now();
+        self.0.cpu.fit(&jobs[..few.min(networks)]);
+        Ok([gpu, began.elapsed().as_secs_f64()])
+    }
+}

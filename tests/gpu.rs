@@ -1,0 +1,127 @@
+//! The host side of the GPU code, end to end, on an emulated GPU: `kernels/host/driver.cpp` and `nvrtc.cpp` stand in for
+//! the driver and NVRTC and run the same kernels on this processor. On a real GPU `benches/gpu/run` does these checks.
+
+use std::path::Path;
+use std::process::Command;
+
+use hiha::stages::gpu::{Bench, Training};
+use hiha::{ArrayView, Bound, Coder, Config, DecodeOptions, Device, Stage};
+
+fn build(folder: &Path) {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/host");
+    for (source, library) in [("driver.cpp", "libcuda.so"), ("nvrtc.cpp", "libnvrtc.so")] {
+        let output = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()))
+            .args(["-std=c++17", "-O1", "-shared", "-fPIC"])
+            .arg(format!("-DSHIM=\"{}\"", host.join("shim.h").display()))
+            .arg(host.join(source))
+            .arg("-o")
+            .arg(folder.join(library))
+            .output()
+            .expect("a C++ compiler: set CXX");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Run one of the ignored tests below in a process that finds the emulator first.
+fn run(test: &str, variable: Option<(&str, &str)>) {
+    let folder = tempfile::tempdir().unwrap();
+    build(folder.path());
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "--nocapture", test]);
+    command.env("LD_LIBRARY_PATH", folder.path()).env("XDG_CACHE_HOME", folder.path().join("cache"));
+    command.env_remove("HIHA_NVRTC");
+    command.envs(variable);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {text}\n{}", output.status, String::from_utf8_lossy(&output.stdout));
+    if test == "on_the_emulator" {
+        let kept = std::fs::read_dir(folder.path().join("cache/hiha")).unwrap().count();
+        assert!(kept >= 4, "compiled kernels are kept, not {kept}");
+    }
+}
+
+#[test]
+fn evaluates_and_fits() {
+    run("on_the_emulator", None);
+}
+
+#[test]
+fn out_of_memory_is_an_error() {
+    run("on_a_small_emulator", Some(("EMULATED_MEMORY", "300000")));
+    run("on_a_larger_emulator", Some(("EMULATED_MEMORY", "2000000")));
+}
+
+#[test]
+fn without_a_compiler_there_is_a_message() {
+    run("without_a_compiler", Some(("CXX", "false")));
+}
+
+#[test]
+#[ignore = "run by `evaluates_and_fits`"]
+fn on_the_emulator() {
+    Device::Cuda(0).check().unwrap();
+    let error = Device::Cuda(1).check().unwrap_err().to_string();
+    assert!(error.contains("there is no GPU 1"), "{error}");
+    let bench = Bench::open(0).unwrap();
+    assert_eq!(bench.name(), "emulated GPU");
+    // Host threads share the context.
+    std::thread::scope(|s| {
+        for n in [1, 700] {
+            let bench = &bench;
+            s.spawn(move || bench.same_bits([3, 2, 16, 2], n).unwrap());
+        }
+    });
+    let training = |shape: [usize; 4], networks, samples, batch| Training {
+        shape,
+        networks,
+        samples,
+        batch,
+        steps: 3,
+        tensor_cores: shape[2] >= 64,
+    };
+    // One network on several blocks, drawn batches; several networks, whole batches; tensor cores.
+    for training in
+        [training([3, 2, 16, 1], 1, 500, 300), training([2, 1, 9, 2], 3, 150, 200), training([3, 2, 64, 1], 2, 90, 80)]
+    {
+        let (first, second) = (bench.train(&training).unwrap().1, bench.train(&training).unwrap().1);
+        assert!(first.iter().all(|p| p.is_finite()) && first.iter().any(|&p| p != 0.0));
+        assert_eq!(first, second, "{:?}", training.shape);
+    }
+    // A chunk with a low band, fitted here and evaluated there: the same bits.
+    let (h, w) = (46, 90);
+    let field: Vec<f32> =
+        (0..h * w).map(|i| (0.1 * (i / w) as f32).sin() * 30.0 + (0.07 * (i % w) as f32).cos()).collect();
+    let mut config = Config { low: Stage::On, device: Device::Cuda(0), ..Config::new(Bound::Nrmse(1e-3)) };
+    config.coder = Coder::Harmonic;
+    let stream = hiha::encode(&ArrayView::new(&field, &[h, w]).unwrap(), &config).unwrap();
+    let on = |device| hiha::decode_with(&stream, &DecodeOptions { device, ..DecodeOptions::default() }).unwrap();
+    assert_eq!(on(Device::Cuda(0)).as_slice::<f32>().unwrap(), on(Device::Cpu).as_slice::<f32>().unwrap());
+    assert!(hiha::inspect(&stream).unwrap().stages.iter().any(|s| s.0 == "low"), "a low band");
+    // A whole fit through the encoder's trait; fails if the GPU gave up.
+    bench.fit_seconds([2, 1, 8, 1], 60, 1, 1).unwrap();
+}
+
+#[test]
+#[ignore = "run by `out_of_memory_is_an_error`"]
+fn on_a_small_emulator() {
+    let bench = Bench::open(0).unwrap();
+    bench.same_bits([3, 1, 8, 1], 1000).unwrap();
+    let error = bench.same_bits([3, 1, 8, 1], 30_000).unwrap_err().to_string();
+    assert!(error.contains("out of memory on the GPU"), "{error}");
+    // What was taken before the failure was given back.
+    bench.same_bits([3, 1, 8, 1], 1000).unwrap();
+}
+
+#[test]
+#[ignore = "run by `out_of_memory_is_an_error`"]
+fn on_a_larger_emulator() {
+    // 3.2 MB at once do not fit; two halves do.
+    Bench::open(0).unwrap().same_bits([3, 1, 8, 1], 200_000).unwrap();
+}
+
+#[test]
+#[ignore = "run by `without_a_compiler_there_is_a_message`"]
+fn without_a_compiler() {
+    let error = Bench::open(0).unwrap().same_bits([3, 1, 8, 1], 10).unwrap_err().to_string();
+    assert!(error.contains("the kernel was not compiled"), "{error}");
+}
