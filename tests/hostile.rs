@@ -124,6 +124,7 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     if method == 2 {
         detail.extend(noise.float());
         detail.extend(noise.float());
+        detail.push(noise.below(2) as u8);
         let axes = shape.iter().filter(|&&d| d > 1).count().saturating_sub(2);
         detail.extend((0..axes).map(|_| noise.below(2) as u8));
         detail.extend((0..4).map(|_| noise.next() as u8));
@@ -209,7 +210,7 @@ fn arrays_that_no_memory_holds() {
             out.push(shape.len() as u8);
             shape.iter().for_each(|&d| varint(&mut out, d));
             // One section, detail, of which every method can read its parameters.
-            out.extend([method, 1, 4, 40]);
+            out.extend([method, 1, 5, 40]);
             out.extend([0; 40]);
             let crc = crc32fast::hash(&out);
             out.extend(crc.to_le_bytes());
