@@ -124,6 +124,7 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     if method == 2 {
         detail.extend(noise.float());
         detail.extend(noise.float());
+        detail.push(noise.below(2) as u8);
         let axes = shape.iter().filter(|&&d| d > 1).count().saturating_sub(2);
         detail.extend((0..axes).map(|_| noise.below(2) as u8));
         detail.extend((0..4).map(|_| noise.next() as u8));

@@ -169,7 +169,7 @@ impl Rows {
                         bits += self.weight;
                     }
                     if m >= SYMBOLS as u32 - 1 {
-                        bits += self.weight * 2.0 * f64::from(m - SYMBOLS as u32 + 2).log2();
+                        bits += self.weight * 2.0 * (f64::from(m) + 2.0 - SYMBOLS as f64).log2();
                     }
                 }
             }
