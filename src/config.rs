@@ -150,6 +150,20 @@ pub enum Coder {
     Harmonic,
     /// Integers on a lattice, predicted.
     Lattice,
+    /// The points that the networks miss, one by one in compressed sparse rows: the paper's sparse storage.
+    Spatial,
+}
+
+/// What the defaults of the other fields are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// The smallest stream: stages stay where bytes fall.
+    #[default]
+    Default,
+    /// The paper's pipeline with its layer sizes, for comparison: large networks for low and middle band, frame by frame where
+    /// an axis is time, and the sparse storage of points, all of them whether bytes fall or not. Slow.
+    Paper,
 }
 
 /// Whether to use a stage of the hierarchy.
@@ -165,6 +179,26 @@ pub enum Stage {
     Off,
 }
 
+impl Stage {
+    /// Code in `cd_values`.
+    const fn code(self) -> u32 {
+        match self {
+            Self::Auto => 0,
+            Self::On => 1,
+            Self::Off => 2,
+        }
+    }
+
+    const fn from_code(code: u32) -> Option<Self> {
+        match code {
+            0 => Some(Self::Auto),
+            1 => Some(Self::On),
+            2 => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
 /// How to encode an array.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -178,8 +212,15 @@ pub struct Config {
     pub periodic: bool,
     /// Detail coder.
     pub coder: Coder,
+    /// What `Auto` stands for below and in `coder`.
+    pub profile: Profile,
     /// The low band: a small SIREN for the whole chunk, below the harmonic coder (paper, MIM).
     pub low: Stage,
+    /// The middle band: SIRENs on the blocks of an octree (paper, IDM). `Auto` tries it at effort 9.
+    pub mid: Stage,
+    /// Low and middle band frame by frame along the first outer axis (paper, TRC). `Auto` leaves it out but in the paper's
+    /// profile where an axis is time: a transform along time is smaller.
+    pub time: Stage,
     /// Declared fill value: one element in native byte order. Elements with these bits come back exactly.
     pub fill_value: Option<Vec<u8>>,
     /// Known to the decoder too: the harmonic coder may subtract it, where that makes the stream smaller.
@@ -204,7 +245,10 @@ impl Config {
             axes: Vec::new(),
             periodic: false,
             coder: Coder::Auto,
+            profile: Profile::Default,
             low: Stage::Auto,
+            mid: Stage::Auto,
+            time: Stage::Auto,
             fill_value: None,
             reference: None,
             threads: 1,
@@ -232,18 +276,16 @@ impl Config {
             Coder::Auto => 0,
             Coder::Harmonic => 2,
             Coder::Lattice => 4,
+            Coder::Spatial => 6,
         };
-        let low = match self.low {
-            Stage::Auto => 0,
-            Stage::On => 8,
-            Stage::Off => 16,
-        };
+        let stages = (self.low.code() << 3) | (self.mid.code() << 5) | (self.time.code() << 7);
+        let profile = if self.profile == Profile::Paper { 1 << 9 } else { 0 };
         vec![
             self.bound.code().into(),
             bits as u32,
             (bits >> 32) as u32,
             self.effort.into(),
-            u32::from(self.periodic) | coder | low,
+            u32::from(self.periodic) | coder | stages | profile,
         ]
     }
 
@@ -271,19 +313,18 @@ impl Config {
         }
         let flags = word(4);
         config.periodic = flags & 1 != 0;
-        let unknown = || invalid(format!("cd_values[4]: unknown flags {flags:#x}"));
         config.coder = match flags & 6 {
             0 => Coder::Auto,
             2 => Coder::Harmonic,
             4 => Coder::Lattice,
-            _ => return unknown(),
+            _ => Coder::Spatial,
         };
-        config.low = match flags & !7 {
-            0 => Stage::Auto,
-            8 => Stage::On,
-            16 => Stage::Off,
-            _ => return unknown(),
+        let stages = [3, 5, 7].map(|shift| Stage::from_code(flags >> shift & 3));
+        let (true, [Some(low), Some(mid), Some(time)]) = (flags < 1 << 10, stages) else {
+            return invalid(format!("cd_values[4]: unknown flags {flags:#x}"));
         };
+        (config.low, config.mid, config.time) = (low, mid, time);
+        config.profile = if flags >> 9 & 1 == 1 { Profile::Paper } else { Profile::Default };
         config.validate()?;
         Ok(config)
     }
@@ -315,6 +356,12 @@ struct Json {
     coder: Coder,
     #[serde(default, skip_serializing_if = "is_automatic")]
     low: Stage,
+    #[serde(default, skip_serializing_if = "is_automatic")]
+    mid: Stage,
+    #[serde(default, skip_serializing_if = "is_automatic")]
+    time: Stage,
+    #[serde(default, skip_serializing_if = "is_default")]
+    profile: Profile,
 }
 
 /// A key that stands there needs a value: null is refused.
@@ -338,6 +385,11 @@ const fn is_automatic(s: &Stage) -> bool {
     matches!(s, Stage::Auto)
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_default(p: &Profile) -> bool {
+    *p == Profile::Default
+}
+
 /// JSON as in Zarr metadata. Fill value, reference, threads and device are the container's business and not part of it.
 impl Serialize for Config {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -353,6 +405,9 @@ impl Serialize for Config {
             periodic: self.periodic,
             coder: self.coder,
             low: self.low,
+            mid: self.mid,
+            time: self.time,
+            profile: self.profile,
         };
         match self.bound {
             Bound::MaxAbs(v) => json.max_abs = Some(v),
@@ -391,6 +446,9 @@ impl<'de> Deserialize<'de> for Config {
             periodic: json.periodic,
             coder: json.coder,
             low: json.low,
+            mid: json.mid,
+            time: json.time,
+            profile: json.profile,
             ..Self::new(bound)
         };
         config.validate().map_err(D::Error::custom)?;
@@ -406,7 +464,7 @@ mod tests {
     fn json_spelling() {
         let c: Config = serde_json::from_str(r#"{"max_abs": 0.01}"#).unwrap();
         assert_eq!(c, Config::new(Bound::MaxAbs(0.01)));
-        let text = r#"{"nrmse":0.001,"effort":7,"axes":["time","latitude","longitude"],"periodic":true,"coder":"harmonic","low":"off"}"#;
+        let text = r#"{"nrmse":0.001,"effort":7,"axes":["time","latitude","longitude"],"periodic":true,"coder":"harmonic","low":"off","mid":"on","time":"off","profile":"paper"}"#;
         let c: Config = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&c).unwrap(), text);
         for bad in [
@@ -432,9 +490,11 @@ mod tests {
             Bound::Psnr(60.0),
             Bound::Lossless,
         ] {
-            for coder in [Coder::Auto, Coder::Harmonic, Coder::Lattice] {
+            for coder in [Coder::Auto, Coder::Harmonic, Coder::Lattice, Coder::Spatial] {
                 for low in [Stage::Auto, Stage::On, Stage::Off] {
                     let c = Config { effort: 3, periodic: true, coder, low, ..Config::new(bound) };
+                    assert_eq!(Config::from_cd_values(&c.to_cd_values()).unwrap(), c);
+                    let c = Config { mid: low, time: Stage::Off, profile: Profile::Paper, ..c };
                     assert_eq!(Config::from_cd_values(&c.to_cd_values()).unwrap(), c);
                 }
             }
@@ -443,7 +503,7 @@ mod tests {
         assert!(Config::from_cd_values(&[1]).is_err());
         assert!(Config::from_cd_values(&[9, 0, 0]).is_err());
         assert!(Config::from_cd_values(&[1, 0, 0]).is_err());
-        assert!(Config::from_cd_values(&[1, 0, 0x3ff0_0000, 5, 64]).is_err());
+        assert!(Config::from_cd_values(&[1, 0, 0x3ff0_0000, 5, 96]).is_err());
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub mod zarr;
 
 pub use array::{Array, ArrayView, ByteOrder, DType, Element, MAX_DIMS};
 pub use cells::CellMeans;
-pub use config::{Axis, Bound, Coder, Config, Stage};
+pub use config::{Axis, Bound, Coder, Config, Profile, Stage};
 pub use decode::{DecodeOptions, LowBand, Preview, decode, decode_into, decode_with, preview};
 pub use device::Device;
 pub use encode::{encode, max_encoded_size};

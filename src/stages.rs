@@ -3,6 +3,8 @@
 #[cfg(feature = "cuda")]
 pub mod gpu;
 #[cfg(feature = "bench")]
+pub mod paper;
+#[cfg(feature = "bench")]
 pub mod siren;
 
 use crate::arith::Isa;

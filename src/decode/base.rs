@@ -1,9 +1,9 @@
 //! The base of a field: an array in the data's unit, in the stream's order of axes, to which the decoded detail is added.
 
-use super::{DecodeOptions, low};
+use super::{DecodeOptions, low, mid, time};
 use crate::arith::{Cpu, Isa};
 use crate::error::{Error, Result, corrupt};
-use crate::format::{Header, Permutation, Reader, SectionId, Stream};
+use crate::format::{Budget, Header, Permutation, Reader, SectionId, Stream};
 use crate::reference::{HASH_BYTES, Hash, Reference, to_hex};
 use crate::worker::Worker;
 use std::sync::Arc;
@@ -11,17 +11,44 @@ use std::sync::Arc;
 /// One value for each element. Cloning is cheap.
 pub(crate) type Base = Arc<[f32]>;
 
-/// The base that a stream was coded against: reference and low band; `None` when there is none.
+/// The base that a stream was coded against: the reference and the networks' bands; `None` when there is none.
 pub(crate) fn of_stream(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<Base>> {
     let reference = match whole(stream, SectionId::Reference)? {
         None => None,
         Some(reader) => Some(reference(reader, &stream.header, options)?),
     };
-    let Some(reader) = whole(stream, SectionId::Low)? else { return Ok(reference) };
+    Ok(match bands(stream, options)? {
+        None => reference,
+        Some(bands) => Some(join(reference.as_ref(), bands)),
+    })
+}
+
+/// The sum of the networks' bands.
+fn bands(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<Vec<f32>>> {
+    let [low, mid, time] = [SectionId::Low, SectionId::Mid, SectionId::Time].map(|id| whole(stream, id));
+    let (low, mid, time) = (low?, mid?, time?);
+    if low.is_none() && mid.is_none() && time.is_none() {
+        return Ok(None);
+    }
     let geometry = stream.header.geometry();
-    let (params, network) = low::read(reader, &geometry)?;
     let worker = Worker::open(options.device, Cpu { isa: Isa::detect(), threads: options.threads })?;
-    Ok(Some(join(reference.as_ref(), low::evaluate(&params, &network, &geometry, &worker))))
+    let mut budget = Budget::new(stream.header.len());
+    let mut values = match low {
+        None => vec![0.0; stream.header.len()],
+        Some(reader) => {
+            let offset = reader.offset();
+            let (params, network) = low::read(reader, &geometry)?;
+            budget.charge(params.shape.parameters(), low::points(&params, &geometry), offset)?;
+            low::evaluate(&params, &network, &geometry, &worker)
+        }
+    };
+    if let Some(reader) = mid {
+        mid::add(reader, &geometry, &worker, &mut budget, &mut values)?;
+    }
+    if let Some(reader) = time {
+        time::add(reader, &geometry, &worker, &mut budget, &mut values)?;
+    }
+    Ok(Some(values))
 }
 
 /// The sum of a base, if there is one, and another.

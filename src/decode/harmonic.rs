@@ -40,7 +40,7 @@ pub(crate) fn write_values<T: Element>(
     out: &mut [T],
 ) -> Result<()> {
     let Some(mut reader) = corrections else {
-        out.iter_mut().enumerate().for_each(|(i, o)| *o = T::from_f64(field.value(i)));
+        out.iter_mut().enumerate().for_each(|(i, o)| *o = T::from_f64(number(field.value(i))));
         return Ok(());
     };
     let unit = reader.finite_f64("correction unit")?;
@@ -50,12 +50,15 @@ pub(crate) fn write_values<T: Element>(
         let counts = &mut counts[..row.len()];
         model.row(&mut decoder, counts);
         for (x, (o, &k)) in row.iter_mut().zip(&*counts).enumerate() {
-            let v = field.value(y * width + x) + f64::from(k) * unit;
-            // Infinity minus infinity, in a damaged stream: the bits of that NaN differ by processor.
-            *o = T::from_f64(if v.is_nan() { 0.0 } else { v });
+            *o = T::from_f64(number(field.value(y * width + x) + f64::from(k) * unit));
         }
     }
     Ok(())
+}
+
+/// Infinity minus infinity, in a damaged stream, is 0: the bits of that NaN differ by processor.
+fn number(v: f64) -> f64 {
+    if v.is_nan() { 0.0 } else { v }
 }
 
 /// Decode a harmonic detail section, or the front of one with the geometry of a coarser image of the pyramid (the

@@ -29,6 +29,12 @@ pub(crate) fn read(mut reader: Reader<'_>, geometry: &Geometry) -> Result<(LowPa
     Ok((params, quantised.network()))
 }
 
+/// Points at which the network is evaluated.
+pub(crate) fn points(params: &LowParams, geometry: &Geometry) -> usize {
+    let ratio = usize::from(params.ratio);
+    (nodes(geometry.height, ratio).saturating_mul(nodes(geometry.width, ratio))).saturating_mul(geometry.slices())
+}
+
 /// Values of all elements, in the data's unit and the stream's order.
 pub(crate) fn evaluate(params: &LowParams, network: &Network, geometry: &Geometry, worker: &Worker) -> Vec<f32> {
     let ratio = usize::from(params.ratio);

@@ -7,8 +7,11 @@ pub(crate) mod harmonic;
 mod lattice;
 pub(crate) mod low;
 mod mask;
+pub(crate) mod mid;
 pub(crate) mod ops;
 mod preview;
+mod spatial;
+pub(crate) mod time;
 
 pub(crate) use lattice::NUDGES_PER_ELEMENT;
 pub use low::LowBand;
@@ -110,6 +113,7 @@ fn working_bytes(stream: &Stream<'_>) -> usize {
     let (each, plane, column) = match header.method {
         Method::Stored | Method::Constant => (1, 0, 0),
         Method::Harmonic => (11, 0, 1),
+        Method::Spatial => (5, 0, 1),
         Method::Lattice => (3, 17, 280),
     };
     let part = |count: usize, bytes| count.saturating_mul(bytes);
@@ -117,12 +121,15 @@ fn working_bytes(stream: &Stream<'_>) -> usize {
     // The base, and once more until its axes are in order.
     let reference = if stream.section(SectionId::Reference).is_some() { part(len, 8) } else { 0 };
     // The low band, and the inputs of its grid.
-    let low = if stream.section(SectionId::Low).is_some() {
+    let has = |id| stream.section(id).is_some();
+    let low = if [SectionId::Low, SectionId::Mid, SectionId::Time].into_iter().any(has) {
         part(len, 4).saturating_add(part(geometry.plane(), 24))
     } else {
         0
     };
-    let base = reference.saturating_add(low);
+    // Their parameters, and the middle band of a frame.
+    let networks = if [SectionId::Mid, SectionId::Time].into_iter().any(has) { part(len, 12) } else { 0 };
+    let base = reference.saturating_add(low).saturating_add(networks);
     [part(len, each), part(geometry.plane(), plane), part(geometry.width, column), permuted, base]
         .into_iter()
         .fold(0, usize::saturating_add)
@@ -152,14 +159,18 @@ fn section<'a>(stream: &Stream<'a>, id: SectionId) -> Option<Reader<'a>> {
     stream.section(id).map(|s| Reader::new(s.payload, s.offset))
 }
 
-/// The first half of the pipeline: the harmonic detail, if that is the method.
+/// The first half of the pipeline: base and the detail added to it, if that is the method.
 fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<HarmonicField>> {
-    if stream.header.method != Method::Harmonic {
+    if !matches!(stream.header.method, Method::Harmonic | Method::Spatial) {
         return Ok(None);
     }
     let detail = section(stream, SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
     let base = base::of_stream(stream, options)?;
-    let (field, _) = harmonic::decode(detail, &stream.header.geometry(), Isa::detect(), options.threads)?;
+    let geometry = stream.header.geometry();
+    let field = match stream.header.method {
+        Method::Spatial => spatial::decode(detail, &geometry)?,
+        _ => harmonic::decode(detail, &geometry, Isa::detect(), options.threads)?.0,
+    };
     Ok(Some(HarmonicField { base, ..field }))
 }
 
@@ -190,7 +201,7 @@ fn write_planes<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, o
         Method::Stored => stored(detail, out)?,
         Method::Constant => out.fill(mask::read_value(&mut { detail })?),
         Method::Lattice => lattice::decode(detail, &geometry, classes, out)?,
-        Method::Harmonic => {
+        Method::Harmonic | Method::Spatial => {
             if let Some(field) = field {
                 harmonic::write_values(&field, section(SectionId::Corrections), geometry.width, out)?;
             }

@@ -1,14 +1,16 @@
 //! The ways to hold an array that are worth a try; the smallest is taken.
 
+use super::bands::Bands;
 use super::harmonic::Analysis;
 use super::lattice;
-use super::low::{self, Design};
 use super::problem::{Problem, Target, continue_smoothly, write_value};
+use super::profile::Plan;
+use super::spatial::Spatial;
 use super::verify::within;
 use crate::arith::{Cpu, Isa};
 use crate::array::Element;
-use crate::config::{Coder, Config, Stage};
-use crate::decode::base::{Base, join};
+use crate::config::{Coder, Config};
+use crate::decode::base::Base;
 use crate::decode::harmonic::HarmonicField;
 use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::format::{Method, Writer};
@@ -16,16 +18,14 @@ use crate::worker::Worker;
 
 /// Fewest elements for which a transform is tried.
 const FEWEST: usize = 64;
-/// Least effort at which a low band is tried unasked: it takes longer than all the rest and gains 1 percent at best.
-const EFFORT_FOR_LOW: u8 = 7;
 
 /// One way to hold the values.
 pub(crate) struct Candidate {
     pub(crate) method: Method,
     /// The reference section; empty where the detail stands for itself.
     pub(crate) reference: Vec<u8>,
-    /// The section of the low band's network; empty without one.
-    pub(crate) low: Vec<u8>,
+    /// The networks' bands; none of them may be there.
+    pub(crate) bands: Bands,
     /// The detail section.
     pub(crate) detail: Vec<u8>,
     /// The corrections section; may be empty.
@@ -33,12 +33,12 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    const fn new(method: Method, detail: Vec<u8>) -> Self {
-        Self { method, reference: Vec::new(), low: Vec::new(), detail, corrections: Vec::new() }
+    fn new(method: Method, detail: Vec<u8>) -> Self {
+        Self { method, reference: Vec::new(), bands: Bands::default(), detail, corrections: Vec::new() }
     }
     /// Bytes of its sections.
     pub(crate) const fn len(&self) -> usize {
-        self.reference.len() + self.low.len() + self.detail.len() + self.corrections.len()
+        self.reference.len() + self.bands.len() + self.detail.len() + self.corrections.len()
     }
 }
 
@@ -47,9 +47,11 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Candida
     if let Some(detail) = constant(problem) {
         return Candidate::new(Method::Constant, detail);
     }
-    let harmonic = if config.coder == Coder::Lattice { None } else { harmonic(problem, config) };
+    let stages = Plan::new(config, problem.geometry.outer.len());
+    let coder = stages.coder;
+    let harmonic = if coder == Coder::Lattice { None } else { hierarchy(problem, &stages, config.effort) };
     let harmonic = match harmonic {
-        Some(h) if config.coder == Coder::Harmonic => return h,
+        Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) => return h,
         other => other,
     };
     let plan = lattice::Plan::new(problem);
@@ -77,16 +79,13 @@ fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
     Some(w.0)
 }
 
-/// The harmonic pyramid under the problem's bound, where it can be tried; with the reference subtracted if that is smaller.
-fn harmonic<T: Element>(problem: &Problem<T>, config: &Config) -> Option<Candidate> {
+/// A base of networks (or none) and the detail above it under the problem's bound, where that can be tried; with the reference
+/// subtracted if that is smaller. A stage stays if the stream is smaller with it, or if the plan says so.
+fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: u8) -> Option<Candidate> {
     if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
         return None;
     }
-    let on = |base: Option<&Base>| match problem.target {
-        Target::Lossless => None,
-        Target::Rmse(limit) => harmonic_rmse(problem, base, limit),
-        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, config.effort),
-    };
+    let on = |base: Option<&Base>| detail(problem, base, plan.coder, effort);
     let mut best = on(None);
     let mut below = None;
     if let Some((hash, base)) = &problem.reference
@@ -95,31 +94,48 @@ fn harmonic<T: Element>(problem: &Problem<T>, config: &Config) -> Option<Candida
     {
         (best, below) = (Some(Candidate { reference: hash.to_vec(), ..based }), Some(base));
     }
-    let best = best?;
-    let tried = match config.low {
-        Stage::Off => false,
-        Stage::Auto => config.effort >= EFFORT_FOR_LOW,
-        Stage::On => true,
+    let mut best = best?;
+    if plan.is_empty() {
+        return Some(best);
+    }
+    // `encode` has checked the device.
+    let worker = Worker::open(plan.device, Cpu { isa: Isa::detect(), threads: 1 }).ok()?;
+    let with = |best: Candidate, bands: Option<Bands>, keep: bool| {
+        let Some(bands) = bands else { return best };
+        let Some(detail) = on(bands.base(below).as_ref()) else { return best };
+        let candidate = Candidate { reference: best.reference.clone(), bands, ..detail };
+        if keep || candidate.len() < best.len() { candidate } else { best }
     };
-    let low = if tried { fit_low(problem, below, config) } else { None };
-    let based = low.and_then(|(section, base)| {
-        let reference = best.reference.clone();
-        on(Some(&base)).map(|c| Candidate { reference, low: section, ..c })
-    });
-    Some(match based {
-        Some(based) if config.low == Stage::On || based.len() < best.len() => based,
-        _ => best,
-    })
+    if let Some(time) = plan.time.as_ref().filter(|_| plan.keeps.time) {
+        best = with(best, Bands::time(problem, below, time, &worker), true);
+        // Frames hold their own bands.
+        if !best.bands.time.is_empty() {
+            return Some(best);
+        }
+    }
+    if let Some(low) = plan.low {
+        best = with(best, Bands::low(problem, below, low, &worker), plan.keeps.low);
+    }
+    if !plan.mid.is_empty() {
+        let bands = best.bands.with_mid(problem, below, &plan.mid, &worker);
+        best = with(best, bands, plan.keeps.mid);
+    }
+    if let Some(time) = plan.time.as_ref().filter(|_| !plan.keeps.time) {
+        best = with(best, Bands::time(problem, below, time, &worker), false);
+    }
+    Some(best)
 }
 
-/// The section of a low band, and the base it makes together with the one `below`.
-fn fit_low<T: Element>(problem: &Problem<T>, below: Option<&Base>, config: &Config) -> Option<(Vec<u8>, Base)> {
-    let under = |i: usize| below.map_or(0.0, |b| f64::from(b[i]));
-    let value = |i: usize| problem.values[i].to_f64() - under(i);
-    // `encode` has checked the device.
-    let worker = Worker::open(config.device, Cpu { isa: Isa::detect(), threads: 1 }).ok()?;
-    let low = low::fit(value, &problem.geometry, Design::SMALL, &worker)?;
-    Some((low.section, join(below, low.values)))
+/// The detail above a base; `None` where the coder cannot keep the bound.
+fn detail<T: Element>(problem: &Problem<T>, base: Option<&Base>, coder: Coder, effort: u8) -> Option<Candidate> {
+    if coder == Coder::Spatial {
+        return Spatial::fit(problem, base).map(|s| Candidate::new(Method::Spatial, s.encode()));
+    }
+    match problem.target {
+        Target::Lossless => None,
+        Target::Rmse(limit) => harmonic_rmse(problem, base, limit),
+        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, effort),
+    }
 }
 
 fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, isa: Isa) -> Vec<Analysis> {

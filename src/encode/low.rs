@@ -1,17 +1,13 @@
 //! Fit of the low band: one small network to a coarse copy of the chunk (paper, multi-scale implicit neural representation).
 
-use super::siren::{Fitter, Frequencies, Job, Options, Samples, quantise};
+use super::recipe::{Recipe, Training};
+use super::siren::Samples;
 use crate::decode::low::{evaluate, outer_inputs, place};
 use crate::entropy::{range::Encoder, weights};
 use crate::format::low::{LowParams, inputs};
-use crate::format::network::Shape;
+use crate::format::network::Quantised;
 use crate::format::{Geometry, Writer};
 use crate::worker::Worker;
-
-/// Samples that a network for one plane, and for several, is fitted to.
-const SAMPLES: [usize; 2] = [4000, 12_000];
-/// Bytes that halving the squared error of the network is worth.
-const EXCHANGE: f64 = 200.0;
 
 /// A fitted low band.
 pub(crate) struct Low {
@@ -23,22 +19,46 @@ pub(crate) struct Low {
 /// The network's size and the spacing of the grid it is evaluated on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Design {
-    pub(crate) depth: usize,
-    pub(crate) width: usize,
+    pub(crate) recipe: Recipe,
     pub(crate) ratio: u8,
+    /// Samples that a network for one plane, and for several, is fitted to.
+    pub(crate) samples: [usize; 2],
+    /// Fewest samples for each parameter.
+    pub(crate) fewest: f64,
 }
 
 impl Design {
     /// What pays most often: about 350 bytes.
-    pub(crate) const SMALL: Self = Self { depth: 3, width: 12, ratio: 3 };
+    pub(crate) const SMALL: Self = Self {
+        recipe: Recipe { depth: 3, width: 12, training: Training::Small { exchange: 200.0, bandwidth: None } },
+        ratio: 3,
+        samples: [4000, 12_000],
+        fewest: 2.0,
+    };
 }
 
 /// Fit to `values` (C order, all finite); `None` where a fit makes no sense: constants, and planes that are hardly larger than
 /// the network.
 pub(crate) fn fit(values: impl Fn(usize) -> f64, geometry: &Geometry, design: Design, worker: &Worker) -> Option<Low> {
-    let shape = Shape::new(inputs(geometry), design.depth, design.width, 1).ok()?;
-    let coarse = Coarse::new(&values, geometry);
-    if coarse.means.len() < 2 * shape.parameters() {
+    let (params, quantised) = fit_network(values, geometry, design, worker)?;
+    let mut writer = Writer::default();
+    params.write(&mut writer);
+    let mut encoder = Encoder::new();
+    weights::code(&mut encoder, &mut quantised.clone());
+    writer.bytes(&encoder.finish());
+    Some(Low { section: writer.0, values: evaluate(&params, &quantised.network(), geometry, worker) })
+}
+
+/// As [`fit`], the network alone.
+pub(crate) fn fit_network(
+    values: impl Fn(usize) -> f64,
+    geometry: &Geometry,
+    design: Design,
+    worker: &Worker,
+) -> Option<(LowParams, Quantised)> {
+    let shape = design.recipe.shape(inputs(geometry))?;
+    let coarse = Coarse::new(&values, geometry, design.samples);
+    if (coarse.means.len() as f64) < design.fewest * shape.parameters() as f64 {
         return None;
     }
     let mean = coarse.means.iter().sum::<f64>() / coarse.means.len() as f64;
@@ -47,20 +67,36 @@ pub(crate) fn fit(values: impl Fn(usize) -> f64, geometry: &Geometry, design: De
     if !(params.offset.is_finite() && params.amplitude.is_finite() && params.amplitude > 0.0) {
         return None;
     }
-    let targets: Vec<f32> = coarse.means.iter().map(|v| ((v - mean) / peak) as f32).collect();
-    let samples = Samples::new(shape, &coarse.points, &targets);
-    let mut options = Options::new(shape);
-    if geometry.slices() == 1 {
-        options.frequencies = Frequencies::Even(4.0);
-    }
-    let fit = worker.fit(&[Job { samples, shape, options }]).pop()?;
-    let (mut quantised, _) = quantise(fit.network, &samples, EXCHANGE, worker.cpu.isa);
-    let mut writer = Writer::default();
-    params.write(&mut writer);
-    let mut encoder = Encoder::new();
-    weights::code(&mut encoder, &mut quantised);
-    writer.bytes(&encoder.finish());
-    Some(Low { section: writer.0, values: evaluate(&params, &quantised.network(), geometry, worker) })
+    Some((params, fit_again(&params, values, geometry, design, worker)))
+}
+
+/// The network of other values under parameters that stay.
+pub(crate) fn fit_again(
+    params: &LowParams,
+    values: impl Fn(usize) -> f64,
+    geometry: &Geometry,
+    design: Design,
+    worker: &Worker,
+) -> Quantised {
+    let coarse = Coarse::new(&values, geometry, design.samples);
+    let targets = coarse.targets(params);
+    let samples = Samples::new(params.shape, &coarse.points, &targets);
+    let recipe = design.recipe.for_slices(geometry.slices());
+    recipe.make(&samples, params.shape, geometry.slices() * geometry.plane(), worker).0
+}
+
+/// The network of other values, trained on from `before`.
+pub(crate) fn refit(
+    before: &(LowParams, Quantised),
+    values: impl Fn(usize) -> f64,
+    geometry: &Geometry,
+    design: Design,
+    worker: &Worker,
+) -> Quantised {
+    let (params, network) = before;
+    let coarse = Coarse::new(&values, geometry, design.samples);
+    let targets = coarse.targets(params);
+    design.recipe.remake(network, &Samples::new(params.shape, &coarse.points, &targets), worker.cpu.isa).0
 }
 
 /// Means over blocks, and where they lie.
@@ -71,9 +107,9 @@ struct Coarse {
 }
 
 impl Coarse {
-    fn new(values: impl Fn(usize) -> f64, geometry: &Geometry) -> Self {
+    fn new(values: impl Fn(usize) -> f64, geometry: &Geometry, samples: [usize; 2]) -> Self {
         let (h, w) = (geometry.height, geometry.width);
-        let wanted = SAMPLES[usize::from(geometry.slices() > 1)];
+        let wanted = samples[usize::from(geometry.slices() > 1)];
         // Of many slices some, of each plane square blocks.
         let slices = geometry.slices().min(64);
         let block = ((h * w * slices) as f64 / wanted as f64).sqrt().round().max(1.0) as usize;
@@ -95,6 +131,12 @@ impl Coarse {
             }
         }
         Self { means, points: points.concat() }
+    }
+
+    /// The means as outputs.
+    fn targets(&self, params: &LowParams) -> Vec<f32> {
+        let (offset, amplitude) = (f64::from(params.offset), f64::from(params.amplitude));
+        self.means.iter().map(|v| ((v - offset) / amplitude) as f32).collect()
     }
 }
 

@@ -1,17 +1,23 @@
 //! Array to stream.
 
+mod bands;
 mod candidate;
 mod estimate;
 pub(crate) mod harmonic;
 mod lattice;
 mod low;
 mod mapping;
+mod mid;
 pub(crate) mod ops;
 mod outer;
 mod packing;
 mod problem;
+mod profile;
+mod recipe;
 pub(crate) mod siren;
+mod spatial;
 pub(crate) mod split;
+pub(crate) mod time;
 mod transform;
 mod verify;
 
@@ -21,6 +27,8 @@ use crate::decode::{self, DecodeOptions};
 use crate::error::{Result, invalid};
 use crate::format::{Header, MAX_OVERHEAD, Method, Permutation, SectionId, Stream, Writer};
 use problem::{Problem, write_value};
+#[cfg(feature = "bench")]
+pub(crate) use profile::Plan;
 use split::split;
 
 /// Most bytes that [`encode`] returns for an array of this type and shape.
@@ -78,7 +86,9 @@ fn encode_typed<T: Element>(
         (SectionId::Split, split),
         (SectionId::Mask, mask),
         (SectionId::Reference, best.reference),
-        (SectionId::Low, best.low),
+        (SectionId::Low, best.bands.low),
+        (SectionId::Mid, best.bands.mid),
+        (SectionId::Time, best.bands.time),
         (SectionId::Detail, best.detail),
         (SectionId::Corrections, best.corrections),
     ];

@@ -1,6 +1,7 @@
 //! Entropy coding: models written once for both directions, generic over the side of the coder.
 
 pub(crate) mod bands;
+pub(crate) mod blocks;
 mod context;
 pub(crate) mod corrections;
 mod edges;
@@ -15,5 +16,6 @@ pub(crate) mod range;
 mod residual;
 mod rows;
 mod shape;
+pub(crate) mod sparse;
 pub(crate) mod values;
 pub(crate) mod weights;

@@ -27,16 +27,19 @@ pub(crate) enum Method {
     Harmonic = 2,
     /// Integers on a lattice, predicted.
     Lattice = 3,
+    /// The points that the base misses, one by one.
+    Spatial = 4,
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 4] = [Self::Stored, Self::Constant, Self::Harmonic, Self::Lattice];
+    pub(crate) const ALL: [Self; 5] = [Self::Stored, Self::Constant, Self::Harmonic, Self::Lattice, Self::Spatial];
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Stored => "stored",
             Self::Constant => "constant",
             Self::Harmonic => "harmonic",
             Self::Lattice => "lattice",
+            Self::Spatial => "spatial",
         }
     }
 }
@@ -53,23 +56,38 @@ pub(crate) enum SectionId {
     Reference = 3,
     /// The network of the low band.
     Low = 4,
+    /// Networks on blocks: the middle band.
+    Mid = 5,
+    /// Low and middle band frame by frame.
+    Time = 6,
     /// The method's own data.
-    Detail = 5,
+    Detail = 7,
     /// Integer corrections of points that missed the bound.
-    Corrections = 6,
+    Corrections = 8,
     /// Points held exactly.
-    Exact = 7,
+    Exact = 9,
 }
 
 impl SectionId {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Split, Self::Mask, Self::Reference, Self::Low, Self::Detail, Self::Corrections, Self::Exact];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Split,
+        Self::Mask,
+        Self::Reference,
+        Self::Low,
+        Self::Mid,
+        Self::Time,
+        Self::Detail,
+        Self::Corrections,
+        Self::Exact,
+    ];
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Split => "split",
             Self::Mask => "mask",
             Self::Reference => "reference",
             Self::Low => "low",
+            Self::Mid => "mid",
+            Self::Time => "time",
             Self::Detail => "detail",
             Self::Corrections => "corrections",
             Self::Exact => "exact",

@@ -2,23 +2,27 @@
 
 use crate::array::MAX_DIMS;
 
+mod budget;
 mod geometry;
 mod harmonic;
 mod header;
 pub(crate) mod klt;
 pub(crate) mod low;
+pub(crate) mod mid;
 pub(crate) mod network;
 mod permutation;
 pub(crate) mod pyramid;
 mod split;
+pub(crate) mod time;
 mod wire;
 
+pub(crate) use budget::Budget;
 pub(crate) use geometry::Geometry;
 pub(crate) use harmonic::{AxisTransform, HarmonicParams};
 pub use header::{FORMAT_VERSION, MAGIC};
 pub(crate) use header::{Header, Method, Section, SectionId, Stream};
 pub(crate) use permutation::Permutation;
-pub(crate) use split::{Split, cutoffs};
+pub(crate) use split::{AGAIN, FIRST, Split, cutoffs};
 pub(crate) use wire::{Reader, Writer};
 
 /// Bytes of a stream that are neither dimensions nor section payloads, at most: magic, version,

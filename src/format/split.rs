@@ -1,14 +1,14 @@
 //! Energy of a chunk in the three bands of the harmonic split (paper, section 3.2).
 
-/// Omega of the paper's first SIREN.
-const OMEGA: f64 = 14.0;
-/// Its width.
-const N: f64 = 256.0;
+/// Omega and width of the paper's first SIREN.
+pub(crate) const FIRST: (f64, f64) = (14.0, 256.0);
+/// Those of the SIRENs on blocks, when a block is decomposed again.
+pub(crate) const AGAIN: (f64, f64) = (22.0, 128.0);
 
 /// Cut-offs of the split, in cycles along an axis: f1 = Omega sqrt(6 / n) and f2 = 3 f1, the band that
 /// a SIREN of width n with first-layer frequency Omega represents from its initialisation.
-pub(crate) fn cutoffs() -> (f64, f64) {
-    let f1 = OMEGA * (6.0 / N).sqrt();
+pub(crate) fn cutoffs((omega, n): (f64, f64)) -> (f64, f64) {
+    let f1 = omega * (6.0 / n).sqrt();
     (f1, 3.0 * f1)
 }
 

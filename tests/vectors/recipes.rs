@@ -209,12 +209,12 @@ pub(crate) fn damaged() -> Vec<(&'static str, Vec<u8>)> {
         ("x_checksum", checksum),
         ("x_trailing", [good.clone(), vec![0]].concat()),
         // Two sections, detail before mask.
-        ("x_section_order", head(&[4, 3], &[1, 2, 5, 2, 2, 1, 0xf9, 0xff, 0])),
+        ("x_section_order", head(&[4, 3], &[1, 2, 7, 2, 2, 1, 0xf9, 0xff, 0])),
         // Axes 0 and 2 of two.
-        ("x_axis_order", head(&[4, 3], &[0x41, 0, 2, 1, 5, 2, 0xf9, 0xff])),
-        ("x_dimension_zero", head(&[4, 0], &[1, 1, 5, 2, 0xf9, 0xff])),
+        ("x_axis_order", head(&[4, 3], &[0x41, 0, 2, 1, 7, 2, 0xf9, 0xff])),
+        ("x_dimension_zero", head(&[4, 0], &[1, 1, 7, 2, 0xf9, 0xff])),
         // 2^32 elements of two bytes.
-        ("x_too_large", head(&[0x80, 0x80, 0x80, 0x80, 0x10], &[1, 1, 5, 2, 0xf9, 0xff])),
-        ("x_class", head(&[10, 12], &[&[1, 2, 2, mask.len() as u8, 5, 2][..], mask, &[0xf9, 0xff]].concat())),
+        ("x_too_large", head(&[0x80, 0x80, 0x80, 0x80, 0x10], &[1, 1, 7, 2, 0xf9, 0xff])),
+        ("x_class", head(&[10, 12], &[&[1, 2, 2, mask.len() as u8, 7, 2][..], mask, &[0xf9, 0xff]].concat())),
     ]
 }

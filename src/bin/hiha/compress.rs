@@ -5,6 +5,7 @@ use crate::climatology::{self, Climatology, ClimatologyArgs};
 use crate::dataset::{self, Attribute, Dataset, Format, Model, Output, Storage};
 use crate::plan;
 use crate::progress;
+use crate::stage_args::StageArgs;
 use crate::temporary::Temporary;
 use anyhow::{Context, Result, ensure};
 use hiha::{ArrayView, Bound, ByteOrder, Config, DType};
@@ -28,6 +29,8 @@ pub(crate) struct CompressArgs {
     pub(crate) chunk: Option<ChunkShape>,
     #[command(flatten)]
     pub(crate) effort: EffortArgs,
+    #[command(flatten)]
+    pub(crate) stages: StageArgs,
     #[command(flatten)]
     pub(crate) climatology: ClimatologyArgs,
 }
@@ -75,7 +78,7 @@ fn plan_storage(input: &dyn Dataset, bounds: &[Bound], args: &CompressArgs) -> R
         let dtype = var.number().context("numbers")?;
         let bytes = chunks.iter().try_fold(dtype.size(), |n, &c| n.checked_mul(c)).unwrap_or(usize::MAX);
         ensure!((bytes as u64) < 1 << 32, "{}: a chunk of {chunks:?} has 4 GiB or more", var.path);
-        let mut config = plan::config(input, i, bound, &chunks)?;
+        let mut config = args.stages.apply(plan::config(input, i, bound, &chunks)?);
         if matches!(bound, Bound::MaxRel(_) | Bound::Nrmse(_) | Bound::Psnr(_)) {
             config.bound = bound.resolve(range(input, i, &config, &chunks)?);
         }

@@ -3,9 +3,10 @@
 use crate::climatology::{Climatology, ClimatologyArgs};
 use crate::field::{Field, read_fields};
 use crate::metrics::Metrics;
+use crate::stage_args::StageArgs;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use hiha::{ArrayView, Bound, ByteOrder, Coder, Config, DecodeOptions, Stage};
+use hiha::{ArrayView, Bound, ByteOrder, Config, DecodeOptions};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -33,12 +34,8 @@ pub(crate) struct EvalArgs {
     /// Where networks are fitted and evaluated: auto, cpu or cuda:N.
     #[arg(long, default_value_t)]
     device: hiha::Device,
-    /// Detail coder: auto, harmonic or lattice.
-    #[arg(long, default_value = "auto", value_parser = parse_coder)]
-    coder: Coder,
-    /// Low band, a small SIREN below the harmonic coder: auto (tried at effort 7 and more), on or off.
-    #[arg(long, default_value = "auto", value_parser = parse_stage)]
-    low: Stage,
+    #[command(flatten)]
+    stages: StageArgs,
     /// Take the longitude axis as spanning the globe, whatever the coordinates say.
     #[arg(long, conflicts_with = "no_periodic")]
     periodic: bool,
@@ -92,14 +89,6 @@ impl Bounds {
     }
 }
 
-fn parse_coder(text: &str) -> Result<Coder, String> {
-    serde_json::from_value(text.into()).map_err(|_| "expected auto, harmonic or lattice".to_owned())
-}
-
-fn parse_stage(text: &str) -> Result<Stage, String> {
-    serde_json::from_value(text.into()).map_err(|_| "expected auto, on or off".to_owned())
-}
-
 /// Run; true when every bound held.
 pub(crate) fn run(args: &EvalArgs) -> Result<bool> {
     let bounds = args.bounds.list();
@@ -148,14 +137,8 @@ struct Report {
 }
 
 fn evaluate(field: &Field, bound: Bound, climatology: Option<&Climatology>, args: &EvalArgs) -> Result<Report> {
-    let mut config = Config {
-        effort: args.effort,
-        threads: args.threads,
-        coder: args.coder,
-        low: args.low,
-        device: args.device,
-        ..field.config(bound)
-    };
+    let stages = args.stages.apply(field.config(bound));
+    let mut config = Config { effort: args.effort, threads: args.threads, device: args.device, ..stages };
     config.periodic = (config.periodic || args.periodic) && !args.no_periodic;
     let chunk = if args.chunk.is_empty() { field.shape.clone() } else { args.chunk.clone() };
     if chunk.len() != field.shape.len() || chunk.contains(&0) {

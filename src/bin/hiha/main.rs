@@ -16,6 +16,7 @@ mod plot;
 mod preview;
 mod progress;
 mod small_file;
+mod stage_args;
 mod temporary;
 
 use args::{Cli, Verb};

@@ -72,8 +72,9 @@ fn from_pyramid<T: Element>(stream: &Stream<'_>, scale: usize, options: &DecodeO
     let finer = finer_levels(&levels, scale);
     let (height, width) = levels.get(finer).map_or((1, 1), |l| (l.height, l.width));
     let coarse = Geometry { height, width, ..geometry.clone() };
-    let looks_at_all =
-        [SectionId::Mask, SectionId::Reference, SectionId::Low].iter().any(|&id| stream.section(id).is_some());
+    let looks_at_all = [SectionId::Mask, SectionId::Reference, SectionId::Low, SectionId::Mid, SectionId::Time]
+        .iter()
+        .any(|&id| stream.section(id).is_some());
     check_memory(&coarse, looks_at_all.then_some(&geometry), T::DTYPE, options)?;
     let (field, read) = harmonic::decode(detail, &coarse, Isa::detect(), options.threads)?;
     let mut bytes = 0;

@@ -9,6 +9,7 @@ mod head;
 pub(crate) mod init;
 mod normal;
 mod quantise;
+mod rounding;
 pub(crate) mod tape;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use gauss_newton::Steps;
 pub(crate) use init::Frequencies;
 use init::Random;
 pub(crate) use quantise::quantise;
+pub(crate) use rounding::{retrain, round};
 use std::f32::consts::TAU;
 
 /// Bandwidth of the first layer, radians a unit summed over the inputs.
