@@ -167,7 +167,8 @@ fn one_dimension_and_single_elements() {
     assert_eq!((p.array.shape()[0], p.array.shape()[2], p.cells[0].len()), (1, 1, 2));
     for (c, &v) in p.cells[1].windows(2).zip(p.array.as_slice::<f64>().unwrap()) {
         let middle = ((c[0] + c[1] - 1.0) / 2.0 * 0.01).sin();
-        assert!((v - middle).abs() < 0.02, "{c:?}: {v} {middle}");
+        // A wavelet's outermost samples lie beside the middle of their cells.
+        assert!((v - middle).abs() < 0.03, "{c:?}: {v} {middle}");
     }
     let one: Array =
         look(&hiha::encode(&ArrayView::new(&[3.5f32], &[1, 1]).unwrap(), &Config::new(Bound::Lossless)).unwrap(), 4)
