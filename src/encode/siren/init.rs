@@ -27,6 +27,7 @@ pub(crate) enum Frequencies {
     /// section 3.2, where it is `omega_0 / inputs`).
     Even(f32),
     /// As `Even`, with a limit for each input.
+    #[cfg_attr(not(any(test, feature = "bench")), expect(dead_code, reason = "for the bench of fits"))]
     PerInput(Vec<f32>),
     /// These wave vectors in radians a unit, `inputs` values each, strongest first, every one as sine and as cosine;
     /// what they leave of the width is drawn again from them. They come from the spectrum of the data.

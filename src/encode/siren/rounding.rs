@@ -139,10 +139,10 @@ mod tests {
         let mut tape = Tape::new(shape, isa);
         let stale = loss(&mut tape, &before.network(), &samples);
         let rates = vec![1e-4; shape.layers()];
-        let schedule = Schedule { steps: 200, batch: 3000, rates, seed: 1, looks: 1, least: 0.0 };
+        let schedule = Schedule { steps: 30, batch: 3000, rates, seed: 1, looks: 1, least: 0.0 };
         let (after, squares) = retrain(&before, &samples, &schedule, isa);
         assert_eq!(after.steps, before.steps);
-        assert!(squares < 0.4 * stale, "{squares} {stale}");
+        assert!(squares < 0.6 * stale, "{squares} {stale}");
     }
 
     fn samples_at(phase: f32) -> (Shape, Vec<f32>, Vec<f32>) {
