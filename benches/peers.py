@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
 # /// script
-# dependencies = ["numpy", "netCDF4", "imagecodecs", "pcodec", "fpzip", "matplotlib"]
+# dependencies = ["numpy", "netCDF4", "imagecodecs", "pcodec", "fpzip", "pysz", "matplotlib"]
 # ///
 """HiHa beside SPERR, SZ3, zfp, JPEG 2000, JPEG XL, pco and fpzip on one variable, in one run on one thread.
 
-    pip install numpy netCDF4 imagecodecs pcodec fpzip matplotlib        (or: uv run benches/peers.py ...)
+    pip install numpy netCDF4 imagecodecs pcodec fpzip pysz matplotlib        (or: uv run benches/peers.py ...)
     benches/peers.py [--hiha target/release/hiha] [--nrmse 1e-2,1e-3] [--max-rel 1e-3] [--lossless] [--plot OUT.png] FILE.nc VAR
 
 Every peer's parameter is searched until the same error measure is met. Then all codecs are timed in turns, `--rounds` times three
-runs, in process; the tables show medians, in MB of float32 a second of CPU time (so other programs disturb it less). JPEG 2000 codes 20-bit integers, one stream a slice; JPEG XL and
-pco are lossless coders behind a uniform quantiser. The second table compares the structure of the errors with SPERR's: the power spectrum along the last axis
-(largest relative error over the wavenumbers that together carry 99 % of the variance), the finite-difference gradient (RMSE over the RMS
-of the original gradient) and the mean bias over the range. --plot draws bits per value against NRMSE."""
+runs, in process; the tables show medians, in MB of float32 a second of CPU time, so that other programs disturb them less. JPEG 2000
+codes 20-bit integers, one stream a slice; JPEG XL and pco are lossless coders behind a uniform quantiser. The second table compares
+the structure of the errors with SPERR's: the power spectrum along the last axis (largest relative error over the wavenumbers that
+together carry 99 % of the variance), the finite-difference gradient (RMSE over the RMS of the original gradient) and the mean bias
+over the range. --plot draws bits per value against NRMSE."""
 import argparse, json, os, platform, resource, statistics, subprocess, sys, tempfile, time
 
 os.environ["OMP_NUM_THREADS"] = "1"
-import fpzip, imagecodecs, netCDF4, pcodec.standalone
+import fpzip, imagecodecs, netCDF4, pcodec.standalone, pysz
 import numpy as np
 
 MEASURES = {
@@ -68,8 +69,12 @@ def sperr(f, kind):
 
 
 def sz3(f, kind):
-    return (lambda t: imagecodecs.sz3_encode(f.values, mode="abs", abs=t * f.span),
-            lambda s: imagecodecs.sz3_decode(s, f.values.shape, np.float32))
+    def encode(t):
+        config = pysz.szConfig()
+        config.errorBoundMode, config.absErrorBound = pysz.szErrorBoundMode.ABS, t * f.span
+        return pysz.sz.compress(f.values, config)[0]
+
+    return encode, lambda s: pysz.sz.decompress(s, np.float32, f.values.shape)[0]
 
 
 def zfp(f, kind):
