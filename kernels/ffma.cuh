@@ -69,24 +69,9 @@ __device__ __forceinline__ void multiply_transposed(Sums& sums, const float* w, 
   }
 }
 
-/// visit(output, first point, four values) for all of `sums` after `multiply`.
-template <class F>
-__device__ __forceinline__ void visit(Sums& sums, Place at, F f) {
-#pragma unroll
-  for (int j = 0; j < OT; ++j)
-#pragma unroll
-    for (int g = 0; g < PT / 4; ++g) {
-      float v[4];
-#pragma unroll
-      for (int q = 0; q < 4; ++q) v[q] = sums[j][g * 4 + q];
-      f(output_of(at, j / 4) + j % 4, point_of(at, g), v);
-      in_turn();
-    }
-}
-
-/// The same after `multiply_transposed`.
-template <class F>
-__device__ __forceinline__ void visit_transposed(Sums& sums, Place at, F f) {
+/// f(output, first point, four values) for all of `sums`; `output(i)` is the output of row i.
+template <class Output, class F>
+__device__ __forceinline__ void visit_rows(Sums& sums, Place at, Output output, F f) {
 #pragma unroll
   for (int i = 0; i < OT; ++i)
 #pragma unroll
@@ -94,7 +79,19 @@ __device__ __forceinline__ void visit_transposed(Sums& sums, Place at, F f) {
       float v[4];
 #pragma unroll
       for (int q = 0; q < 4; ++q) v[q] = sums[i][g * 4 + q];
-      f(at.j / 4 + i * TJ, point_of(at, g), v);
+      f(output(i), point_of(at, g), v);
       in_turn();
     }
+}
+
+/// The same after `multiply`.
+template <class F>
+__device__ __forceinline__ void visit(Sums& sums, Place at, F f) {
+  visit_rows(sums, at, [&](int i) { return output_of(at, i / 4) + i % 4; }, f);
+}
+
+/// The same after `multiply_transposed`.
+template <class F>
+__device__ __forceinline__ void visit_transposed(Sums& sums, Place at, F f) {
+  visit_rows(sums, at, [&](int i) { return at.j / 4 + i * TJ; }, f);
 }

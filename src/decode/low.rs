@@ -6,6 +6,7 @@ use crate::arith::{Cpu, Evaluator, Isa, cos_pi, nodes, upsample};
 use crate::entropy::{range::Decoder, weights};
 use crate::error::{Result, corrupt};
 use crate::format::low::{LowParams, on_sphere, outer_lengths};
+use crate::format::mid::along;
 use crate::format::network::{Network, Quantised};
 use crate::format::{Geometry, Reader, SectionId, Stream};
 use crate::worker::Worker;
@@ -18,9 +19,7 @@ const MOST_WORK: usize = 1 << 15;
 pub(crate) fn read(mut reader: Reader<'_>, geometry: &Geometry) -> Result<(LowParams, Network)> {
     let start = reader.offset();
     let params = LowParams::read(&mut reader, geometry)?;
-    let ratio = usize::from(params.ratio);
-    let grid = nodes(geometry.height, ratio).saturating_mul(nodes(geometry.width, ratio));
-    let work = grid.saturating_mul(geometry.slices()).saturating_mul(params.shape.parameters());
+    let work = points(&params, geometry).saturating_mul(params.shape.parameters());
     if work > MOST_WORK.saturating_mul(geometry.slices() * geometry.plane()).saturating_add(MOST_WORK << 15) {
         return corrupt(start, format!("{work} multiplications are too many for the low band of this array"));
     }
@@ -62,26 +61,28 @@ pub(crate) fn outer_inputs(geometry: &Geometry, slice: usize) -> impl Iterator<I
     let mut inner: usize = lengths.iter().product();
     lengths.into_iter().map(move |n| {
         inner /= n;
-        ((2 * (slice / inner % n)) as f64 / (n - 1) as f64 - 1.0) as f32
+        along(slice / inner % n, n)
     })
+}
+
+/// Input of a sample, whole or not, of `n` along an axis of a plane that is on no sphere.
+fn across(sample: f64, n: usize) -> f32 {
+    if n > 1 { (2.0 * sample / (n - 1) as f64 - 1.0) as f32 } else { 0.0 }
 }
 
 /// Inputs of the nodes of a plane, one row for each input.
 fn plane_points(geometry: &Geometry, ratio: usize, points: &mut [f32]) {
     let (rows, columns) = (nodes(geometry.height, ratio), nodes(geometry.width, ratio));
     let n = rows * columns;
-    let (h, w) = (geometry.height as u64, geometry.width as u64);
     if !on_sphere(geometry) {
-        let along = |k: usize, n: u64| {
-            let sample = k as f64 * ratio as f64 - ratio as f64;
-            if n > 1 { (2.0 * sample / (n - 1) as f64 - 1.0) as f32 } else { 0.0 }
-        };
+        let sample = |k: usize| k as f64 * ratio as f64 - ratio as f64;
         for i in 0..n {
-            points[i] = along(i / columns, h);
-            points[n + i] = along(i % columns, w);
+            points[i] = across(sample(i / columns), geometry.height);
+            points[n + i] = across(sample(i % columns), geometry.width);
         }
         return;
     }
+    let (h, w) = (geometry.height as u64, geometry.width as u64);
     // Columns at multiples of the full turn over w, from -ratio on.
     let around: Vec<(f64, f64)> = (0..columns as u64)
         .map(|k| {
@@ -107,14 +108,13 @@ fn plane_points(geometry: &Geometry, ratio: usize, points: &mut [f32]) {
 
 /// A plane's inputs at row and column, in ordinary arithmetic.
 pub(crate) fn place(geometry: &Geometry, (y, x): (f64, f64)) -> Vec<f32> {
-    let (h, w) = (geometry.height as f64, geometry.width as f64);
     if on_sphere(geometry) {
+        let (h, w) = (geometry.height as f64, geometry.width as f64);
         let (from_pole, around) = (PI * (y + 0.5) / h, TAU * x / w);
         let across = from_pole.sin();
         return vec![(across * around.cos()) as f32, (across * around.sin()) as f32, from_pole.cos() as f32];
     }
-    let along = |v: f64, n: f64| if n > 1.0 { (2.0 * v / (n - 1.0) - 1.0) as f32 } else { 0.0 };
-    vec![along(y, h), along(x, w)]
+    vec![across(y, geometry.height), across(x, geometry.width)]
 }
 
 /// The low band of a stream: a network that is a function of position, apart from the rest of the stream.

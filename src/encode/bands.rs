@@ -6,7 +6,8 @@ use super::problem::{Problem, Target};
 use super::time::{self, TimeDesign};
 use crate::array::Element;
 use crate::decode::base::{Base, join};
-use crate::decode::low::{points, read};
+use crate::decode::low::points;
+use crate::format::low::LowParams;
 use crate::format::{Budget, Reader};
 use crate::worker::Worker;
 
@@ -56,7 +57,7 @@ impl Bands {
         values.resize(source.len(), 0.0);
         let mut budget = Budget::new(source.len());
         if !self.low.is_empty() {
-            let (params, _) = read(Reader::new(&self.low, 0), &problem.geometry).ok()?;
+            let params = LowParams::read(&mut Reader::new(&self.low, 0), &problem.geometry).ok()?;
             budget.charge(params.shape.parameters(), points(&params, &problem.geometry), 0).ok()?;
         }
         let mut canvas =

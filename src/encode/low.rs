@@ -57,7 +57,7 @@ pub(crate) fn fit_network(
     worker: &Worker,
 ) -> Option<(LowParams, Quantised)> {
     let shape = design.recipe.shape(inputs(geometry))?;
-    let coarse = Coarse::new(&values, geometry, design.samples);
+    let coarse = Coarse::new(values, geometry, design.samples);
     if (coarse.means.len() as f64) < design.fewest * shape.parameters() as f64 {
         return None;
     }
@@ -67,7 +67,7 @@ pub(crate) fn fit_network(
     if !(params.offset.is_finite() && params.amplitude.is_finite() && params.amplitude > 0.0) {
         return None;
     }
-    Some((params, fit_again(&params, values, geometry, design, worker)))
+    Some((params, coarse.fit(&params, geometry, design, worker)))
 }
 
 /// The network of other values under parameters that stay.
@@ -78,11 +78,7 @@ pub(crate) fn fit_again(
     design: Design,
     worker: &Worker,
 ) -> Quantised {
-    let coarse = Coarse::new(&values, geometry, design.samples);
-    let targets = coarse.targets(params);
-    let samples = Samples::new(params.shape, &coarse.points, &targets);
-    let recipe = design.recipe.for_slices(geometry.slices());
-    recipe.make(&samples, params.shape, geometry.slices() * geometry.plane(), worker).0
+    Coarse::new(values, geometry, design.samples).fit(params, geometry, design, worker)
 }
 
 /// The network of other values, trained on from `before`.
@@ -94,7 +90,7 @@ pub(crate) fn refit(
     worker: &Worker,
 ) -> Quantised {
     let (params, network) = before;
-    let coarse = Coarse::new(&values, geometry, design.samples);
+    let coarse = Coarse::new(values, geometry, design.samples);
     let targets = coarse.targets(params);
     design.recipe.remake(network, &Samples::new(params.shape, &coarse.points, &targets), worker.cpu.isa).0
 }
@@ -131,6 +127,14 @@ impl Coarse {
             }
         }
         Self { means, points: points.concat() }
+    }
+
+    /// A network of the means.
+    fn fit(&self, params: &LowParams, geometry: &Geometry, design: Design, worker: &Worker) -> Quantised {
+        let targets = self.targets(params);
+        let samples = Samples::new(params.shape, &self.points, &targets);
+        let recipe = design.recipe.for_slices(geometry.slices());
+        recipe.make(&samples, params.shape, geometry.slices() * geometry.plane(), worker).0
     }
 
     /// The means as outputs.

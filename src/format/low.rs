@@ -30,24 +30,13 @@ impl LowParams {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>, geometry: &Geometry) -> Result<Self> {
-        let start = r.offset();
-        let shape = Shape::read(r)?;
-        let wanted = inputs(geometry);
-        if shape.inputs() != wanted || shape.outputs() != 1 {
-            let (found, outputs) = (shape.inputs(), shape.outputs());
-            return corrupt(start, format!("expected {wanted} inputs and 1 output, found {found} and {outputs}"));
-        }
+        let shape = Shape::read_scalar(r, inputs(geometry))?;
         let at = r.offset();
         let ratio = r.u8("ratio of the coarse grid")?;
         if !(1..=MAX_RATIO).contains(&ratio) {
             return corrupt(at, format!("ratio of the coarse grid must be 1 to {MAX_RATIO}, found {ratio}"));
         }
-        let mut finite = |what| {
-            let at = r.offset();
-            let v = f32::from_bits(r.u32(what)?);
-            if v.is_finite() { Ok(v) } else { corrupt(at, format!("{what} {v} is not finite")) }
-        };
-        Ok(Self { shape, ratio, offset: finite("offset")?, amplitude: finite("amplitude")? })
+        Ok(Self { shape, ratio, offset: r.finite_f32("offset")?, amplitude: r.finite_f32("amplitude")? })
     }
 }
 

@@ -34,25 +34,14 @@ impl PassParams {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>, geometry: &Geometry) -> Result<Self> {
-        let start = r.offset();
-        let shape = Shape::read(r)?;
-        let wanted = inputs(geometry);
-        if shape.inputs() != wanted || shape.outputs() != 1 {
-            let (found, outputs) = (shape.inputs(), shape.outputs());
-            return corrupt(start, format!("expected {wanted} inputs and 1 output, found {found} and {outputs}"));
-        }
+        let shape = Shape::read_scalar(r, inputs(geometry))?;
         let at = r.offset();
         let mut grid = [0; 3];
         grid.copy_from_slice(r.bytes(3, "grid of blocks")?);
         if grid.iter().any(|g| !(1..=MAX_GRID).contains(g)) {
             return corrupt(at, format!("a grid of blocks has 1 to {MAX_GRID} along each axis, found {grid:?}"));
         }
-        let at = r.offset();
-        let amplitude = f32::from_bits(r.u32("amplitude")?);
-        if !amplitude.is_finite() {
-            return corrupt(at, format!("amplitude {amplitude} is not finite"));
-        }
-        Ok(Self { shape, grid, amplitude })
+        Ok(Self { shape, grid, amplitude: r.finite_f32("amplitude")? })
     }
 }
 

@@ -46,6 +46,17 @@ impl Shape {
             .map_or_else(|| corrupt(at, format!("no such network: {inputs}-{width}x{depth}-{outputs}")), Ok)
     }
 
+    /// Read the shape of networks with this many inputs and one output.
+    pub(crate) fn read_scalar(r: &mut Reader<'_>, inputs: usize) -> Result<Self> {
+        let at = r.offset();
+        let shape = Self::read(r)?;
+        if shape.inputs() != inputs || shape.outputs() != 1 {
+            let (found, outputs) = (shape.inputs(), shape.outputs());
+            return corrupt(at, format!("expected {inputs} inputs and 1 output, found {found} and {outputs}"));
+        }
+        Ok(shape)
+    }
+
     pub(crate) const fn inputs(self) -> usize {
         self.inputs as usize
     }

@@ -79,6 +79,11 @@ impl<'a> Reader<'a> {
         let v = self.f64(what)?;
         if v.is_finite() { Ok(v) } else { corrupt(offset, format!("{what} must be finite, found {v}")) }
     }
+    pub(crate) fn finite_f32(&mut self, what: &'static str) -> Result<f32> {
+        let offset = self.offset();
+        let v = f32::from_bits(self.u32(what)?);
+        if v.is_finite() { Ok(v) } else { corrupt(offset, format!("{what} must be finite, found {v}")) }
+    }
     pub(crate) fn varint(&mut self, what: &'static str) -> Result<u64> {
         let offset = self.offset();
         let mut v = 0u64;

@@ -1,14 +1,14 @@
 //! Quantisation of networks that are too large for the sensitivities of all their parameters (`quantise`): one number of bits
 //! for the sine layers, found by trial; the head is solved anew for the rounded layers and rounded last.
 
+use super::Samples;
 use super::adam::{Schedule, descend};
 use super::gauss_newton::loss;
 use super::head::solve_head;
+use super::quantise::largest_step;
 use super::tape::Tape;
-use super::{Fit, Samples};
 use crate::arith::Isa;
-use crate::entropy::weights::LARGEST;
-use crate::format::network::{Network, Quantised, step};
+use crate::format::network::{Network, Quantised};
 
 /// Bits of a sine layer's parameter that are tried, in this order.
 const BITS: std::ops::RangeInclusive<i32> = 3..=9;
@@ -43,10 +43,9 @@ pub(crate) fn retrain(before: &Quantised, samples: &Samples<'_>, schedule: &Sche
     solve_head(&mut tape, &mut network, samples, isa);
     descend(&mut tape, &mut network, samples, schedule);
     let mut quantised = before.clone();
-    let Fit { network: hidden, .. } = with_steps(&network, &mut quantised, 2 * (before.steps.len() - 1));
-    network = hidden;
+    network = with_steps(&network, &mut quantised, before.shape.depth());
     solve_head(&mut tape, &mut network, samples, isa);
-    with_steps(&network, &mut quantised, usize::MAX);
+    with_steps(&network, &mut quantised, before.shape.layers());
     let squares = loss(&mut tape, &quantised.network(), samples);
     (quantised, squares)
 }
@@ -61,31 +60,28 @@ fn rounded(network: &Network, samples: &Samples<'_>, bits: i32, tape: &mut Tape,
         let code = |group: &[f32]| code_of(rms(group) * 2f64.powi(2 - bits));
         quantised.steps[l] = [code(layer.weights), code(layer.biases)];
     }
-    let mut head = with_steps(network, &mut quantised, 2 * shape.depth()).network;
+    let mut head = with_steps(network, &mut quantised, shape.depth());
     solve_head(tape, &mut head, samples, isa);
     let mean = loss(tape, &head, samples) / (samples.len() * shape.outputs()).max(1) as f64;
     let added = HEAD_SHARE * mean * 12.0;
     quantised.steps[shape.depth()] = [code_of((2.0 * added / shape.width() as f64).sqrt()), code_of(added.sqrt())];
-    with_steps(&head, &mut quantised, usize::MAX);
+    with_steps(&head, &mut quantised, shape.layers());
     let squares = loss(tape, &quantised.network(), samples);
     (quantised, squares)
 }
 
-/// Round the first `groups` groups of parameters with the steps that they have in `quantised`; the network with those
-/// rounded and the others as they were.
-fn with_steps(network: &Network, quantised: &mut Quantised, groups: usize) -> Fit {
+/// Round the first `layers` layers with the steps that they have in `quantised`; the network with those rounded and the
+/// others as they were.
+fn with_steps(network: &Network, quantised: &mut Quantised, layers: usize) -> Network {
     let mut out = network.clone();
-    let (mut parameters, mut integers) = (&mut out.parameters[..], &mut quantised.integers[..]);
-    let largest = f64::from(LARGEST);
-    for (n, &code) in Quantised::groups(network.shape).zip(quantised.steps.as_flattened()).take(groups) {
-        let ((p, rest), (q, after)) = (parameters.split_at_mut(n), integers.split_at_mut(n));
-        for (p, q) in p.iter_mut().zip(q) {
-            *q = (f64::from(*p) / f64::from(step(code))).round_ties_even().clamp(-largest, largest) as i32;
-            *p = *q as f32 * step(code);
-        }
-        (parameters, integers) = (rest, after);
+    let mut rest = &mut out.parameters[..];
+    for l in 0..layers {
+        let (inputs, outputs) = network.shape.layer(l);
+        let (layer, after) = rest.split_at_mut((inputs + 1) * outputs);
+        quantised.round_layer(l, layer);
+        rest = after;
     }
-    Fit { network: out, loss: f64::NAN }
+    out
 }
 
 fn rms(values: &[f32]) -> f64 {
@@ -94,7 +90,7 @@ fn rms(values: &[f32]) -> f64 {
 
 /// The largest step that is not larger.
 fn code_of(wanted: f64) -> u8 {
-    (0..=255).rev().find(|&c| f64::from(step(c)) <= wanted).unwrap_or(0)
+    largest_step(|step| step <= wanted)
 }
 
 #[cfg(test)]

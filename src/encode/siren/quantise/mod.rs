@@ -55,7 +55,7 @@ fn by_newton(tape: &mut Tape, mut network: Network, samples: &Samples<'_>, excha
         let steps = quantised.steps[l].map(step);
         let step_of = |k: usize| (k < to - from).then(|| steps[usize::from(k >= inputs * outputs)]);
         round(&factor, &mut network.parameters[from..], step_of);
-        quantised.set_layer(l, &network.parameters[from..to]);
+        quantised.round_layer(l, &mut network.parameters[from..to]);
         from = to;
         if l + 1 < shape.layers() {
             descend(tape, &mut memory, &mut network, samples, from, RELAX, isa);
@@ -81,8 +81,13 @@ impl Target {
     /// The code of the largest step that is not larger; `curvature` is a sum over the group.
     fn step(&self, n: usize, curvature: f64) -> u8 {
         let squared = 12.0 * n as f64 * self.loss / (16.0 * self.exchange * curvature.max(f64::MIN_POSITIVE));
-        (0..=255).rev().find(|&c| f64::from(step(c)).powi(2) <= squared).unwrap_or(0)
+        largest_step(|step| step.powi(2) <= squared)
     }
+}
+
+/// The code of the largest step that fits; of the least where none does.
+pub(super) fn largest_step(fits: impl Fn(f64) -> bool) -> u8 {
+    (0..=255).rev().find(|&c| fits(step(c).into())).unwrap_or(0)
 }
 
 /// Bring each phase into -1/4..=1/4 turns: half a turn changes the sign of the sine, and so of the weights that take it.
@@ -148,13 +153,15 @@ fn nearest(value: f64, step: f32) -> i32 {
 }
 
 impl Quantised {
-    /// Set the integers of a layer to the multiples of its steps nearest to `parameters`.
-    fn set_layer(&mut self, l: usize, parameters: &[f32]) {
+    /// Set the integers of a layer to the multiples of its steps nearest to `parameters`, and `parameters` to those multiples.
+    pub(super) fn round_layer(&mut self, l: usize, parameters: &mut [f32]) {
         let before: usize = (0..l).map(|k| self.shape.layer(k)).map(|(i, o)| (i + 1) * o).sum();
         let (inputs, outputs) = self.shape.layer(l);
         let steps = self.steps[l].map(step);
-        for (k, (q, &p)) in self.integers[before..].iter_mut().zip(parameters).enumerate() {
-            *q = nearest(p.into(), steps[usize::from(k >= inputs * outputs)]);
+        for (k, (q, p)) in self.integers[before..].iter_mut().zip(parameters).enumerate() {
+            let step = steps[usize::from(k >= inputs * outputs)];
+            *q = nearest((*p).into(), step);
+            *p = *q as f32 * step;
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::encode::siren::adam::{self, Schedule};
 use crate::encode::siren::gauss_newton::loss;
 use crate::encode::siren::head::solve_head;
 use crate::encode::siren::tape::Tape;
-use crate::format::network::{Network, Quantised, step};
+use crate::format::network::{Network, Quantised};
 
 /// Steps of descent after each rounded layer, and their points.
 const STEPS: usize = 100;
@@ -32,11 +32,7 @@ pub(super) fn round(
         let curvatures = curvatures(tape, &network, samples);
         let (weights, biases) = curvatures[from..to].split_at(inputs * outputs);
         quantised.steps[l] = [weights, biases].map(|c| target.step(c.len(), c.iter().map(|&c| f64::from(c)).sum()));
-        quantised.set_layer(l, &network.parameters[from..to]);
-        let steps = quantised.steps[l].map(step);
-        for (k, (p, &q)) in network.parameters[from..to].iter_mut().zip(&quantised.integers[from..to]).enumerate() {
-            *p = q as f32 * steps[usize::from(k >= weights.len())];
-        }
+        quantised.round_layer(l, &mut network.parameters[from..to]);
         from = to;
         if l + 1 < shape.layers() {
             let rates = (0..shape.layers()).map(|k| if k > l { RATE } else { 0.0 }).collect();
