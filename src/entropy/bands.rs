@@ -7,7 +7,8 @@
 //! before it, the same place in the previous slice and the activity of the coarser level.
 
 use super::context::{CLASSES, Classes, Parents, Related, previous_row};
-use super::mixer::{Mixer, Prob, exp_golomb};
+use super::mixer::{Prob, exp_golomb};
+use super::symbol::{Distribution, Mixture};
 use super::range::Coder;
 use super::shape::Shape;
 use crate::format::pyramid::Level;
@@ -103,7 +104,7 @@ impl Activity {
 
 /// Adaptive state shared by all levels and slices of a stream.
 pub(crate) struct Models {
-    magnitude: Mixer<5>,
+    magnitude: Mixture,
     band_zero: Vec<Prob>,
     group_zero: Vec<Prob>,
     escape: Vec<Prob>,
@@ -118,13 +119,18 @@ struct Context {
     radius: usize,
     near: usize,
     dyadic: bool,
+    turn: usize,
 }
 
 impl Models {
     pub(crate) fn new() -> Self {
-        let n = 2 * UNARY * CLASSES * CLASSES;
+        let by_class = || {
+            let classes = (0..2 * CLASSES).flat_map(|c| [Distribution::geometric(Classes::typical(c % CLASSES), 5); CLASSES]);
+            classes.collect::<Vec<_>>()
+        };
+        let near = vec![Distribution::geometric(8, 1); 2 * 256];
         Self {
-            magnitude: Mixer::new([n, n, n, n, 2 * UNARY * 256], 2 * UNARY * 3, 250),
+            magnitude: Mixture::new([by_class(), by_class(), by_class(), near], 2 * 3, 90),
             band_zero: vec![Prob::HALF; 6],
             group_zero: vec![Prob::new(1 << 13, 1); CLASSES * CLASSES],
             escape: vec![Prob::HALF; 31],
@@ -239,6 +245,7 @@ impl Models {
                         other: from_other[j],
                         radius,
                         dyadic: shape.dyadic,
+                        turn: j,
                         near: (w.min(3) * 64 + nn.min(3) * 16 + parents.nearest(coded, i * cols + j)) as usize,
                     };
                     let place = &mut q[i * cols + j];
@@ -261,7 +268,7 @@ impl Models {
         let mean = (weight * c.band + (7 - weight) * c.parents) / 7;
         // Large magnitudes: low bits apart, so that the unary part stays short.
         let k = if mean < 6 * 16 { 0 } else { (mean >> 4).ilog2() - 1 };
-        let large = usize::from(k > 0) * UNARY;
+        let large = usize::from(k > 0);
         let class = Classes::of;
         let (band, parents, both, other) =
             (class(c.band >> k), class(c.parents >> k), class(mean >> k), class(c.other >> k));
@@ -274,16 +281,9 @@ impl Models {
         let selector = if both == 0 { 0 } else { 1 + usize::from(both > 6) };
         let magnitude = q.unsigned_abs();
         let high = (magnitude >> k) as usize;
-        let mut value = 0;
-        while value < UNARY {
-            let bin = large + value;
-            let row = bin * CLASSES * CLASSES;
-            let contexts = [row + base[0], row + base[1], row + base[2], row + base[3], bin * 256 + c.near];
-            if !self.magnitude.code(coder, high > value, contexts, bin * 3 + selector) {
-                break;
-            }
-            value += 1;
-        }
+        let row = large * CLASSES * CLASSES;
+        let contexts = [row + base[0], row + base[1], row + base[2], large * 256 + c.near];
+        let value = self.magnitude.code(coder, high.min(UNARY), contexts, large * 3 + selector, c.turn);
         let mut value = value as u64;
         if value == UNARY as u64 {
             value += exp_golomb(coder, &mut self.escape, (high as u64).wrapping_sub(UNARY as u64));
@@ -295,12 +295,6 @@ impl Models {
             value = value << k | u64::from(bit) << (k - 1) | rest;
         }
         let value = value.min(MAX_MAGNITUDE.into()) as i32;
-        if value == 0 {
-            0
-        } else if coder.raw(u64::from(q < 0), 1) == 1 {
-            -value
-        } else {
-            value
-        }
+        if coder.even(q < 0, value != 0) { -value } else { value }
     }
 }

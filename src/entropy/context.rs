@@ -22,6 +22,11 @@ impl Classes {
         }
         Self(table)
     };
+    /// About the mean activity of a class.
+    pub(super) fn typical(class: usize) -> u32 {
+        let first = |c: usize| Self::TABLE.0.iter().position(|&t| usize::from(t) == c).unwrap_or(1024) as u32;
+        if class == 0 { 1 } else { (first(class) + first(class + 1)) / 2 }
+    }
     #[inline]
     pub(super) fn of(activity: u32) -> usize {
         Self::TABLE.0[activity.min(1023) as usize].into()

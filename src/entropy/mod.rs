@@ -17,5 +17,6 @@ mod residual;
 mod rows;
 mod shape;
 pub(crate) mod sparse;
+pub(crate) mod symbol;
 pub(crate) mod values;
 pub(crate) mod weights;

@@ -3,6 +3,9 @@
 //! Models are written once, generic over [`Coder`]: the encoder passes the value in and gets it
 //! back, the decoder ignores what is passed and returns what the stream says.
 
+use super::symbol::Lanes;
+use wide::{CmpEq, u16x8};
+
 /// Bits of a probability.
 pub(crate) const PROB_BITS: u32 = 16;
 
@@ -12,6 +15,10 @@ pub(crate) trait Coder {
     const ENCODES: bool;
     /// Code one bit; `p1` is the probability of a 1 in 1..65536, of 65536.
     fn bit(&mut self, bit: bool, p1: u32) -> bool;
+    /// Code a symbol of 0..16, given 65536 P(symbol > i): the lanes fall, the last is 0.
+    fn symbol(&mut self, symbol: usize, above: &Lanes) -> usize;
+    /// Code a bit at even odds if `coded`, else nothing: false.
+    fn even(&mut self, bit: bool, coded: bool) -> bool;
     /// Code the low `count` (0 to 64) bits of `value` at even odds, high bits first.
     fn raw(&mut self, value: u64, count: u32) -> u64;
 }
@@ -89,6 +96,27 @@ impl Coder for Encoder {
         bit
     }
 
+    #[inline(always)]
+    fn symbol(&mut self, symbol: usize, above: &Lanes) -> usize {
+        let above: &[u16; 16] = bytemuck::cast_ref(above);
+        let unit = self.range >> PROB_BITS;
+        let lower = unit * u64::from(above[symbol]);
+        let upper = if symbol == 0 { self.range } else { unit * u64::from(above[symbol - 1]) };
+        debug_assert!(upper > lower);
+        self.add(lower);
+        self.range = upper - lower;
+        self.renormalise();
+        symbol
+    }
+
+    #[inline(always)]
+    fn even(&mut self, bit: bool, coded: bool) -> bool {
+        self.range >>= u32::from(coded);
+        self.add(if bit && coded { self.range } else { 0 });
+        self.renormalise();
+        bit && coded
+    }
+
     #[inline]
     fn raw(&mut self, value: u64, count: u32) -> u64 {
         let mut left = count;
@@ -163,6 +191,31 @@ impl Coder for Decoder<'_> {
         bit
     }
 
+    #[inline(always)]
+    fn symbol(&mut self, _: usize, above: &Lanes) -> usize {
+        let unit = self.range >> PROB_BITS;
+        let slot = u16x8::splat((self.code / unit).min(65_535) as u16);
+        let [low, high] = above.map(|a| a.max(slot).simd_eq(slot).to_bitmask());
+        let symbol = (low | high << 8).trailing_zeros() as usize;
+        let above: &[u16; 16] = bytemuck::cast_ref(above);
+        let lower = unit * u64::from(above[symbol & 15]);
+        let upper = if symbol == 0 { self.range } else { unit * u64::from(above[symbol - 1]) };
+        self.code -= lower;
+        self.range = upper - lower;
+        self.renormalise();
+        symbol
+    }
+
+    #[inline(always)]
+    fn even(&mut self, _: bool, coded: bool) -> bool {
+        // No branch: whether there is a bit cannot be foretold.
+        self.range >>= u32::from(coded);
+        let bit = coded & (self.code >= self.range);
+        self.code -= if bit { self.range } else { 0 };
+        self.renormalise();
+        bit
+    }
+
     #[inline]
     fn raw(&mut self, _: u64, count: u32) -> u64 {
         let mut value = 0;
@@ -200,6 +253,20 @@ impl Coder for Counter {
         let p = if bit { p1 } else { (1 << PROB_BITS) - p1 };
         self.0 += u64::from(super::mixer::cost(p));
         bit
+    }
+
+    #[inline(always)]
+    fn symbol(&mut self, symbol: usize, above: &Lanes) -> usize {
+        let above: &[u16; 16] = bytemuck::cast_ref(above);
+        let upper = if symbol == 0 { 65_536 } else { u32::from(above[symbol - 1]) };
+        self.0 += u64::from(super::mixer::cost(upper - u32::from(above[symbol])));
+        symbol
+    }
+
+    #[inline(always)]
+    fn even(&mut self, bit: bool, coded: bool) -> bool {
+        self.0 += u64::from(coded) << 16;
+        bit && coded
     }
 
     #[inline]
