@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::ops::outer::Inverse;
 use super::ops::pyramid;
-use crate::arith::{Isa, for_each_part};
+use crate::arith::{Isa, for_each_part, run_wide};
 use crate::array::Element;
 use crate::entropy::bands::{Activity, Bands, Models};
 use crate::entropy::corrections::Corrections;
@@ -29,6 +29,24 @@ impl HarmonicField {
         let detail = self.mean + self.step * f64::from(self.field[i]);
         self.base.as_ref().map_or(detail, |base| detail + f64::from(base[i]))
     }
+
+    /// The rounded values of the elements from `start` on.
+    pub(crate) fn rounded<T: Element>(&self, start: usize, out: &mut [T]) {
+        let (mean, step) = (self.mean, self.step);
+        let detail = |v: f32| mean + step * f64::from(v);
+        let field = self.field.get(start..).unwrap_or_default();
+        run_wide(
+            #[inline(always)]
+            || match self.base.as_ref().map(|base| base.get(start..).unwrap_or_default()) {
+                None => out.iter_mut().zip(field).for_each(|(o, &v)| *o = T::from_f64(number(detail(v)))),
+                Some(base) => {
+                    for ((o, &v), &b) in out.iter_mut().zip(field).zip(base) {
+                        *o = T::from_f64(number(detail(v) + f64::from(b)));
+                    }
+                }
+            },
+        );
+    }
 }
 
 /// Write the rounded values of a field in rows of `width`, corrected by whole multiples of a unit where the
@@ -40,7 +58,7 @@ pub(crate) fn write_values<T: Element>(
     out: &mut [T],
 ) -> Result<()> {
     let Some(mut reader) = corrections else {
-        out.iter_mut().enumerate().for_each(|(i, o)| *o = T::from_f64(number(field.value(i))));
+        field.rounded(0, out);
         return Ok(());
     };
     let unit = reader.finite_f64("correction unit")?;

@@ -6,7 +6,7 @@ use super::lattice;
 use super::problem::{Problem, Target, continue_smoothly, write_value};
 use super::profile::Plan;
 use super::spatial::Spatial;
-use super::verify::within;
+use super::verify::{all_within, within};
 use crate::arith::{Cpu, Isa};
 use crate::array::Element;
 use crate::config::{Coder, Config};
@@ -139,40 +139,35 @@ fn detail<T: Element>(problem: &Problem<T>, base: Option<&Base>, coder: Coder, e
 }
 
 fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, isa: Isa) -> Vec<Analysis> {
-    let values = problem.values.iter().map(|v| v.to_f64());
-    match base {
-        None => Analysis::candidates(values, None, &problem.geometry, target, isa),
-        Some(base) => {
-            let rest = values.zip(base.iter()).map(|(v, &b)| v - f64::from(b));
-            let (base, geometry) = (Some(base.clone()), &problem.geometry);
-            let Some(classes) = &problem.classes else {
-                return Analysis::candidates(rest, base, geometry, target, isa);
-            };
-            let mut rest: Vec<f64> = rest.collect();
-            continue_smoothly(&mut rest, classes, geometry.width, 0.0);
-            Analysis::candidates(rest.into_iter(), base, geometry, target, isa)
-        }
+    let geometry = &problem.geometry;
+    let Some(base) = base else { return Analysis::candidates(&problem.values, None, geometry, target, isa) };
+    let mut rest: Vec<f64> = problem.values.iter().zip(&base[..]).map(|(v, &b)| v.to_f64() - f64::from(b)).collect();
+    if let Some(classes) = &problem.classes {
+        continue_smoothly(&mut rest, classes, geometry.width, 0.0);
     }
+    Analysis::candidates(&rest, Some(base.clone()), geometry, target, isa)
 }
 
 /// The smallest of the transforms in question.
 fn harmonic_rmse<T: Element>(problem: &Problem<T>, base: Option<&Base>, limit: f64) -> Option<Candidate> {
-    let isa = Isa::detect();
-    let details = analyses(problem, base, limit, isa).into_iter().filter_map(|a| rmse_detail(problem, &a, limit, isa));
-    details.min_by_key(Vec::len).map(|d| Candidate::new(Method::Harmonic, d))
+    let analyses = analyses(problem, base, limit, Isa::detect()).into_iter();
+    analyses.filter_map(|a| rmse_detail(problem, &a, limit)).min_by_key(Candidate::len)
 }
 
 /// Coded with the step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
-fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64, isa: Isa) -> Option<Vec<u8>> {
+fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64) -> Option<Candidate> {
     let (mut goal, mut start) = (limit, None);
-    let mut best: Option<f64> = None;
+    let (mut best, mut last) = (None::<f64>, None);
     for _ in 0..6 {
         let step = analysis.step_for_rmse(goal, start);
         if !analysis.fits(step) {
             break;
         }
-        let field = analysis.reconstruct(step, isa);
-        let rmse = problem.rmse(|i| T::from_f64(field.value(i)));
+        drop(last.take());
+        let quantised = analysis.quantised(step);
+        let field = analysis.field(&quantised);
+        last = Some(quantised);
+        let rmse = problem.rmse_of(|start, out| field.rounded(start, out));
         if rmse <= limit {
             best = Some(best.map_or(step, |b| b.max(step)));
         }
@@ -182,7 +177,9 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
         goal *= 0.9965 * limit / rmse;
         start = Some(step * (limit / rmse).powf(1.3));
     }
-    best.map(|step| analysis.encode(step))
+    let step = best?;
+    let quantised = last.filter(|q| q.step == step).unwrap_or_else(|| analysis.quantised(step));
+    Some(Candidate::new(Method::Harmonic, analysis.code(quantised)))
 }
 
 /// Steps to try, in units of the bound.
@@ -191,12 +188,12 @@ const STEPS: [f64; 10] = [0.9, 1.1, 1.35, 1.65, 2.0, 2.45, 3.0, 3.7, 4.5, 5.5];
 /// A step near the bound, and corrections for the points that miss it. The larger the step, the fewer
 /// bytes for coefficients and the more for corrections: climb down that valley, further with more effort.
 fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: f64, effort: u8) -> Option<Candidate> {
-    let isa = Isa::detect();
     let attempt = |analysis: &Analysis, k: usize| {
         let step = STEPS.get(k)? * eps;
-        analysis.fits(step).then(|| Candidate {
-            corrections: correct(problem, &analysis.reconstruct(step, isa), eps),
-            ..Candidate::new(Method::Harmonic, analysis.encode(step))
+        analysis.fits(step).then(|| {
+            let quantised = analysis.quantised(step);
+            let corrections = correct(problem, &analysis.field(&quantised), eps);
+            Candidate { corrections, ..Candidate::new(Method::Harmonic, analysis.code(quantised)) }
         })
     };
     // Smooth fields at loose bounds have few large errors, so that larger steps pay.
@@ -206,7 +203,8 @@ fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: 
         r if r > 3e-4 => 4,
         _ => 3,
     };
-    let tried = analyses(problem, base, eps * 0.5, isa).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));
+    let tried =
+        analyses(problem, base, eps * 0.5, Isa::detect()).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));
     let (mut best, analysis) = tried.min_by_key(|(c, _)| c.len())?;
     let mut tries = match effort {
         0..=4 => 0,
@@ -233,31 +231,40 @@ fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: 
 
 /// The corrections section that brings every ordinary value within `eps`; empty when all are.
 fn correct<T: Element>(problem: &Problem<T>, field: &HarmonicField, eps: f64) -> Vec<u8> {
-    let unit = 2.0 * eps;
-    let mut any = false;
-    let mut counts: Vec<i32> = problem
-        .values
-        .iter()
-        .enumerate()
-        .map(|(i, &v)| {
-            let approximate = field.value(i);
-            if !problem.ordinary(i) || within(v, T::from_f64(approximate), eps) {
-                return 0;
-            }
-            any = true;
-            let error = (v.to_f64() - approximate) / unit;
-            // At least one unit; what does not fit is left to the exact points.
-            if error.abs() < 1.0 { error.signum() as i32 } else { error.round().clamp(-1e9, 1e9) as i32 }
-        })
-        .collect();
-    if !any {
-        return Vec::new();
-    }
+    let (unit, width) = (2.0 * eps, problem.geometry.width);
+    let mut decoded = vec![T::zeroed(); width];
+    let mut missed = |y: usize, values: &[T]| {
+        let decoded = &mut decoded[..values.len()];
+        field.rounded(y * width, decoded);
+        !all_within(values, decoded, eps)
+    };
+    let rows = || problem.values.chunks(width).enumerate();
+    let Some(first) = rows().position(|(y, values)| missed(y, values)) else { return Vec::new() };
     let mut w = Writer::default();
     w.f64(unit);
     let mut e = Encoder::new();
-    let mut model = Corrections::new(problem.geometry.width);
-    counts.chunks_mut(problem.geometry.width).for_each(|row| model.row(&mut e, row));
+    let mut model = Corrections::new(width);
+    let (mut counts, mut any) = (vec![0; width], false);
+    for (y, values) in rows() {
+        counts.fill(0);
+        if y >= first && missed(y, values) {
+            for (x, (k, &v)) in counts.iter_mut().zip(values).enumerate() {
+                let i = y * width + x;
+                let approximate = field.value(i);
+                if !problem.ordinary(i) || within(v, T::from_f64(approximate), eps) {
+                    continue;
+                }
+                any = true;
+                let error = (v.to_f64() - approximate) / unit;
+                // At least one unit; what does not fit is left to the exact points.
+                *k = if error.abs() < 1.0 { error.signum() as i32 } else { error.round().clamp(-1e9, 1e9) as i32 };
+            }
+        }
+        model.row(&mut e, &mut counts[..values.len()]);
+    }
+    if !any {
+        return Vec::new();
+    }
     w.bytes(&e.finish());
     w.0
 }

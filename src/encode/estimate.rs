@@ -2,7 +2,7 @@
 //! quantised magnitudes given a few neighbours that the coefficient coder sees as well. Good enough to choose
 //! between transforms, far cheaper than coding.
 
-use super::harmonic::{WAVELET_ERROR, zeroed_weight};
+use super::quantise::{WAVELET_ERROR, zeroed_weight};
 use crate::format::pyramid::Level;
 
 /// Rows taken of a level: every eighth, at least so many.

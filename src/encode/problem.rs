@@ -1,5 +1,6 @@
 //! What there is to encode: values, mask, and the promise in absolute terms.
 
+use super::sums::sum_of_pairs;
 use crate::array::{ArrayView, Element};
 use crate::config::{Bound, Config};
 use crate::decode::base::{Base, from_reference};
@@ -79,11 +80,21 @@ impl<T: Element> Problem<T> {
 
     /// Root mean square error over ordinary elements, if element `i` decodes to `decoded(i)`.
     pub(crate) fn rmse(&self, decoded: impl Fn(usize) -> T) -> f64 {
+        self.rmse_of(|start, out| (start..).zip(out).for_each(|(i, o)| *o = decoded(i)))
+    }
+
+    /// The same, if `decode(start, out)` fills `out` with the elements from `start` on.
+    pub(crate) fn rmse_of(&self, decode: impl Fn(usize, &mut [T])) -> f64 {
+        let mut part = [T::zeroed(); 1024];
         let mut squares = 0.0;
-        for (i, v) in self.values.iter().enumerate() {
-            if self.ordinary(i) {
-                squares += (v.to_f64() - decoded(i).to_f64()).powi(2);
+        for (k, values) in self.values.chunks(part.len()).enumerate() {
+            let (start, decoded) = (k * part.len(), &mut part[..values.len()]);
+            decode(start, decoded);
+            if let Some(classes) = &self.classes {
+                let masked = classes[start..].iter().zip(values).zip(&mut *decoded).filter(|((c, _), _)| **c != 0);
+                masked.for_each(|((_, &v), d)| *d = v);
             }
+            squares += sum_of_pairs(values, decoded, |v, d| (v.to_f64() - d.to_f64()).powi(2));
         }
         (squares / self.count.max(1) as f64).sqrt()
     }

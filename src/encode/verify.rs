@@ -1,6 +1,7 @@
 //! The guarantee: find the points that miss the bound, hold them exactly, check the result.
 
 use super::problem::{Problem, Target};
+use crate::arith::run_wide;
 use crate::array::Element;
 use crate::format::Writer;
 
@@ -13,23 +14,48 @@ pub(crate) fn within<T: Element>(value: T, decoded: T, eps: f64) -> bool {
     }
 }
 
-/// The exact section that repairs `decoded` (and `decoded` repaired), empty when nothing misses.
-pub(crate) fn repair<T: Element>(problem: &Problem<T>, decoded: &mut [T]) -> Vec<u8> {
-    let mut misses: Vec<usize> = Vec::new();
-    for (i, (&v, &d)) in problem.values.iter().zip(&*decoded).enumerate() {
-        if v.same(d) || !problem.ordinary(i) {
-            continue;
-        }
-        let good = match problem.target {
-            Target::Lossless => false,
-            Target::MaxAbs(eps) => within(v, d, eps),
-            // A value that would read as fill, or not at all, is repaired even if the mean allows it.
-            Target::Rmse(_) => d.to_f64().is_finite(),
-        };
-        if !good || problem.fill.is_some_and(|f| f.same(d)) {
-            misses.push(i);
+/// Do all decoded values?
+pub(crate) fn all_within<T: Element>(values: &[T], decoded: &[T], eps: f64) -> bool {
+    all(values, decoded, |v, d| within(v, d, eps))
+}
+
+/// Is `good` true of all pairs? Without a branch for each.
+fn all<T: Element>(values: &[T], decoded: &[T], good: impl Fn(T, T) -> bool) -> bool {
+    run_wide(
+        #[inline(always)]
+        || values.iter().zip(decoded).fold(true, |all, (&v, &d)| all & good(v, d)),
+    )
+}
+
+/// Elements looked at together.
+const PART: usize = 1024;
+
+/// The ordinary elements that are not `good`.
+fn misses<T: Element>(problem: &Problem<T>, decoded: &[T], good: impl Fn(T, T) -> bool) -> Vec<usize> {
+    let good = |v: T, d: T| v.same(d) | (good(v, d) & !problem.fill.is_some_and(|f| f.same(d)));
+    let mut misses = Vec::new();
+    for (p, (values, parts)) in problem.values.chunks(PART).zip(decoded.chunks(PART)).enumerate() {
+        if !all(values, parts, good) {
+            let places = (p * PART..).zip(values.iter().zip(parts));
+            misses.extend(places.filter(|&(i, (&v, &d))| !good(v, d) && problem.ordinary(i)).map(|(i, _)| i));
         }
     }
+    misses
+}
+
+/// The ordinary elements that miss a bound on single values. One that would read as fill, or not at all, misses even if the mean
+/// allows it.
+fn missing<T: Element>(problem: &Problem<T>, decoded: &[T]) -> Vec<usize> {
+    match problem.target {
+        Target::Lossless => misses(problem, decoded, |_, _| false),
+        Target::MaxAbs(eps) => misses(problem, decoded, |v, d| within(v, d, eps)),
+        Target::Rmse(_) => misses(problem, decoded, |_, d| d.to_f64().is_finite()),
+    }
+}
+
+/// The exact section that repairs `decoded` (and `decoded` repaired), empty when nothing misses.
+pub(crate) fn repair<T: Element>(problem: &Problem<T>, decoded: &mut [T]) -> Vec<u8> {
+    let mut misses = missing(problem, decoded);
     if let Target::Rmse(limit) = problem.target {
         add_worst(problem, decoded, limit, &mut misses);
     }
@@ -50,6 +76,9 @@ pub(crate) fn repair<T: Element>(problem: &Problem<T>, decoded: &mut [T]) -> Vec
 
 /// While the RMSE is too large, take the points with the largest errors.
 fn add_worst<T: Element>(problem: &Problem<T>, decoded: &[T], limit: f64, misses: &mut Vec<usize>) {
+    if misses.is_empty() && keeps_rmse(problem, decoded, limit) {
+        return;
+    }
     let error = |i: usize| (problem.values[i].to_f64() - decoded[i].to_f64()).powi(2);
     let allowed = limit * limit * problem.count as f64;
     let listed: std::collections::BTreeSet<usize> = misses.iter().copied().collect();
@@ -69,23 +98,15 @@ fn add_worst<T: Element>(problem: &Problem<T>, decoded: &[T], limit: f64, misses
     misses.sort_unstable();
 }
 
+fn keeps_rmse<T: Element>(problem: &Problem<T>, decoded: &[T], limit: f64) -> bool {
+    problem.rmse_of(|start, out| out.copy_from_slice(&decoded[start..][..out.len()])) <= limit
+}
+
 /// Does the decoded array keep the promise?
 pub(crate) fn holds<T: Element>(problem: &Problem<T>, decoded: &[T]) -> bool {
-    for (i, (&v, &d)) in problem.values.iter().zip(decoded).enumerate() {
-        if !problem.ordinary(i) {
-            continue;
+    missing(problem, decoded).is_empty()
+        && match problem.target {
+            Target::Rmse(limit) => keeps_rmse(problem, decoded, limit),
+            _ => true,
         }
-        let good = match problem.target {
-            Target::Lossless => v.same(d),
-            Target::MaxAbs(eps) => within(v, d, eps),
-            Target::Rmse(_) => true,
-        };
-        if !good || !v.same(d) && problem.fill.is_some_and(|f| f.same(d)) {
-            return false;
-        }
-    }
-    match problem.target {
-        Target::Rmse(limit) => problem.rmse(|i| decoded[i]) <= limit,
-        _ => true,
-    }
 }

@@ -69,9 +69,26 @@ impl HarmonicParams {
     /// Reconstruction of a quantised coefficient, in steps.
     #[inline]
     pub(crate) fn reconstruct(&self, q: i32) -> f32 {
-        let Some(class) = q.unsigned_abs().checked_sub(1) else { return 0.0 };
-        let shrink = f32::from(self.shrink[class.min(3) as usize]) / 512.0;
-        if q > 0 { q as f32 - shrink } else { q as f32 + shrink }
+        // Choices, not a table's element: this runs in vectors.
+        let [one, two, three, more] = self.shrink.map(|s| f32::from(s) / 512.0);
+        let magnitude = q.unsigned_abs();
+        let shrink = if magnitude > 3 {
+            more
+        } else if magnitude > 2 {
+            three
+        } else if magnitude > 1 {
+            two
+        } else {
+            one
+        };
+        let value = magnitude as f32 - shrink;
+        if q > 0 {
+            value
+        } else if q < 0 {
+            -value
+        } else {
+            0.0
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! multiply-add in ascending order of the input's index. No other order occurs, so neither the
 //! vector width nor the number of threads can change a bit.
 
+use super::simd::{Simd, for_each_isa};
 use crate::arith::lapped::Axis;
 use crate::arith::lifting::{self, Lifting};
 use crate::arith::tables::Window;
@@ -39,10 +40,9 @@ macro_rules! dispatched {
     };
 }
 
-dispatched!(
+for_each_isa!(
     /// Transform the columns of `data`, which has `dct.len` rows of `width` samples.
-    columns(data: &mut [f32], width: usize, dct: &Dct),
-    columns_body::<4, 16>, columns_body::<4, 16>, columns_body::<4, 32>
+    columns(data: &mut [f32], width: usize, dct: &Dct), columns_body
 );
 dispatched!(
     /// Fold (or unfold) rows: the first rows of `hi` with the last ones of `lo`.
@@ -82,31 +82,53 @@ fn accumulate<const K: usize, const W: usize>(sums: &mut [[f32; W]; K], factors:
     }
 }
 
-/// `W` columns at a time, `K` outputs of each at a time.
+/// Outputs of a column at a time: a divisor of a table's stride.
+const OUTPUTS: usize = 4;
+/// Vectors of columns at a time. With the outputs they make sums enough to hide the latency of a multiply-add.
+const VECTORS: usize = 2;
+/// Columns of a tile, of the widest vectors.
+const TILE: usize = VECTORS * 16;
+
+/// Some columns at a time: they are copied, then their outputs replace them. The vectors are explicit because LLVM leaves
+/// this loop scalar.
 #[inline(always)]
-fn columns_body<const K: usize, const W: usize>(data: &mut [f32], width: usize, dct: &Dct) {
-    let mut tile = vec![[0.0_f32; W]; dct.len];
-    for x in (0..width).step_by(W) {
-        let n = W.min(width - x);
-        for (t, row) in tile.iter_mut().zip(data.chunks_exact(width)) {
-            match row[x..].first_chunk::<W>() {
-                Some(full) => *t = *full,
-                None => t[..n].copy_from_slice(&row[x..]),
+fn columns_body<S: Simd>(s: S, data: &mut [f32], width: usize, dct: &Dct) {
+    let lanes = VECTORS * S::LANES;
+    let mut tile = vec![[0.0_f32; TILE]; dct.len];
+    let mut out = [[0.0_f32; TILE]; OUTPUTS];
+    for x in (0..width).step_by(lanes) {
+        let columns = lanes.min(width - x);
+        for (tile, row) in tile.iter_mut().zip(data.chunks_exact(width)) {
+            tile[..columns].copy_from_slice(&row[x..x + columns]);
+        }
+        for (k, rows) in data.chunks_mut(OUTPUTS * width).enumerate() {
+            products(s, &tile, dct, k * OUTPUTS, &mut out);
+            for (row, out) in rows.chunks_exact_mut(width).zip(&out) {
+                row[x..x + columns].copy_from_slice(&out[..columns]);
             }
         }
-        for (k, out) in data.chunks_mut(K * width).enumerate().map(|(i, rows)| (i * K, rows)) {
-            let mut sums = [[0.0; W]; K];
-            for (vector, factors) in tile.iter().zip(dct.table.chunks_exact(dct.stride)) {
-                if let Some(factors) = factors[k..].first_chunk::<K>() {
-                    accumulate(&mut sums, factors, vector);
-                }
+    }
+}
+
+/// Outputs `k` and following of the columns of a tile.
+#[inline(always)]
+fn products<S: Simd>(s: S, tile: &[[f32; TILE]], dct: &Dct, k: usize, out: &mut [[f32; TILE]; OUTPUTS]) {
+    let mut sums = [[s.splat(0.0); VECTORS]; OUTPUTS];
+    for (inputs, factors) in tile.iter().zip(dct.table.chunks_exact(dct.stride)) {
+        let Some(factors) = factors[k..].first_chunk::<OUTPUTS>() else { continue };
+        // SAFETY: a row of the tile holds all vectors.
+        let inputs: [S::V; VECTORS] = std::array::from_fn(|v| unsafe { s.load(inputs.as_ptr().add(v * S::LANES)) });
+        for (sums, &factor) in sums.iter_mut().zip(factors) {
+            let factor = s.splat(factor);
+            for (sum, &input) in sums.iter_mut().zip(&inputs) {
+                *sum = s.mul_add(factor, input, *sum);
             }
-            for (row, sum) in out.chunks_exact_mut(width).zip(&sums) {
-                match row[x..].first_chunk_mut::<W>() {
-                    Some(full) => *full = *sum,
-                    None => row[x..].copy_from_slice(&sum[..n]),
-                }
-            }
+        }
+    }
+    for (out, sums) in out.iter_mut().zip(sums) {
+        for (v, sum) in sums.into_iter().enumerate() {
+            // SAFETY: a row of the outputs holds all vectors.
+            unsafe { s.store(out.as_mut_ptr().add(v * S::LANES), sum) };
         }
     }
 }

@@ -65,9 +65,9 @@ fn tiles<S: Simd, const I: usize, const J: usize>(
 /// `a` holds `I`, `b` holds `J` rows of `stride`, a multiple of 16.
 #[inline(always)]
 unsafe fn tile<S: Simd, const I: usize, const J: usize>(s: S, stride: usize, a: &[f32], b: &[f32]) -> [[f32; J]; I] {
-    let mut sums = [[s.wide_zero(); J]; I];
+    let mut sums = [[s.wide_splat(0.0); J]; I];
     for p in (0..stride).step_by(16) {
-        let mut rows = [s.wide_zero(); I];
+        let mut rows = [s.wide_splat(0.0); I];
         for (i, row) in rows.iter_mut().enumerate() {
             // SAFETY: the caller's promise.
             *row = unsafe { s.wide_load(a.as_ptr().add(i * stride + p)) };

@@ -6,6 +6,7 @@ pub(super) mod inner;
 pub(super) mod network;
 #[cfg(feature = "bench")]
 pub(super) mod peak;
+pub(super) mod quantise;
 mod simd;
 pub(super) mod spline;
 pub(super) mod wide;

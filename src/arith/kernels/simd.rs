@@ -14,7 +14,9 @@ pub(super) trait Simd: Copy {
     /// # Safety
     /// `LANES` values can be written at `to`.
     unsafe fn store(self, to: *mut f32, v: Self::V);
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
@@ -30,11 +32,13 @@ pub(super) trait Simd: Copy {
 
     /// Sixteen lanes, so that sums over points have one order whatever the instructions.
     type Wide: Copy;
-    fn wide_zero(self) -> Self::Wide;
+    fn wide_splat(self, x: f32) -> Self::Wide;
     /// # Safety
     /// 16 values can be read at `from`.
     unsafe fn wide_load(self, from: *const f32) -> Self::Wide;
     fn wide_mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
+    /// `v` where `a < b`, elsewhere +0.
+    fn wide_where_less(self, a: Self::Wide, b: Self::Wide, v: Self::Wide) -> Self::Wide;
     fn wide_array(self, v: Self::Wide) -> [f32; 16];
     /// The [`total`] of each.
     #[inline(always)]
@@ -45,7 +49,7 @@ pub(super) trait Simd: Copy {
 
 /// The sum of sixteen lanes, in the order that suits their transposition.
 #[inline(always)]
-fn total(x: &[f32; 16]) -> f32 {
+pub(super) fn total(x: &[f32; 16]) -> f32 {
     let c = |e: usize| (x[e] + x[e + 8]) + (x[e + 4] + x[e + 12]);
     (c(0) + c(2)) + (c(1) + c(3))
 }
@@ -84,8 +88,16 @@ impl Simd for Portable {
         unsafe { to.cast::<[f32; 4]>().write(v) }
     }
     #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        lanes!(|a, b| a + b)
+    }
+    #[inline(always)]
     fn sub(self, a: Self::V, b: Self::V) -> Self::V {
         lanes!(|a, b| a - b)
+    }
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        lanes!(|a, b| a / b)
     }
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
@@ -118,8 +130,8 @@ impl Simd for Portable {
 
     type Wide = [[f32; 4]; 4];
     #[inline(always)]
-    fn wide_zero(self) -> Self::Wide {
-        [[0.0; 4]; 4]
+    fn wide_splat(self, x: f32) -> Self::Wide {
+        [[x; 4]; 4]
     }
     #[inline(always)]
     unsafe fn wide_load(self, from: *const f32) -> Self::Wide {
@@ -129,6 +141,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn wide_mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
         std::array::from_fn(|i| self.mul_add(a[i], b[i], c[i]))
+    }
+    #[inline(always)]
+    fn wide_where_less(self, a: Self::Wide, b: Self::Wide, v: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| self.where_less(a[i], b[i], v[i]))
     }
     #[inline(always)]
     fn wide_array(self, v: Self::Wide) -> [f32; 16] {
@@ -203,7 +219,9 @@ mod x86 {
             unsafe { _mm256_storeu_ps(to, v) }
         }
         intrinsics! {
+            add(a, b) = _mm256_add_ps(a, b);
             sub(a, b) = _mm256_sub_ps(a, b);
+            div(a, b) = _mm256_div_ps(a, b);
             mul(a, b) = _mm256_mul_ps(a, b);
             mul_add(a, b, c) = _mm256_fmadd_ps(a, b, c);
             min(a, b) = _mm256_min_ps(a, b);
@@ -215,8 +233,8 @@ mod x86 {
 
         type Wide = [__m256; 2];
         #[inline(always)]
-        fn wide_zero(self) -> Self::Wide {
-            [self.splat(0.0); 2]
+        fn wide_splat(self, x: f32) -> Self::Wide {
+            [self.splat(x); 2]
         }
         #[inline(always)]
         unsafe fn wide_load(self, from: *const f32) -> Self::Wide {
@@ -226,6 +244,10 @@ mod x86 {
         #[inline(always)]
         fn wide_mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
             [self.mul_add(a[0], b[0], c[0]), self.mul_add(a[1], b[1], c[1])]
+        }
+        #[inline(always)]
+        fn wide_where_less(self, a: Self::Wide, b: Self::Wide, v: Self::Wide) -> Self::Wide {
+            [self.where_less(a[0], b[0], v[0]), self.where_less(a[1], b[1], v[1])]
         }
         #[inline(always)]
         fn wide_array(self, v: Self::Wide) -> [f32; 16] {
@@ -286,7 +308,9 @@ mod x86 {
             unsafe { _mm512_storeu_ps(to, v) }
         }
         intrinsics! {
+            add(a, b) = _mm512_add_ps(a, b);
             sub(a, b) = _mm512_sub_ps(a, b);
+            div(a, b) = _mm512_div_ps(a, b);
             mul(a, b) = _mm512_mul_ps(a, b);
             mul_add(a, b, c) = _mm512_fmadd_ps(a, b, c);
             min(a, b) = _mm512_min_ps(a, b);
@@ -302,8 +326,8 @@ mod x86 {
 
         type Wide = __m512;
         #[inline(always)]
-        fn wide_zero(self) -> Self::Wide {
-            self.splat(0.0)
+        fn wide_splat(self, x: f32) -> Self::Wide {
+            self.splat(x)
         }
         #[inline(always)]
         unsafe fn wide_load(self, from: *const f32) -> Self::Wide {
@@ -313,6 +337,10 @@ mod x86 {
         #[inline(always)]
         fn wide_mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
             self.mul_add(a, b, c)
+        }
+        #[inline(always)]
+        fn wide_where_less(self, a: Self::Wide, b: Self::Wide, v: Self::Wide) -> Self::Wide {
+            self.where_less(a, b, v)
         }
         #[inline(always)]
         fn wide_array(self, v: Self::Wide) -> [f32; 16] {
