@@ -5,8 +5,9 @@ use super::ops::outer::Inverse;
 use super::ops::pyramid;
 use crate::arith::{Isa, for_each_part, run_wide};
 use crate::array::Element;
-use crate::entropy::bands::{Activity, Bands, Models};
+use crate::entropy::bands;
 use crate::entropy::corrections::Corrections;
+use crate::entropy::part::Part;
 use crate::entropy::range::Decoder;
 use crate::error::Result;
 use crate::format::pyramid::{Level, levels};
@@ -79,51 +80,44 @@ fn number(v: f64) -> f64 {
     if v.is_nan() { 0.0 } else { v }
 }
 
-/// Decode a harmonic detail section, or the front of one with the geometry of a coarser image of the pyramid (the
-/// field is then that image, orthonormal), without a base. Also returns how many of its bytes that took.
+/// Decode a harmonic detail section, or the front of one with the geometry of a coarser image of the pyramid (`finer` levels
+/// less; the field is then that image, orthonormal), without a base. Also returns how many of its bytes that took.
 pub(crate) fn decode(
     mut reader: Reader<'_>,
     geometry: &Geometry,
+    finer: usize,
     isa: Isa,
     threads: usize,
 ) -> Result<(HarmonicField, usize)> {
     let start = reader.offset();
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
     let levels = levels(params.basis, geometry.height, geometry.width);
-    let mut decoder = Decoder::new(reader.rest());
+    let payloads = payloads(&mut reader, params.parts)?;
+    let payloads = &payloads[..if finer == 0 { payloads.len() } else { 1 }];
+    let mut decoders: Vec<_> = payloads.iter().map(|p| Decoder::new(p.rest())).collect();
     let mut axes = Vec::with_capacity(params.axes.len());
     for (&kind, &n) in params.axes.iter().zip(&geometry.outer) {
-        axes.push(Inverse::read(kind, n, &mut decoder, start)?);
+        axes.push(Inverse::read(kind, n, &mut decoders[0], start)?);
     }
-    let mut volumes = coefficients(&mut decoder, &params, geometry.slices(), &levels);
+    let mut volumes: Vec<Vec<f32>> =
+        levels.iter().map(|l| vec![0.0; l.height * l.width * geometry.slices()]).collect();
+    let scatter = |l: usize, parts: &[Part]| {
+        Part::scatter(parts, &mut volumes[l], threads, |q| params.reconstruct(q));
+    };
+    bands::code(&mut decoders, &levels, geometry.slices(), threads, |_, _| (), scatter);
     synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads);
-    let bytes = reader.offset() - start + decoder.read();
+    let read = |(p, d): (&Reader<'_>, &Decoder<'_>)| p.offset() - start + d.read();
+    let bytes = payloads.iter().zip(&decoders).map(read).max().unwrap_or(0);
     Ok((HarmonicField { base: None, mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
 }
 
-/// Read all coefficients: a volume (slices, level height, level width) for each level, in steps. Coarse levels come
-/// first, so that the front of a stream gives the whole field at a smaller scale.
-fn coefficients(decoder: &mut Decoder<'_>, params: &HarmonicParams, slices: usize, levels: &[Level]) -> Vec<Vec<f32>> {
-    let mut models = Models::new();
-    let mut volumes: Vec<Vec<f32>> = Vec::with_capacity(levels.len());
-    let mut coarser: Vec<Activity> = Vec::new();
-    for (l, level) in levels.iter().enumerate().rev() {
-        let mut bands = Bands::new(level, slices);
-        let size = level.height * level.width;
-        let mut volume = vec![0; size * slices];
-        let mut activities = Vec::with_capacity(slices);
-        for (slice, plane) in volume.chunks_exact_mut(size).enumerate() {
-            models.level(decoder, &mut bands, coarser.get(slice), plane);
-            if l > 0 {
-                activities.push(bands.activity());
-            }
-            bands.next_slice();
-        }
-        coarser = activities;
-        volumes.push(reconstruct(volume, params));
+/// The range-coded payloads, of which the first may be cut short: it holds all levels but the finest.
+fn payloads<'a>(reader: &mut Reader<'a>, parts: usize) -> Result<Vec<Reader<'a>>> {
+    let mut lengths = Vec::with_capacity(parts);
+    for _ in 1..parts {
+        lengths.push(usize::try_from(reader.varint("length of a part")?).unwrap_or(usize::MAX));
     }
-    volumes.reverse();
-    volumes
+    Ok((0..parts).map(|k| reader.front(lengths.get(k).copied().unwrap_or(usize::MAX))).collect())
 }
 
 /// Quantised coefficients to coefficients in steps, in place: integers and floats have the same size.

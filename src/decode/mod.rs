@@ -169,7 +169,7 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
     let geometry = stream.header.geometry();
     let field = match stream.header.method {
         Method::Spatial => spatial::decode(detail, &geometry)?,
-        _ => harmonic::decode(detail, &geometry, Isa::detect(), options.threads)?.0,
+        _ => harmonic::decode(detail, &geometry, 0, Isa::detect(), options.threads)?.0,
     };
     Ok(Some(HarmonicField { base, ..field }))
 }

@@ -8,11 +8,11 @@ use crate::arith::Isa;
 use crate::array::Element;
 use crate::decode::base::Base;
 use crate::decode::harmonic::{HarmonicField, reconstruct, synthesise};
-use crate::entropy::bands::{Activity, Bands, MAX_MAGNITUDE, Models};
+use crate::entropy::bands::{self, MAX_MAGNITUDE};
+use crate::entropy::part::Part;
 use crate::entropy::{klt as basis, range::Encoder};
 use crate::format::pyramid::{Basis, Level};
 use crate::format::{Geometry, HarmonicParams, Writer};
-use sprs::CsMatI;
 
 /// The transformed field, ready to be quantised at any step.
 pub(crate) struct Analysis {
@@ -32,6 +32,10 @@ pub(crate) struct Analysis {
     peak: f64,
     isa: Isa,
 }
+
+/// Coefficients that are not 0 for each part of the finest level: its models learn for themselves.
+const FOR_A_PART: f64 = 40_000.0;
+const MOST_PARTS: usize = 4;
 
 /// Coefficients at a step.
 pub(crate) struct Quantised {
@@ -134,7 +138,8 @@ impl Analysis {
     pub(crate) fn quantised(&self, step: f64) -> Quantised {
         let mut volumes: Vec<Vec<i32>> = self.volumes.iter().map(|v| vec![0; v.len()]).collect();
         let statistics = self.quantise(step, Some(&mut volumes));
-        Quantised { step, volumes, params: self.params(step, statistics.shrink()) }
+        let parts = ((statistics.coded() / FOR_A_PART) as usize).clamp(1, std::env::var("PARTS").map_or(MOST_PARTS, |s| s.parse().unwrap()));
+        Quantised { step, volumes, params: self.params(step, parts, statistics.shrink()) }
     }
 
     /// What the decoder will make of the coefficients, without coding anything.
@@ -145,9 +150,9 @@ impl Analysis {
         HarmonicField { base: self.base.clone(), mean: self.mean, step: *step, field: volumes.swap_remove(0) }
     }
 
-    fn params(&self, step: f64, shrink: [u8; 4]) -> HarmonicParams {
+    fn params(&self, step: f64, parts: usize, shrink: [u8; 4]) -> HarmonicParams {
         let axes = self.axes.iter().map(|a| a.kind).collect();
-        HarmonicParams { mean: self.mean, step, basis: self.basis, axes, shrink }
+        HarmonicParams { mean: self.mean, step, basis: self.basis, parts, axes, shrink }
     }
 
     /// Can every coefficient be held at this step?
@@ -156,84 +161,32 @@ impl Analysis {
     }
 
     /// Elements along an outer axis up to the last with a coefficient that is not 0; at least 1.
-    fn used(&self, axis: usize, sparse: &[Vec<SparsePlane>]) -> usize {
+    fn used(&self, axis: usize, volumes: &[Vec<i32>]) -> usize {
         let inner: usize = self.geometry.outer[axis + 1..].iter().product();
         let place = |slice: usize| slice / inner % self.geometry.outer[axis];
-        let planes = sparse.iter().flat_map(|planes| planes.iter().enumerate());
-        planes.filter(|(_, p)| !p.values.is_empty()).map(|(slice, _)| place(slice) + 1).max().unwrap_or(1)
+        let planes = self.levels.iter().zip(volumes).flat_map(|(l, v)| v.chunks_exact(l.height * l.width).enumerate());
+        planes.filter(|(_, p)| p.iter().any(|&q| q != 0)).map(|(slice, _)| place(slice) + 1).max().unwrap_or(1)
     }
 
     /// Code the coefficients.
     pub(crate) fn code(&self, quantised: Quantised) -> Vec<u8> {
-        let Quantised { volumes, params, .. } = quantised;
-        let slices = self.geometry.slices();
-        let mut sparse: Vec<Vec<SparsePlane>> = Vec::with_capacity(volumes.len());
-        for (level, volume) in self.levels.iter().zip(volumes) {
-            sparse.push(
-                volume.chunks_exact(level.height * level.width).map(|p| SparsePlane::new(p, level.width)).collect(),
-            );
-        }
-        let mut writer = Writer::default();
-        params.write(&mut writer);
-        let mut encoder = Encoder::new();
+        let Quantised { mut volumes, params, .. } = quantised;
+        let mut encoders: Vec<_> = (0..params.parts).map(|_| Encoder::new()).collect();
         for (axis, klt) in self.axes.iter().enumerate().filter_map(|(i, a)| Some((i, a.klt.as_ref()?))) {
             let n = self.geometry.outer[axis];
-            basis::code(&mut encoder, &mut klt.leading(self.used(axis, &sparse)), n);
+            basis::code(&mut encoders[0], &mut klt.leading(self.used(axis, &volumes)), n);
         }
-        code(&mut encoder, &self.levels, sparse, slices);
-        writer.bytes(&encoder.finish());
+        let gather = |l: usize, parts: &mut [Part]| {
+            let volume = std::mem::take(&mut volumes[l]);
+            parts.iter_mut().for_each(|p| p.gather(&volume));
+        };
+        bands::code(&mut encoders, &self.levels, self.geometry.slices(), 1, gather, |_, _| ());
+        let mut writer = Writer::default();
+        params.write(&mut writer);
+        let payloads: Vec<_> = encoders.into_iter().map(Encoder::finish).collect();
+        payloads[1..].iter().zip(&payloads).for_each(|(_, p)| writer.varint(p.len() as u64));
+        payloads.iter().for_each(|p| writer.bytes(p));
         writer.0
-    }
-}
-
-/// Range-code quantised planes, given for each level and slice; coarse levels first.
-fn code(encoder: &mut Encoder, levels: &[Level], sparse: Vec<Vec<SparsePlane>>, slices: usize) {
-    let mut models = Models::new();
-    let mut coarser: Vec<Activity> = Vec::new();
-    for ((l, level), planes) in levels.iter().enumerate().zip(sparse).rev() {
-        let mut bands = Bands::new(level, slices);
-        let mut dense = vec![0; level.height * level.width];
-        let mut activities = Vec::with_capacity(slices);
-        for (slice, plane) in planes.into_iter().enumerate() {
-            dense.fill(0);
-            for (&value, (y, x)) in &plane.finish() {
-                dense[y as usize * level.width + x as usize] = value;
-            }
-            models.level(encoder, &mut bands, coarser.get(slice), &mut dense);
-            if l > 0 {
-                activities.push(bands.activity());
-            }
-            bands.next_slice();
-        }
-        coarser = activities;
-    }
-}
-
-/// Quantised coefficients of a plane that passed the threshold, in compressed sparse rows
-/// (the paper's sparse storage module).
-struct SparsePlane {
-    width: usize,
-    row_starts: Vec<u32>,
-    columns: Vec<u32>,
-    values: Vec<i32>,
-}
-
-impl SparsePlane {
-    fn new(plane: &[i32], width: usize) -> Self {
-        let mut this = Self { width, row_starts: vec![0], columns: Vec::new(), values: Vec::new() };
-        for row in plane.chunks_exact(width) {
-            for (x, &q) in row.iter().enumerate().filter(|&(_, &q)| q != 0) {
-                this.columns.push(x as u32);
-                this.values.push(q);
-            }
-            this.row_starts.push(this.columns.len() as u32);
-        }
-        this.columns.shrink_to_fit();
-        this.values.shrink_to_fit();
-        this
-    }
-    fn finish(self) -> CsMatI<i32, u32> {
-        CsMatI::new((self.row_starts.len() - 1, self.width), self.row_starts, self.columns, self.values)
     }
 }
 
@@ -250,7 +203,7 @@ mod tests {
         let step = a.step_for_rmse(target, None);
         assert!(a.fits(step));
         let bytes = a.code(a.quantised(step));
-        let (f, read) = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, isa, 1).unwrap();
+        let (f, read) = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, 0, isa, 1).unwrap();
         assert!(read + 8 >= bytes.len(), "{read} of {}", bytes.len());
         let sum: f64 =
             values.iter().zip(&f.field).map(|(&v, &y)| (f64::from(v) - (f.mean + f.step * f64::from(y))).powi(2)).sum();

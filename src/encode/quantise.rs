@@ -46,6 +46,11 @@ impl Statistics {
         }
     }
 
+    /// How many are not 0.
+    pub(super) fn coded(&self) -> f64 {
+        self.count[1..].iter().sum()
+    }
+
     /// Best reconstruction points, in 1/512 step below the magnitude.
     pub(super) fn shrink(&self) -> [u8; 4] {
         std::array::from_fn(|k| {

@@ -6,11 +6,14 @@
 //! lower neighbours in frequency in all surrounding blocks, its own frequency in the blocks
 //! before it, the same place in the previous slice and the activity of the coarser level.
 
-use super::context::{CLASSES, Classes, Parents, Related, previous_row};
+use super::activity::Activity;
+use super::context::{CLASSES, Classes, Surroundings};
 use super::mixer::{Prob, exp_golomb};
 use super::symbol::{Distribution, Mixture};
 use super::range::Coder;
+use super::part::Part;
 use super::shape::Shape;
+use crate::arith::for_each_part;
 use crate::format::pyramid::Level;
 use std::ops::Range;
 
@@ -24,86 +27,42 @@ const UNARY: usize = 15;
 /// Blocks that share one "all zero" flag.
 const GROUP: usize = 16;
 
-/// What the coder remembers of one level: magnitudes, band after band.
-pub(crate) struct Bands {
-    shape: Shape,
-    /// min(|q|, cap) of this slice, and of the previous one if there are several.
-    magnitudes: Vec<u16>,
-    previous: Vec<u16>,
-    has_previous: bool,
-    /// The band that is coded.
-    q: Vec<i32>,
-}
-
-impl Bands {
-    /// For a field of `slices` slices.
-    pub(crate) fn new(level: &Level, slices: usize) -> Self {
-        let shape = Shape::new(level);
-        let n = shape.frequencies.0 * shape.frequencies.1 * shape.blocks();
-        let previous = if slices > 1 { vec![0; n] } else { Vec::new() };
-        Self { q: vec![0; shape.blocks()], shape, magnitudes: vec![0; n], previous, has_previous: false }
-    }
-
-    /// Make ready for the next slice; the last one becomes context.
-    pub(crate) fn next_slice(&mut self) {
-        if self.previous.is_empty() {
-            return;
+/// Code the coefficients of all levels, coarse ones first. The finest is coded in one part for each coder, on up to `threads` threads;
+/// all others by the first coder. `begin` is given the parts of a level before they are coded, `end` afterwards.
+pub(crate) fn code<C: Coder + Send>(
+    coders: &mut [C],
+    levels: &[Level],
+    slices: usize,
+    threads: usize,
+    mut begin: impl FnMut(usize, &mut [Part]),
+    mut end: impl FnMut(usize, &[Part]),
+) {
+    let Some((finest, coarse)) = levels.split_first() else { return };
+    let mut models = Models::new();
+    let mut coarser = Vec::new();
+    for (l, level) in coarse.iter().enumerate().rev() {
+        let mut parts = Part::cut(level, slices, 1);
+        begin(l + 1, &mut parts);
+        if let ([part], Some(coder)) = (&mut *parts, coders.first_mut()) {
+            coarser = models.level(coder, part, &coarser);
         }
-        std::mem::swap(&mut self.magnitudes, &mut self.previous);
-        self.magnitudes.fill(0);
-        self.has_previous = true;
+        end(l + 1, &parts);
     }
-
-    /// Activity of this level's highest frequencies in the slice just coded: context for the next finer level.
-    pub(crate) fn activity(&self) -> Activity {
-        let s = &self.shape;
-        let from = (s.frequencies.0 * 2 / 3, s.frequencies.1 * 2 / 3);
-        let mut sum = vec![0u32; s.blocks()];
-        let mut bands = 0u32;
-        for (u, v) in s.bands().filter(|&(u, v)| u >= from.0 || v >= from.1) {
-            let at = s.index(u, v);
-            for (a, &m) in sum.iter_mut().zip(&self.magnitudes[at..]) {
-                *a += u32::from(m).min(255);
-            }
-            bands += 1;
+    let mut parts = Part::cut(finest, slices, coders.len());
+    begin(0, &mut parts);
+    let models = vec![models; coders.len()];
+    let mut tasks: Vec<_> = coders.iter_mut().zip(models).zip(parts.iter_mut()).collect();
+    for_each_part(&mut tasks, 1, threads, |_, tasks| {
+        for ((coder, models), part) in tasks {
+            models.slices(*coder, part, &coarser, |_, _| ());
         }
-        let bands = bands.max(1);
-        sum.iter_mut().for_each(|a| *a = *a * 16 / bands);
-        let copy = |(u, v)| ((u, v), self.magnitudes[s.index(u, v)..][..s.blocks()].to_vec());
-        let bands = if s.dyadic { s.bands().map(copy).collect() } else { Vec::new() };
-        Activity { rows: s.rows, cols: s.cols, blocks: sum, bands }
-    }
-}
-
-/// How busy the highest frequencies of one slice are on one level: 16 times a mean magnitude for each block.
-pub(crate) struct Activity {
-    rows: usize,
-    cols: usize,
-    blocks: Vec<u32>,
-    /// Magnitudes of the bands of a wavelet level.
-    bands: Vec<((usize, usize), Vec<u16>)>,
-}
-
-impl Activity {
-    /// The band (u, v), if this is a level of the wavelet and has it.
-    fn band(&self, (u, v): (usize, usize)) -> Option<Related<'_>> {
-        let (_, magnitudes) = self.bands.iter().find(|b| b.0 == (u, v))?;
-        Some(Related { magnitudes, rows: self.rows, cols: self.cols })
-    }
-
-    /// For every block of the finer level, that of the block it lies in.
-    fn for_level(&self, fine: &Shape) -> Vec<u32> {
-        (0..fine.blocks())
-            .map(|b| {
-                let (i, j) = (b / fine.cols * self.rows / fine.rows, b % fine.cols * self.cols / fine.cols);
-                self.blocks[i * self.cols + j]
-            })
-            .collect()
-    }
+    });
+    end(0, &parts);
 }
 
 /// Adaptive state shared by all levels and slices of a stream.
-pub(crate) struct Models {
+#[derive(Clone)]
+struct Models {
     magnitude: Mixture,
     band_zero: Vec<Prob>,
     group_zero: Vec<Prob>,
@@ -123,7 +82,7 @@ struct Context {
 }
 
 impl Models {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let by_class = || {
             let classes = (0..2 * CLASSES).flat_map(|c| [Distribution::geometric(Classes::typical(c % CLASSES), 5); CLASSES]);
             classes.collect::<Vec<_>>()
@@ -138,44 +97,58 @@ impl Models {
         }
     }
 
-    /// Code all coefficients of one level of a slice, to or from the level's `plane` (zeros before decoding);
-    /// `coarser` is the same slice's activity on the next coarser level.
-    pub(crate) fn level<C: Coder>(
+    /// Code a whole level; what the next finer one will want to know of each slice.
+    fn level<C: Coder>(&mut self, coder: &mut C, level: &mut Part, coarser: &[Activity]) -> Vec<Activity> {
+        let mut activities = Vec::new();
+        self.slices(coder, level, coarser, |shape, magnitudes| activities.push(Activity::new(shape, magnitudes)));
+        activities
+    }
+
+    /// Code a part of a level, slice by slice; `done` sees the magnitudes of each.
+    fn slices<C: Coder>(
         &mut self,
         coder: &mut C,
-        bands: &mut Bands,
-        coarser: Option<&Activity>,
-        plane: &mut [i32],
+        part: &mut Part,
+        coarser: &[Activity],
+        mut done: impl FnMut(&Shape, &[u16]),
     ) {
-        let shape = &bands.shape;
-        let n = shape.blocks();
-        let activity = coarser.map_or_else(|| vec![0; n], |c| c.for_level(shape));
-        let order: Vec<_> = shape.bands().collect();
-        let mut last_was_zero = false;
-        for (u, v) in order {
-            let at = bands.shape.index(u, v);
-            let Bands { shape, q, .. } = bands;
-            if C::ENCODES {
-                shape.places((u, v), |block, place| q[block] = plane[place]);
+        let Part { shape, q, occupied } = part;
+        let (bands, blocks) = (shape.all_bands(), shape.blocks());
+        let slices = occupied.len() / bands.max(1);
+        let mut magnitudes = vec![0; bands * blocks];
+        let mut previous = if slices > 1 { magnitudes.clone() } else { Vec::new() };
+        for slice in 0..slices {
+            let here = slice * bands..(slice + 1) * bands;
+            let before = (slice > 0).then_some(&*previous);
+            let mut surroundings = Surroundings::new(shape, coarser.get(slice), before);
+            let q = &mut q[here.start * blocks..here.end * blocks];
+            self.slice(coder, &mut surroundings, q, &mut occupied[here], &mut magnitudes);
+            done(shape, &magnitudes);
+            if slices > 1 {
+                std::mem::swap(&mut magnitudes, &mut previous);
+                magnitudes.fill(0);
             }
-            let previous_zero = if bands.has_previous {
-                1 + usize::from(bands.previous[at..at + n].iter().all(|&m| m == 0))
-            } else {
-                0
-            };
-            let zero = C::ENCODES && bands.q.iter().all(|&q| q == 0);
-            last_was_zero = self.band_zero[usize::from(last_was_zero) * 3 + previous_zero].code(coder, zero);
-            if !last_was_zero {
-                self.band(coder, bands, coarser, (u, v), &activity);
-                let Bands { shape, q, .. } = bands;
-                if !C::ENCODES {
-                    shape.places((u, v), |block, place| {
-                        if q[block] != 0 {
-                            plane[place] = q[block];
-                        }
-                    });
-                }
-                q.fill(0);
+        }
+    }
+
+    fn slice<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        surroundings: &mut Surroundings<'_>,
+        q: &mut [i32],
+        occupied: &mut [bool],
+        magnitudes: &mut [u16],
+    ) {
+        let shape = surroundings.shape;
+        let n = shape.blocks();
+        let mut zero = false;
+        for (u, v) in shape.bands() {
+            let (band, at) = (shape.band(u, v), shape.index(u, v));
+            let previous_zero = surroundings.previous.map_or(0, |p| 1 + usize::from(p[at..at + n].iter().all(|&m| m == 0)));
+            zero = self.band_zero[usize::from(zero) * 3 + previous_zero].code(coder, !occupied[band]);
+            occupied[band] = !zero;
+            if !zero {
+                self.band(coder, surroundings, (u, v), &mut q[at..at + n], magnitudes);
             }
         }
     }
@@ -183,76 +156,49 @@ impl Models {
     fn band<C: Coder>(
         &mut self,
         coder: &mut C,
-        bands: &mut Bands,
-        coarser: Option<&Activity>,
+        surroundings: &mut Surroundings<'_>,
         (u, v): (usize, usize),
-        activity: &[u32],
+        q: &mut [i32],
+        magnitudes: &mut [u16],
     ) {
-        let Bands { shape, q, magnitudes, previous, has_previous } = bands;
-        let (cols, n) = (shape.cols, shape.blocks());
-        let at = shape.index(u, v);
-        let (coded, magnitudes) = magnitudes.split_at_mut(at);
-        let parents = Parents::new(shape, u, v);
-        let parent = coarser.and_then(|c| c.band((u, v)));
-        let siblings: Vec<_> = [(0, 1), (1, 0)].iter().filter_map(|&b| Related::sibling(coded, shape, b)).collect();
+        let shape = surroundings.shape;
+        let cols = shape.cols;
+        let (coded, magnitudes) = magnitudes.split_at_mut(shape.index(u, v));
         let radius = shape.radius(u, v);
+        let mut rows = surroundings.band(coded, (u, v));
         // Rows with a margin of two on either side.
         let mut above = [vec![0u32; cols + 4], vec![0u32; cols + 4]];
         let mut current = vec![0u32; cols + 4];
-        let mut from_parents = vec![0u32; cols];
-        let mut from_other = vec![0u32; cols];
         for i in shape.range.0[u].clone() {
-            let activity = &activity[i * cols..][..cols];
-            from_other.copy_from_slice(activity);
-            if let Some(parent) = &parent {
-                from_other.fill(0);
-                parent.add_row(i, shape.rows, &mut from_other);
-                from_parents.copy_from_slice(&from_other);
-                for sibling in &siblings {
-                    sibling.add_row(i, shape.rows, &mut from_parents);
-                }
-                let count = 1 + siblings.len() as u32;
-                from_parents.iter_mut().for_each(|p| *p /= count);
-            } else {
-                parents.row(coded, shape, i, activity, &mut from_parents);
-            }
-            if *has_previous {
-                previous_row(&previous[at..at + n], i, cols, &mut from_other);
-            }
+            rows.next(i, &above);
             current.fill(0);
             let Range { start: mut j, end: last } = shape.range.1[v].clone();
+            let (q, magnitudes) = (&mut q[i * cols..][..cols], &mut magnitudes[i * cols..][..cols]);
             while j < last {
                 let end = (j + GROUP).min(last);
-                let quiet = current[j..j + 2] == [0, 0]
-                    && above[0][j + 1..end + 3].iter().all(|&m| m == 0)
-                    && from_parents[j..end].iter().all(|&m| m == 0)
-                    && (!*has_previous || from_other[j..end].iter().all(|&m| m == 0));
-                if quiet {
-                    let zero = C::ENCODES && q[i * cols + j..i * cols + end].iter().all(|&q| q == 0);
-                    let context = radius * CLASSES + Classes::of(activity[j]);
+                if current[j..j + 2] == [0, 0] && rows.are_quiet(j..end) {
+                    let zero = C::ENCODES && q[j..end].iter().all(|&q| q == 0);
+                    let context = radius * CLASSES + Classes::of(rows.activity[j]);
                     if !self.group_zero[context].code(coder, !zero) {
                         j = end;
                         continue;
                     }
                 }
                 for j in j..end {
-                    let [north, north2] = &above;
                     let (w, ww) = (current[j + 1], current[j]);
-                    let (nn, nw, ne, nnn) = (north[j + 2], north[j + 1], north[j + 3], north2[j + 2]);
                     let context = Context {
-                        band: (4 * (w + nn) + 2 * (nw + ne) + ww + nnn) * 16 / 14,
-                        parents: from_parents[j],
-                        other: from_other[j],
+                        band: (rows.north[j] + 4 * w + ww) * 16 / 14,
+                        parents: rows.parents[j],
+                        other: rows.other[j],
                         radius,
+                        near: (w.min(3) * 64 + rows.near[j]) as usize,
                         dyadic: shape.dyadic,
                         turn: j,
-                        near: (w.min(3) * 64 + nn.min(3) * 16 + parents.nearest(coded, i * cols + j)) as usize,
                     };
-                    let place = &mut q[i * cols + j];
-                    *place = self.coefficient(coder, *place, &context);
-                    let magnitude = place.unsigned_abs().min(CONTEXT_CAP);
+                    q[j] = self.coefficient(coder, q[j], &context);
+                    let magnitude = q[j].unsigned_abs().min(CONTEXT_CAP);
                     current[j + 2] = magnitude;
-                    magnitudes[i * cols + j] = magnitude as u16;
+                    magnitudes[j] = magnitude as u16;
                 }
                 j = end;
             }

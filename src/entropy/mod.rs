@@ -1,5 +1,6 @@
 //! Entropy coding: models written once for both directions, generic over the side of the coder.
 
+mod activity;
 pub(crate) mod bands;
 pub(crate) mod blocks;
 mod context;
@@ -11,6 +12,7 @@ pub(crate) mod lattice;
 pub(crate) mod mapping;
 pub(crate) mod mask;
 pub(crate) mod mixer;
+pub(crate) mod part;
 mod predict;
 pub(crate) mod range;
 mod residual;

@@ -4,7 +4,7 @@
 //! back, the decoder ignores what is passed and returns what the stream says.
 
 use super::symbol::Lanes;
-use wide::{CmpEq, u16x8};
+use wide::u16x8;
 
 /// Bits of a probability.
 pub(crate) const PROB_BITS: u32 = 16;

@@ -5,14 +5,19 @@ use crate::format::pyramid::{AxisBlocks, Level};
 use std::ops::Range;
 
 /// Blocks and frequencies of one level.
+#[derive(Clone)]
 pub(super) struct Shape {
+    /// Block rows, from `first` of the level's `whole`.
     pub(super) rows: usize,
+    pub(super) first: usize,
+    pub(super) whole: usize,
     pub(super) cols: usize,
     /// First row and column of each block in the level's plane, steps between its rows and columns, and the
     /// plane's width.
     starts: (Vec<usize>, Vec<usize>),
     strides: (usize, usize),
-    width: usize,
+    pub(super) width: usize,
+    height: usize,
     pub(super) frequencies: (usize, usize),
     /// Frequencies below both of these belong to the coarser level.
     kept: (usize, usize),
@@ -36,15 +41,34 @@ impl Shape {
         let starts = (level.y.starts.clone(), level.x.starts.clone());
         Self {
             rows,
+            first: 0,
+            whole: rows,
             cols,
             starts,
             strides: (level.y.stride, level.x.stride),
             width: level.width,
+            height: level.height,
             frequencies: (fy, fx),
             kept: (ky, kx),
             dyadic: level.dyadic,
             range: (range_y, range_x),
         }
+    }
+    /// Some block rows of a whole level.
+    pub(super) fn part(&self, rows: Range<usize>) -> Self {
+        let clip = |r: &Range<usize>| {
+            let inside = |i: usize| i.clamp(rows.start, rows.end) - rows.start;
+            inside(r.start)..inside(r.end)
+        };
+        let mut part = self.clone();
+        part.starts.0 = self.starts.0[rows.clone()].to_vec();
+        part.range.0 = self.range.0.iter().map(clip).collect();
+        (part.rows, part.first) = (rows.len(), rows.start);
+        part
+    }
+    /// Coefficients of the level's plane, other parts' included.
+    pub(super) const fn plane(&self) -> usize {
+        self.width * self.height
     }
     pub(super) const fn blocks(&self) -> usize {
         self.rows * self.cols
@@ -55,7 +79,7 @@ impl Shape {
     /// Class of a band: its radius in frequency, or the orientation and size of a wavelet's band.
     pub(super) fn radius(&self, u: usize, v: usize) -> usize {
         if self.dyadic {
-            let size = usize::BITS - self.rows.max(self.cols).leading_zeros();
+            let size = usize::BITS - self.whole.max(self.cols).leading_zeros();
             return 2 * u + v - 1 + 3 * size.clamp(5, 11).abs_diff(5) as usize;
         }
         let (fy, fx) = self.frequencies;
@@ -69,16 +93,25 @@ impl Shape {
             .flat_map(move |d| (d.saturating_sub(fx - 1)..=d.min(fy - 1)).map(move |u| (u, d - u)))
             .filter(|&(u, v)| self.is_coded(u, v))
     }
-    pub(super) const fn index(&self, u: usize, v: usize) -> usize {
-        (u * self.frequencies.1 + v) * self.blocks()
+    /// Number of a band in storage, of [`all_bands`](Self::all_bands); some are not coded.
+    pub(super) const fn band(&self, u: usize, v: usize) -> usize {
+        u * self.frequencies.1 + v
     }
-    /// Calls `f(block, place in the level's plane)` for every block that has frequency (u, v).
-    pub(super) fn places(&self, (u, v): (usize, usize), mut f: impl FnMut(usize, usize)) {
-        for i in self.range.0[u].clone() {
-            let row = (self.starts.0[i] + u * self.strides.0) * self.width + v * self.strides.1;
-            for j in self.range.1[v].clone() {
-                f(i * self.cols + j, row + self.starts.1[j]);
-            }
-        }
+    pub(super) const fn all_bands(&self) -> usize {
+        self.frequencies.0 * self.frequencies.1
+    }
+    /// Where a band starts among all of a slice.
+    pub(super) const fn index(&self, u: usize, v: usize) -> usize {
+        self.band(u, v) * self.blocks()
+    }
+    /// (row of the level's plane, block row, u) for all rows of the part.
+    pub(super) fn plane_rows(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        let rows = self.range.0.iter().enumerate();
+        rows.flat_map(move |(u, r)| r.clone().map(move |i| (self.starts.0[i] + u * self.strides.0, i, u)))
+    }
+    /// Column of the level's plane where coefficient v of block column j stands.
+    #[inline]
+    pub(super) fn column(&self, j: usize, v: usize) -> usize {
+        self.starts.1[j] + v * self.strides.1
     }
 }

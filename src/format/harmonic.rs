@@ -25,6 +25,8 @@ pub(crate) struct HarmonicParams {
     pub(crate) step: f64,
     /// How a plane is decomposed.
     pub(crate) basis: Basis,
+    /// Parts in which the finest level is coded: 1 to 16.
+    pub(crate) parts: usize,
     /// One for each outer axis, outermost first.
     pub(crate) axes: Vec<AxisTransform>,
     /// How far below a magnitude of 1, 2, 3, and 4 or more its reconstruction lies, in 1/512 step.
@@ -35,7 +37,7 @@ impl HarmonicParams {
     pub(crate) fn write(&self, w: &mut Writer) {
         w.f64(self.mean);
         w.f64(self.step);
-        w.u8(self.basis as u8);
+        w.u8((self.parts - 1) as u8 * 2 + self.basis as u8);
         for &a in &self.axes {
             w.u8(a as u8);
         }
@@ -46,9 +48,8 @@ impl HarmonicParams {
         let mean = r.finite_f64("mean")?;
         let step = r.finite_f64("step")?;
         let at = r.offset();
-        let basis = match r.u8("basis")? {
-            0 => Basis::Lapped,
-            1 => Basis::Wavelet,
+        let (basis, parts) = match r.u8("basis")? {
+            b @ 0..=31 => (if b & 1 == 0 { Basis::Lapped } else { Basis::Wavelet }, usize::from(b / 2) + 1),
             other => return corrupt(at, format!("unknown basis {other}")),
         };
         let mut axes = Vec::with_capacity(outer_axes);
@@ -63,7 +64,7 @@ impl HarmonicParams {
         }
         let mut shrink = [0; 4];
         shrink.copy_from_slice(r.bytes(4, "reconstruction points")?);
-        Ok(Self { mean, step, basis, axes, shrink })
+        Ok(Self { mean, step, basis, parts, axes, shrink })
     }
 
     /// Reconstruction of a quantised coefficient, in steps.
@@ -102,6 +103,7 @@ mod tests {
             mean: 3.5,
             step: 0.1,
             basis: Basis::Wavelet,
+            parts: 3,
             axes: vec![AxisTransform::Dct, AxisTransform::None],
             shrink: [9, 8, 7, 6],
         };

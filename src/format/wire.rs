@@ -59,6 +59,13 @@ impl<'a> Reader<'a> {
         self.pos += n;
         Ok(part)
     }
+    /// A reader of the next `n` bytes, or of what there is of them.
+    pub(crate) fn front(&mut self, n: usize) -> Self {
+        let (n, base) = (n.min(self.rest().len()), self.offset());
+        let data = &self.rest()[..n];
+        self.pos += n;
+        Self { data, base, pos: 0 }
+    }
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N]> {
         let mut out = [0; N];
         out.copy_from_slice(self.bytes(N, what)?);

@@ -1,0 +1,72 @@
+//! Coefficients of a level in the order in which they are coded: band after band, in parts of some block rows each that know
+//! nothing of each other.
+
+use super::shape::Shape;
+use crate::arith::for_each_part;
+use crate::format::pyramid::Level;
+
+/// The coefficients of some block rows of a level, band after band.
+pub(crate) struct Part {
+    pub(super) shape: Shape,
+    /// (slices, bands, blocks).
+    pub(super) q: Vec<i32>,
+    /// Whether anything but 0 is in a band: (slices, bands).
+    pub(super) occupied: Vec<bool>,
+}
+
+impl Part {
+    /// The block rows of a level in `parts` nearly equal parts, with nothing in them.
+    pub(crate) fn cut(level: &Level, slices: usize, parts: usize) -> Vec<Self> {
+        let whole = Shape::new(level);
+        let border = |k: usize| whole.rows * k / parts;
+        (0..parts)
+            .map(|k| {
+                let shape = whole.part(border(k)..border(k + 1));
+                let bands = slices * shape.all_bands();
+                Self { q: vec![0; bands * shape.blocks()], occupied: vec![false; bands], shape }
+            })
+            .collect()
+    }
+
+    /// Take the part's coefficients from a volume (slices, height, width).
+    pub(crate) fn gather(&mut self, volume: &[i32]) {
+        let Self { shape, q, occupied } = self;
+        let (bands, blocks) = (shape.all_bands(), shape.blocks());
+        for (slice, plane) in volume.chunks_exact(shape.plane()).enumerate() {
+            for (row, i, u) in shape.plane_rows() {
+                let plane = &plane[row * shape.width..][..shape.width];
+                for v in (0..shape.frequencies.1).filter(|&v| shape.is_coded(u, v)) {
+                    let band = slice * bands + shape.band(u, v);
+                    let to = &mut q[band * blocks + i * shape.cols..][..shape.cols];
+                    let mut any = 0;
+                    for j in shape.range.1[v].clone() {
+                        to[j] = plane[shape.column(j, v)];
+                        any |= to[j];
+                    }
+                    occupied[band] |= any != 0;
+                }
+            }
+        }
+    }
+
+    /// Put `value` of every coefficient that is not 0 into a volume (slices, height, width) of zeros.
+    pub(crate) fn scatter(parts: &[Self], volume: &mut [f32], threads: usize, value: impl Fn(i32) -> f32 + Sync) {
+        let Some(first) = parts.first() else { return };
+        let (width, height) = (first.shape.width, first.shape.plane() / first.shape.width);
+        let mut rows = vec![(0, 0, 0); height];
+        for (part, p) in parts.iter().enumerate() {
+            p.shape.plane_rows().for_each(|(row, i, u)| rows[row] = (part, i, u));
+        }
+        for_each_part(volume, width, threads, |y, out| {
+            let (part, i, u) = rows[y % height];
+            let Self { shape, q, occupied } = &parts[part];
+            for v in (0..shape.frequencies.1).filter(|&v| shape.is_coded(u, v)) {
+                let band = y / height * shape.all_bands() + shape.band(u, v);
+                if occupied[band] {
+                    let from = &q[band * shape.blocks() + i * shape.cols..][..shape.cols];
+                    shape.range.1[v].clone().for_each(|j| out[shape.column(j, v)] = value(from[j]));
+                }
+            }
+        });
+    }
+}
