@@ -9,7 +9,7 @@
 use super::activity::Activity;
 use super::context::{CLASSES, Classes, Surroundings};
 use super::mixer::{Prob, exp_golomb};
-use super::symbol::{Distribution, Mixture};
+use super::symbol::{Distribution, Mixture, SYMBOLS};
 use super::range::Coder;
 use super::part::Part;
 use super::shape::Shape;
@@ -22,8 +22,8 @@ pub(crate) const MAX_MAGNITUDE: u32 = 1 << 30;
 
 /// Magnitudes are held to this in contexts.
 const CONTEXT_CAP: u32 = 2047;
-/// Bins of the unary part of a magnitude.
-const UNARY: usize = 15;
+/// What a magnitude past the alphabet is coded as.
+const ESCAPE: usize = SYMBOLS - 1;
 /// Blocks that share one "all zero" flag.
 const GROUP: usize = 16;
 
@@ -64,6 +64,8 @@ pub(crate) fn code<C: Coder + Send>(
 #[derive(Clone)]
 struct Models {
     magnitude: Mixture,
+    /// Of what is left of a magnitude that is past the alphabet.
+    large: Vec<Distribution>,
     band_zero: Vec<Prob>,
     group_zero: Vec<Prob>,
     escape: Vec<Prob>,
@@ -78,7 +80,7 @@ struct Context {
     radius: usize,
     near: usize,
     dyadic: bool,
-    turn: usize,
+    learn: bool,
 }
 
 impl Models {
@@ -89,7 +91,8 @@ impl Models {
         };
         let near = vec![Distribution::geometric(8, 1); 2 * 256];
         Self {
-            magnitude: Mixture::new([by_class(), by_class(), by_class(), near], 2 * 3, 90),
+            magnitude: Mixture::new([by_class(), by_class(), by_class(), near], 2 * 3),
+            large: (0..2 * CLASSES).map(|c| Distribution::geometric(Classes::typical(c % CLASSES), 5)).collect(),
             band_zero: vec![Prob::HALF; 6],
             group_zero: vec![Prob::new(1 << 13, 1); CLASSES * CLASSES],
             escape: vec![Prob::HALF; 31],
@@ -193,7 +196,7 @@ impl Models {
                         radius,
                         near: (w.min(3) * 64 + rows.near[j]) as usize,
                         dyadic: shape.dyadic,
-                        turn: j,
+                        learn: j % 2 == 0,
                     };
                     q[j] = self.coefficient(coder, q[j], &context);
                     let magnitude = q[j].unsigned_abs().min(CONTEXT_CAP);
@@ -229,10 +232,13 @@ impl Models {
         let high = (magnitude >> k) as usize;
         let row = large * CLASSES * CLASSES;
         let contexts = [row + base[0], row + base[1], row + base[2], large * 256 + c.near];
-        let value = self.magnitude.code(coder, high.min(UNARY), contexts, large * 3 + selector, c.turn);
+        let mut value = self.magnitude.code(coder, high.min(ESCAPE), contexts, large * 3 + selector, c.learn);
+        if value == ESCAPE {
+            value += self.large[large * CLASSES + both].code(coder, (high.wrapping_sub(ESCAPE)).min(ESCAPE));
+        }
         let mut value = value as u64;
-        if value == UNARY as u64 {
-            value += exp_golomb(coder, &mut self.escape, (high as u64).wrapping_sub(UNARY as u64));
+        if value == 2 * ESCAPE as u64 {
+            value += exp_golomb(coder, &mut self.escape, (high as u64).wrapping_sub(value));
         }
         if k > 0 {
             let top = &mut self.low[k as usize * 4 + value.min(3) as usize];

@@ -81,14 +81,17 @@ impl Parents {
                 for (o, &m) in out.iter_mut().zip(south) {
                     *o += side * u32::from(m);
                 }
-                for (o, &m) in out.iter_mut().zip(row.iter().skip(1).chain(row.last())) {
+                for (o, &m) in out.iter_mut().zip(&row[1..]) {
+                    *o += side * u32::from(m);
+                }
+                if let (Some(o), Some(&m)) = (out.last_mut(), row.last()) {
                     *o += side * u32::from(m);
                 }
             }
         }
         let scale = (16 << 12) / self.total;
         for o in out {
-            *o = ((u64::from(*o) * u64::from(scale)) >> 12) as u32;
+            *o = (*o * scale) >> 12;
         }
     }
 

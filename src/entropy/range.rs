@@ -3,7 +3,7 @@
 //! Models are written once, generic over [`Coder`]: the encoder passes the value in and gets it
 //! back, the decoder ignores what is passed and returns what the stream says.
 
-use super::symbol::Lanes;
+use super::symbol::interval;
 use wide::u16x8;
 
 /// Bits of a probability.
@@ -15,8 +15,8 @@ pub(crate) trait Coder {
     const ENCODES: bool;
     /// Code one bit; `p1` is the probability of a 1 in 1..65536, of 65536.
     fn bit(&mut self, bit: bool, p1: u32) -> bool;
-    /// Code a symbol of 0..16, given 65536 P(symbol > i): the lanes fall, the last is 0.
-    fn symbol(&mut self, symbol: usize, above: &Lanes) -> usize;
+    /// Code a symbol of 0..8, given 65536 P(symbol > i) in falling lanes; the last counts as 0.
+    fn symbol(&mut self, symbol: usize, above: &u16x8) -> usize;
     /// Code a bit at even odds if `coded`, else nothing: false.
     fn even(&mut self, bit: bool, coded: bool) -> bool;
     /// Code the low `count` (0 to 64) bits of `value` at even odds, high bits first.
@@ -97,14 +97,12 @@ impl Coder for Encoder {
     }
 
     #[inline(always)]
-    fn symbol(&mut self, symbol: usize, above: &Lanes) -> usize {
-        let above: &[u16; 16] = bytemuck::cast_ref(above);
+    fn symbol(&mut self, symbol: usize, above: &u16x8) -> usize {
         let unit = self.range >> PROB_BITS;
-        let lower = unit * u64::from(above[symbol]);
-        let upper = if symbol == 0 { self.range } else { unit * u64::from(above[symbol - 1]) };
-        debug_assert!(upper > lower);
-        self.add(lower);
-        self.range = upper - lower;
+        let (lower, share) = interval(above, symbol);
+        debug_assert!(share > 0 && lower + share <= 1 << PROB_BITS);
+        self.add(unit * u64::from(lower));
+        self.range = unit * u64::from(share);
         self.renormalise();
         symbol
     }
@@ -192,16 +190,14 @@ impl Coder for Decoder<'_> {
     }
 
     #[inline(always)]
-    fn symbol(&mut self, _: usize, above: &Lanes) -> usize {
+    fn symbol(&mut self, _: usize, above: &u16x8) -> usize {
         let unit = self.range >> PROB_BITS;
         let slot = u16x8::splat((self.code / unit).min(65_535) as u16);
-        let [low, high] = above.map(|a| a.max(slot).simd_eq(slot).to_bitmask());
-        let symbol = (low | high << 8).trailing_zeros() as usize;
-        let above: &[u16; 16] = bytemuck::cast_ref(above);
-        let lower = unit * u64::from(above[symbol & 15]);
-        let upper = if symbol == 0 { self.range } else { unit * u64::from(above[symbol - 1]) };
-        self.code -= lower;
-        self.range = upper - lower;
+        let not_above = above.saturating_sub(slot).simd_eq(u16x8::ZERO).to_bitmask() | 0x80;
+        let symbol = not_above.trailing_zeros() as usize & 7;
+        let (lower, share) = interval(above, symbol);
+        self.code -= unit * u64::from(lower);
+        self.range = unit * u64::from(share);
         self.renormalise();
         symbol
     }
@@ -256,10 +252,8 @@ impl Coder for Counter {
     }
 
     #[inline(always)]
-    fn symbol(&mut self, symbol: usize, above: &Lanes) -> usize {
-        let above: &[u16; 16] = bytemuck::cast_ref(above);
-        let upper = if symbol == 0 { 65_536 } else { u32::from(above[symbol - 1]) };
-        self.0 += u64::from(super::mixer::cost(upper - u32::from(above[symbol])));
+    fn symbol(&mut self, symbol: usize, above: &u16x8) -> usize {
+        self.0 += u64::from(super::mixer::cost(interval(above, symbol).1.min(65_535)));
         symbol
     }
 
