@@ -99,8 +99,7 @@ pub(crate) fn decode(
     for (&kind, &n) in params.axes.iter().zip(&geometry.outer) {
         axes.push(Inverse::read(kind, n, &mut decoders[0], start)?);
     }
-    let mut volumes: Vec<Vec<f32>> =
-        levels.iter().map(|l| vec![0.0; l.height * l.width * geometry.slices()]).collect();
+    let mut volumes: Vec<Vec<f32>> = levels.iter().map(|l| vec![0.0; l.height * l.width * geometry.slices()]).collect();
     let scatter = |l: usize, parts: &[Part]| {
         Part::scatter(parts, &mut volumes[l], threads, |q| params.reconstruct(q));
     };

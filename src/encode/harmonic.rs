@@ -1,4 +1,4 @@
-//! Harmonic detail, field to bytes: pyramid, outer axes, quantiser, sparse coefficients.
+//! Harmonic detail, field to bytes: pyramid, outer axes, quantiser, coefficients.
 
 use super::outer::Outer;
 use super::quantise::{RowQuantiser, Statistics};
@@ -58,6 +58,9 @@ impl Analysis {
     ) -> Vec<Self> {
         let mean = sum(values, T::to_f64) / values.len() as f64;
         let peak = peak(values, |v| (v.to_f64() - mean).abs());
+        if !(mean.is_finite() && peak.is_finite()) {
+            return Vec::new();
+        }
         let scale = if peak > 0.0 { peak } else { 1.0 };
         let field = values.iter().map(|&v| ((v.to_f64() - mean) / scale) as f32).collect::<Vec<f32>>();
         let candidates = Transformed::candidates(field, geometry, target / scale, isa);
@@ -138,7 +141,7 @@ impl Analysis {
     pub(crate) fn quantised(&self, step: f64) -> Quantised {
         let mut volumes: Vec<Vec<i32>> = self.volumes.iter().map(|v| vec![0; v.len()]).collect();
         let statistics = self.quantise(step, Some(&mut volumes));
-        let parts = ((statistics.coded() / FOR_A_PART) as usize).clamp(1, std::env::var("PARTS").map_or(MOST_PARTS, |s| s.parse().unwrap()));
+        let parts = ((statistics.coded() / FOR_A_PART) as usize).clamp(1, MOST_PARTS);
         Quantised { step, volumes, params: self.params(step, parts, statistics.shrink()) }
     }
 

@@ -9,10 +9,10 @@
 use super::activity::Activity;
 use super::context::{CLASSES, Classes, Surroundings};
 use super::mixer::{Prob, exp_golomb};
-use super::symbol::{Distribution, Mixture, SYMBOLS};
-use super::range::Coder;
 use super::part::Part;
+use super::range::Coder;
 use super::shape::Shape;
+use super::symbol::{Distribution, Mixture, SYMBOLS};
 use crate::arith::for_each_part;
 use crate::format::pyramid::Level;
 use std::ops::Range;
@@ -86,7 +86,8 @@ struct Context {
 impl Models {
     fn new() -> Self {
         let by_class = || {
-            let classes = (0..2 * CLASSES).flat_map(|c| [Distribution::geometric(Classes::typical(c % CLASSES), 5); CLASSES]);
+            let classes =
+                (0..2 * CLASSES).flat_map(|c| [Distribution::geometric(Classes::typical(c % CLASSES), 5); CLASSES]);
             classes.collect::<Vec<_>>()
         };
         let near = vec![Distribution::geometric(8, 1); 2 * 256];
@@ -147,7 +148,8 @@ impl Models {
         let mut zero = false;
         for (u, v) in shape.bands() {
             let (band, at) = (shape.band(u, v), shape.index(u, v));
-            let previous_zero = surroundings.previous.map_or(0, |p| 1 + usize::from(p[at..at + n].iter().all(|&m| m == 0)));
+            let previous_zero =
+                surroundings.previous.map_or(0, |p| 1 + usize::from(p[at..at + n].iter().all(|&m| m == 0)));
             zero = self.band_zero[usize::from(zero) * 3 + previous_zero].code(coder, !occupied[band]);
             occupied[band] = !zero;
             if !zero {

@@ -57,7 +57,8 @@ pub(super) fn interval(above: &u16x8, symbol: usize) -> (u32, u32) {
     const FIRST: [u32; SYMBOLS] = [1 << 16, 0, 0, 0, 0, 0, 0, 0];
     let (above, symbol) = (above.as_array(), symbol % SYMBOLS);
     let lower = u32::from(above[symbol]) & LAST[symbol];
-    let upper = u32::from(above[(symbol + SYMBOLS - 1) % SYMBOLS]) & LAST[(symbol + SYMBOLS - 1) % SYMBOLS] | FIRST[symbol];
+    let upper =
+        u32::from(above[(symbol + SYMBOLS - 1) % SYMBOLS]) & LAST[(symbol + SYMBOLS - 1) % SYMBOLS] | FIRST[symbol];
     (lower, upper - lower)
 }
 
@@ -125,7 +126,8 @@ impl Mixture {
             // Gradient of the cost, for each weight in proportion to itself.
             let chance = |above: &u16x8| interval(above, symbol).1 as f32;
             let mean = chance(&mixed);
-            let gain = (f32x4::new([chance(&a.0), chance(&b.0), chance(&c.0), chance(&d.0)]) - f32x4::splat(mean)) * (WEIGHT_RATE / mean);
+            let gain = (f32x4::new([chance(&a.0), chance(&b.0), chance(&c.0), chance(&d.0)]) - f32x4::splat(mean))
+                * (WEIGHT_RATE / mean);
             let w = (w + w * gain.fast_min(f32x4::splat(0.5))).fast_max(f32x4::splat(LEAST_WEIGHT));
             let [a, b, c, d] = w.to_array();
             // Their sum is near 1, and stays so.
