@@ -8,7 +8,9 @@ pub mod paper;
 pub mod siren;
 
 use crate::arith::Isa;
+use crate::config::Config;
 use crate::decode::harmonic as decoder;
+use crate::encode::effort::Effort;
 use crate::encode::harmonic::Analysis;
 use crate::encode::split::split;
 use crate::format::{Geometry, Reader};
@@ -31,13 +33,13 @@ impl<'a> Field<'a> {
     /// Energies of the harmonic split.
     #[must_use]
     pub fn split(&self) -> Option<[f64; 3]> {
-        split(|i| self.data[i].into(), &self.geometry).map(crate::format::Split::shares)
+        split(self.data, &self.geometry).map(crate::format::Split::shares)
     }
     /// Pyramid and outer axes.
     #[must_use]
     pub fn analyse(&self, rmse: f64) -> Harmonic {
-        let values = self.data.iter().map(|&v| v.into());
-        Harmonic(Analysis::candidates(values, None, &self.geometry, rmse, Isa::detect()).swap_remove(0))
+        let effort = Effort::new(Config::DEFAULT_EFFORT);
+        Harmonic(Analysis::candidates(self.data, None, &self.geometry, rmse, effort, Isa::detect()).swap_remove(0))
     }
     /// Decode a harmonic payload, in steps.
     ///
@@ -57,11 +59,11 @@ impl Harmonic {
     /// Quantise and transform back; the first value.
     #[must_use]
     pub fn reconstruct(&self, step: f64) -> f32 {
-        self.0.reconstruct(step, Isa::detect()).field[0]
+        self.0.field(&self.0.quantised(step)).field[0]
     }
     /// Quantise and code.
     #[must_use]
     pub fn encode(&self, step: f64) -> Vec<u8> {
-        self.0.encode(step)
+        self.0.code(self.0.quantised(step))
     }
 }

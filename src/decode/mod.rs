@@ -188,7 +188,7 @@ fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mu
 }
 
 /// All that is done value by value, in the stream's order of axes.
-fn write_planes<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T]) -> Result<()> {
+pub(crate) fn write_planes<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T]) -> Result<()> {
     let geometry = stream.header.geometry();
     let section = |id| section(stream, id);
     let mask = match section(SectionId::Mask) {

@@ -1,6 +1,8 @@
 //! The ways to hold an array that are worth a try; the smallest is taken.
 
 use super::bands::Bands;
+use super::effort::Effort;
+use super::glance::glance;
 use super::harmonic::Analysis;
 use super::lattice;
 use super::problem::{Problem, Target, continue_smoothly, write_value};
@@ -30,11 +32,13 @@ pub(crate) struct Candidate {
     pub(crate) detail: Vec<u8>,
     /// The corrections section; may be empty.
     pub(crate) corrections: Vec<u8>,
+    /// What the decoder makes of base and detail, if that is known.
+    pub(crate) field: Option<HarmonicField>,
 }
 
 impl Candidate {
     fn new(method: Method, detail: Vec<u8>) -> Self {
-        Self { method, reference: Vec::new(), bands: Bands::default(), detail, corrections: Vec::new() }
+        Self { method, reference: Vec::new(), bands: Bands::default(), detail, corrections: Vec::new(), field: None }
     }
     /// Bytes of its sections.
     pub(crate) const fn len(&self) -> usize {
@@ -48,10 +52,12 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Candida
         return Candidate::new(Method::Constant, detail);
     }
     let stages = Plan::new(config, problem.geometry.outer.len());
-    let coder = stages.coder;
-    let harmonic = if coder == Coder::Lattice { None } else { hierarchy(problem, &stages, config.effort) };
+    let (coder, effort) = (stages.coder, Effort::new(config.effort));
+    let harmonic = if coder == Coder::Lattice { None } else { hierarchy(problem, &stages, effort) };
+    // Most fields at most bounds are no question: a glance spares the lattice's own estimate.
+    let unlikely = |h: &Candidate| glance(problem).is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64);
     let harmonic = match harmonic {
-        Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) => return h,
+        Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return h,
         other => other,
     };
     let plan = lattice::Plan::new(problem);
@@ -81,7 +87,7 @@ fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
 
 /// A base of networks (or none) and the detail above it under the problem's bound, where that can be tried; with the reference
 /// subtracted if that is smaller. A stage stays if the stream is smaller with it, or if the plan says so.
-fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: u8) -> Option<Candidate> {
+fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: Effort) -> Option<Candidate> {
     if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
         return None;
     }
@@ -127,35 +133,40 @@ fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: u8) -> Optio
 }
 
 /// The detail above a base; `None` where the coder cannot keep the bound.
-fn detail<T: Element>(problem: &Problem<T>, base: Option<&Base>, coder: Coder, effort: u8) -> Option<Candidate> {
+fn detail<T: Element>(problem: &Problem<T>, base: Option<&Base>, coder: Coder, effort: Effort) -> Option<Candidate> {
     if coder == Coder::Spatial {
         return Spatial::fit(problem, base).map(|s| Candidate::new(Method::Spatial, s.encode()));
     }
     match problem.target {
         Target::Lossless => None,
-        Target::Rmse(limit) => harmonic_rmse(problem, base, limit),
-        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, effort),
+        Target::Rmse(limit) => harmonic_rmse(problem, base, limit, effort),
+        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, effort, coder == Coder::Auto),
     }
 }
 
-fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, isa: Isa) -> Vec<Analysis> {
-    let geometry = &problem.geometry;
-    let Some(base) = base else { return Analysis::candidates(&problem.values, None, geometry, target, isa) };
+fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, effort: Effort) -> Vec<Analysis> {
+    let (geometry, isa) = (&problem.geometry, Isa::detect());
+    let Some(base) = base else { return Analysis::candidates(&problem.values, None, geometry, target, effort, isa) };
     let mut rest: Vec<f64> = problem.values.iter().zip(&base[..]).map(|(v, &b)| v.to_f64() - f64::from(b)).collect();
     if let Some(classes) = &problem.classes {
         continue_smoothly(&mut rest, classes, geometry.width, 0.0);
     }
-    Analysis::candidates(&rest, Some(base.clone()), geometry, target, isa)
+    Analysis::candidates(&rest, Some(base.clone()), geometry, target, effort, isa)
 }
 
 /// The smallest of the transforms in question.
-fn harmonic_rmse<T: Element>(problem: &Problem<T>, base: Option<&Base>, limit: f64) -> Option<Candidate> {
-    let analyses = analyses(problem, base, limit, Isa::detect()).into_iter();
-    analyses.filter_map(|a| rmse_detail(problem, &a, limit)).min_by_key(Candidate::len)
+fn harmonic_rmse<T: Element>(
+    problem: &Problem<T>,
+    base: Option<&Base>,
+    limit: f64,
+    effort: Effort,
+) -> Option<Candidate> {
+    let analyses = analyses(problem, base, limit, effort).into_iter();
+    analyses.filter_map(|a| rmse_detail(problem, &a, limit, effort)).min_by_key(Candidate::len)
 }
 
 /// Coded with the step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
-fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64) -> Option<Candidate> {
+fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64, effort: Effort) -> Option<Candidate> {
     let (mut goal, mut start) = (limit, None);
     let (mut best, mut last) = (None::<f64>, None);
     for _ in 0..6 {
@@ -166,34 +177,51 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
         drop(last.take());
         let quantised = analysis.quantised(step);
         let field = analysis.field(&quantised);
-        last = Some(quantised);
         let rmse = problem.rmse_of(|start, out| field.rounded(start, out));
+        last = Some((quantised, field));
         if rmse <= limit {
             best = Some(best.map_or(step, |b| b.max(step)));
         }
-        if (0.992..=1.0).contains(&(rmse / limit)) || !rmse.is_finite() || rmse == 0.0 {
+        if (effort.share()..=1.0).contains(&(rmse / limit)) || !rmse.is_finite() || rmse == 0.0 {
             break;
         }
         goal *= 0.9965 * limit / rmse;
         start = Some(step * (limit / rmse).powf(1.3));
     }
     let step = best?;
-    let quantised = last.filter(|q| q.step == step).unwrap_or_else(|| analysis.quantised(step));
-    Some(Candidate::new(Method::Harmonic, analysis.code(quantised)))
+    let (quantised, field) = last.filter(|(q, _)| q.step == step).unwrap_or_else(|| {
+        let quantised = analysis.quantised(step);
+        let field = analysis.field(&quantised);
+        (quantised, field)
+    });
+    let field = effort.quick.then_some(field);
+    Some(Candidate { field, ..Candidate::new(Method::Harmonic, analysis.code(quantised)) })
 }
 
 /// Steps to try, in units of the bound.
 const STEPS: [f64; 10] = [0.9, 1.1, 1.35, 1.65, 2.0, 2.45, 3.0, 3.7, 4.5, 5.5];
 
+/// The lattice coder wins where a glance promises no more than so many times the bytes of the transform.
+const LOST: f64 = 1.1;
+
 /// A step near the bound, and corrections for the points that miss it. The larger the step, the fewer
-/// bytes for coefficients and the more for corrections: climb down that valley, further with more effort.
-fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: f64, effort: u8) -> Option<Candidate> {
+/// bytes for coefficients and the more for corrections: climb down that valley, further with more effort, unless the
+/// lattice coder is `allowed` and will win anyway.
+fn harmonic_max_abs<T: Element>(
+    problem: &Problem<T>,
+    base: Option<&Base>,
+    eps: f64,
+    effort: Effort,
+    allowed: bool,
+) -> Option<Candidate> {
     let attempt = |analysis: &Analysis, k: usize| {
         let step = STEPS.get(k)? * eps;
         analysis.fits(step).then(|| {
             let quantised = analysis.quantised(step);
-            let corrections = correct(problem, &analysis.field(&quantised), eps);
-            Candidate { corrections, ..Candidate::new(Method::Harmonic, analysis.code(quantised)) }
+            let field = analysis.field(&quantised);
+            let corrections = correct(problem, &field, eps);
+            let field = effort.quick.then_some(field);
+            Candidate { corrections, field, ..Candidate::new(Method::Harmonic, analysis.code(quantised)) }
         })
     };
     // Smooth fields at loose bounds have few large errors, so that larger steps pay.
@@ -203,14 +231,10 @@ fn harmonic_max_abs<T: Element>(problem: &Problem<T>, base: Option<&Base>, eps: 
         r if r > 3e-4 => 4,
         _ => 3,
     };
-    let tried =
-        analyses(problem, base, eps * 0.5, Isa::detect()).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));
+    let tried = analyses(problem, base, eps * 0.5, effort).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));
     let (mut best, analysis) = tried.min_by_key(|(c, _)| c.len())?;
-    let mut tries = match effort {
-        0..=4 => 0,
-        5..=6 => 2,
-        _ => STEPS.len(),
-    };
+    let lost = || allowed && glance(problem).is_some_and(|bytes| bytes < LOST * best.len() as f64);
+    let mut tries = if effort.steps > 0 && lost() { 0 } else { effort.steps.min(STEPS.len()) };
     let mut turned = false;
     let mut up = true;
     while tries > 0 {

@@ -5,7 +5,7 @@
 use super::quantise::{WAVELET_ERROR, zeroed_weight};
 use crate::format::pyramid::Level;
 
-/// Rows taken of a level: every eighth, at least so many.
+/// Rows taken of a level, at least.
 const FEWEST_ROWS: usize = 16;
 /// Magnitudes that have a symbol of their own.
 const SYMBOLS: usize = 16;
@@ -68,8 +68,9 @@ impl Rows {
 }
 
 impl Sample {
-    pub(super) fn new(levels: &[Level], volumes: &[Vec<f32>], slices: usize) -> Self {
-        let budget = levels.first().map_or(0, |l| l.height * l.width / 8);
+    /// Of the finest level one row in `share`, and as many values of each other level.
+    pub(super) fn new(levels: &[Level], volumes: &[Vec<f32>], slices: usize, share: usize) -> Self {
+        let budget = levels.first().map_or(0, |l| l.height * l.width / share);
         let rows = levels.iter().zip(volumes).map(|(l, v)| Rows::new(l, v, slices, budget)).collect();
         let count = levels.first().map_or(0, |l| l.height * l.width * slices) as f64;
         Self { rows, slices, count }

@@ -1,5 +1,6 @@
 //! Harmonic detail, field to bytes: pyramid, outer axes, quantiser, coefficients.
 
+use super::effort::Effort;
 use super::outer::Outer;
 use super::quantise::{RowQuantiser, Statistics};
 use super::sums::{peak, sum};
@@ -54,6 +55,7 @@ impl Analysis {
         base: Option<Base>,
         geometry: &Geometry,
         target: f64,
+        effort: Effort,
         isa: Isa,
     ) -> Vec<Self> {
         let mean = sum(values, T::to_f64) / values.len() as f64;
@@ -63,7 +65,7 @@ impl Analysis {
         }
         let scale = if peak > 0.0 { peak } else { 1.0 };
         let field = values.iter().map(|&v| ((v.to_f64() - mean) / scale) as f32).collect::<Vec<f32>>();
-        let candidates = Transformed::candidates(field, geometry, target / scale, isa);
+        let candidates = Transformed::candidates(field, geometry, target / scale, effort, isa);
         candidates.into_iter().map(|t| Self::new(t, base.clone(), geometry, (mean, scale), isa)).collect()
     }
 
@@ -201,7 +203,7 @@ mod tests {
     /// Rounds trip through the decoder; the RMSE predicted from the coefficients is the field's, or near it.
     fn check(basis: Basis, values: &[f32], geometry: &Geometry, target: f64) {
         let isa = Isa::detect();
-        let transformed = Transformed::new(basis, values.to_vec(), geometry, target, isa);
+        let transformed = Transformed::new(basis, values.to_vec(), geometry, target, Effort::new(5), isa);
         let a = Analysis::new(transformed, None, geometry, (0.0, 1.0), isa);
         let step = a.step_for_rmse(target, None);
         assert!(a.fits(step));

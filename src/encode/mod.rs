@@ -2,7 +2,9 @@
 
 mod bands;
 mod candidate;
+pub(crate) mod effort;
 mod estimate;
+mod glance;
 pub(crate) mod harmonic;
 mod lattice;
 mod low;
@@ -25,9 +27,11 @@ mod verify;
 
 use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;
+use crate::decode::harmonic::HarmonicField;
 use crate::decode::{self, DecodeOptions};
 use crate::error::{Result, invalid};
 use crate::format::{Header, MAX_OVERHEAD, Method, Permutation, SectionId, Stream, Writer};
+use effort::Effort;
 use problem::{Problem, write_value};
 #[cfg(feature = "bench")]
 pub(crate) use profile::Plan;
@@ -80,9 +84,13 @@ fn encode_typed<T: Element>(
         method: Method::Stored,
     };
     let problem = Problem::<T>::new(array, config, &header)?;
-    let split = split(|i| problem.values[i].to_f64(), &problem.geometry).map_or(Vec::new(), |s| s.0.to_vec());
+    let split = split(&problem.values, &problem.geometry).map_or(Vec::new(), |s| s.0.to_vec());
     let mask = problem.mask_section();
-    let best = candidate::best(&problem, config);
+    let mut best = candidate::best(&problem, config);
+    // The decoder's own functions made this field of the integers that were coded, so the bound holds for what it says if
+    // integers come back as they went in. Both directions of that coder are one function (`entropy::bands`), and more effort,
+    // and every debug build, decode them as well.
+    let field = best.field.take().filter(|_| Effort::new(config.effort).quick);
     header.method = best.method;
     let mut sections = vec![
         (SectionId::Split, split),
@@ -95,7 +103,12 @@ fn encode_typed<T: Element>(
         (SectionId::Corrections, best.corrections),
     ];
     let first = Stream::write(&header, &sections);
-    let mut decoded = decoded::<T>(&first, config)?;
+    let checked = cfg!(debug_assertions) && field.is_some();
+    let mut decoded = decoded::<T>(&first, config, field)?;
+    if checked {
+        let all = self::decoded::<T>(&first, config, None)?;
+        assert!(all.iter().zip(&decoded).all(|(a, b)| a.same(*b)), "the field is not what its stream says");
+    }
     let exact = verify::repair(&problem, &mut decoded);
     if !verify::holds(&problem, &decoded) {
         return Ok(stored::<T>(array, &header));
@@ -111,12 +124,15 @@ fn encode_typed<T: Element>(
     Ok(if stream.len() < plain { stream } else { stored::<T>(array, &header) })
 }
 
-/// What the decoder makes of a stream.
-fn decoded<T: Element>(stream: &[u8], config: &Config) -> Result<Vec<T>> {
+/// What the decoder makes of a stream; the harmonic `field` need not be decoded if it is given.
+fn decoded<T: Element>(stream: &[u8], config: &Config, field: Option<HarmonicField>) -> Result<Vec<T>> {
     let parsed = Stream::read(stream)?;
     let mut out = vec![T::zeroed(); parsed.header.len()];
     let options = DecodeOptions { reference: config.reference.clone(), ..DecodeOptions::default() };
-    decode::fill(&parsed, &mut out, &options)?;
+    match field {
+        Some(field) => decode::write_planes(&parsed, Some(field), &mut out)?,
+        None => decode::fill(&parsed, &mut out, &options)?,
+    }
     Ok(out)
 }
 

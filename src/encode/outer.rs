@@ -1,14 +1,12 @@
 //! Choice of a transform along an outer axis: none, DCT, or a Karhunen-Loeve basis made for the chunk.
 
+use super::effort::Effort;
 use crate::arith::{Dct, Isa, Kind, columns_by, klt, transform_outer};
 use crate::decode::ops::outer::Inverse;
 use crate::entropy::{klt as basis, range::Counter};
 use crate::format::AxisTransform;
 use crate::format::klt::{Klt, MAX_KLT, Row};
 use nalgebra::{DMatrix, SymmetricEigen};
-
-/// Columns that are looked at, of each level.
-const SAMPLE: usize = 2048;
 
 /// What is done along an axis, and how it is undone.
 pub(crate) struct Outer {
@@ -30,10 +28,10 @@ struct Sample {
 }
 
 impl Sample {
-    /// `volume` has the shape `(outer, n, inner)`.
-    fn new(volume: &[f32], n: usize, inner: usize) -> Self {
+    /// Of so many columns; `volume` has the shape `(outer, n, inner)`.
+    fn new(volume: &[f32], n: usize, inner: usize, columns: usize) -> Self {
         // A basis takes n operations for each value of the sample.
-        let wanted = if n > 64 { SAMPLE * 64 / n } else { SAMPLE };
+        let wanted = if n > 64 { columns * 64 / n } else { columns };
         let total = volume.len() / n;
         let stride = (total / wanted).max(1) | 1;
         let picked: Vec<usize> = (0..total).step_by(stride).collect();
@@ -104,9 +102,16 @@ impl Sample {
 
 /// The transform with the fewest estimated bits at an RMSE of `target` along an axis of `n`, applied to all `volumes`;
 /// `inner[l]` is the distance between neighbours along the axis in volume `l`.
-pub(crate) fn transform(volumes: &mut [Vec<f32>], n: usize, inner: &[usize], target: f64, isa: Isa) -> Outer {
+pub(super) fn transform(
+    volumes: &mut [Vec<f32>],
+    n: usize,
+    inner: &[usize],
+    target: f64,
+    effort: Effort,
+    isa: Isa,
+) -> Outer {
     let samples: Vec<Sample> =
-        volumes.iter().zip(inner).map(|(volume, &inner)| Sample::new(volume, n, inner)).collect();
+        volumes.iter().zip(inner).map(|(volume, &inner)| Sample::new(volume, n, inner, effort.columns())).collect();
     let cosine = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, isa, Kind::Two);
     let cosines: Vec<Sample> = samples.iter().map(|s| s.transformed(cosine)).collect();
     let step = step_for(&cosines, target);
@@ -250,7 +255,7 @@ mod tests {
         let (n, plane) = (21, 3000);
         let field = stack(n, plane);
         let mut volumes = vec![field.clone()];
-        let outer = transform(&mut volumes, n, &[plane], 0.5, Isa::detect());
+        let outer = transform(&mut volumes, n, &[plane], 0.5, Effort::new(5), Isa::detect());
         assert_eq!(outer.kind, AxisTransform::Klt);
         assert!(outer.klt.unwrap().rows.len() <= 3);
         outer.inverse.apply(&mut volumes[0], n, plane, Isa::detect());
@@ -264,7 +269,7 @@ mod tests {
         let field = stack(n, plane);
         let results = Isa::ALL.into_iter().filter(|i| i.supported()).map(|isa| {
             let mut volumes = vec![field.clone()];
-            let outer = transform(&mut volumes, n, &[plane], 0.1, isa);
+            let outer = transform(&mut volumes, n, &[plane], 0.1, Effort::new(5), isa);
             outer.inverse.apply(&mut volumes[0], n, plane, isa);
             volumes[0].iter().map(|v| v.to_bits()).collect::<Vec<_>>()
         });

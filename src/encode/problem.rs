@@ -1,6 +1,7 @@
 //! What there is to encode: values, mask, and the promise in absolute terms.
 
-use super::sums::sum_of_pairs;
+use super::sums::{extremes, sum_of_pairs};
+use crate::arith::run_wide;
 use crate::array::{ArrayView, Element};
 use crate::config::{Bound, Config};
 use crate::decode::base::{Base, from_reference};
@@ -47,20 +48,13 @@ impl<T: Element> Problem<T> {
         let fill = fill_value::<T>(config)?;
         let mut values: Vec<T> = array.iter::<T>().collect();
         let classes = classify(&values, fill);
-        let ordinary = |i: &usize| classes.as_ref().is_none_or(|c| c[*i] == 0);
-        let mut extremes: Option<(T, T)> = None;
-        let mut count = 0;
-        for i in (0..values.len()).filter(ordinary) {
-            let v = values[i];
-            let (lo, hi) = extremes.get_or_insert((v, v));
-            if v < *lo {
-                *lo = v;
+        let (extremes, count) = match &classes {
+            None => (extremes(&values), values.len()),
+            Some(classes) => {
+                let ordinary: Vec<T> = values.iter().zip(classes).filter(|(_, c)| **c == 0).map(|(v, _)| *v).collect();
+                (extremes(&ordinary), ordinary.len())
             }
-            if v > *hi {
-                *hi = v;
-            }
-            count += 1;
-        }
+        };
         let target = resolve::<T>(config.bound, span(extremes))?;
         if let (Some(classes), Some((lo, _))) = (&classes, extremes) {
             continue_smoothly(&mut values, classes, geometry.width, lo);
@@ -150,7 +144,14 @@ fn classify<T: Element>(values: &[T], fill: Option<T>) -> Option<Vec<u8>> {
         }
         if fill.is_some_and(|f| f.same(v)) { class::FILL } else { 0 }
     };
-    let first = values.iter().position(|&v| one(v) != 0)?;
+    // Parts without a branch for each value.
+    let masked = |part: &[T]| {
+        run_wide(
+            #[inline(always)]
+            || part.iter().fold(0, |all, &v| all | one(v)) != 0,
+        )
+    };
+    let first = values.chunks(1024).position(masked)? * 1024;
     let mut classes = vec![0; values.len()];
     for (c, &v) in classes[first..].iter_mut().zip(&values[first..]) {
         *c = one(v);

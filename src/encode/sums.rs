@@ -35,6 +35,30 @@ pub(super) fn sum_of_pairs<T: Copy>(a: &[T], b: &[T], f: impl Fn(T, T) -> f64) -
     )
 }
 
+/// The least and the greatest element, of which none is NaN.
+pub(super) fn extremes<T: Copy + PartialOrd>(values: &[T]) -> Option<(T, T)> {
+    let &first = values.first()?;
+    let lesser = |a: T, b: T| if b < a { b } else { a };
+    let greater = |a: T, b: T| if b > a { b } else { a };
+    Some(run_wide(
+        #[inline(always)]
+        || {
+            let (mut least, mut most) = ([first; LANES], [first; LANES]);
+            let mut chunks = values.chunks_exact(LANES);
+            for chunk in chunks.by_ref() {
+                for ((least, most), &v) in least.iter_mut().zip(&mut most).zip(chunk) {
+                    (*least, *most) = (lesser(*least, v), greater(*most, v));
+                }
+            }
+            let rest = chunks.remainder().iter().copied();
+            (
+                least.into_iter().chain(rest.clone()).fold(first, lesser),
+                most.into_iter().chain(rest).fold(first, greater),
+            )
+        },
+    ))
+}
+
 #[inline(always)]
 fn fold<T: Copy>(values: &[T], start: f64, f: impl Fn(T) -> f64, join: impl Fn(f64, f64) -> f64) -> f64 {
     run_wide(
@@ -67,6 +91,7 @@ mod tests {
             assert_eq!(sum(&values, f64::from), plain);
             assert_eq!(sum_of_pairs(&values, &values, |a, b| f64::from(a) + f64::from(b)), 2.0 * plain);
             let most = values.iter().fold(0.0, |m: f64, &v| m.max(v.abs().into()));
+            assert_eq!(extremes(&values), (n > 0).then(|| (-3.0, n as f32 - 4.0)));
             assert_eq!(peak(&values, |v| v.abs().into()), most);
         }
     }

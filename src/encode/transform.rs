@@ -1,5 +1,6 @@
 //! The choice of the transform: basis of the planes, and what happens along the outer axes.
 
+use super::effort::Effort;
 use super::estimate::Sample;
 use super::ops::pyramid;
 use super::outer::{self, Outer};
@@ -31,28 +32,33 @@ pub(super) struct Transformed {
 impl Transformed {
     /// The field in the basis that promises fewer bytes at this root mean square error; in both, the better one first,
     /// where the field gets so small that the estimate is poor and coding both is cheap.
-    pub(super) fn candidates(field: Vec<f32>, geometry: &Geometry, rmse: f64, isa: Isa) -> Vec<Self> {
+    pub(super) fn candidates(field: Vec<f32>, geometry: &Geometry, rmse: f64, effort: Effort, isa: Isa) -> Vec<Self> {
         let count = field.len() as f64;
-        let wavelet = Self::new(Basis::Wavelet, field.clone(), geometry, rmse, isa);
-        let lapped = Self::new(Basis::Lapped, field, geometry, rmse, isa);
+        if let Some((slice, plane)) = middle(&field, geometry).filter(|_| effort.quick) {
+            let basis = Self::candidates(slice.to_vec(), &plane, rmse, effort, isa)[0].basis;
+            return vec![Self::new(basis, field, geometry, rmse, effort, isa)];
+        }
+        let wavelet = Self::new(Basis::Wavelet, field.clone(), geometry, rmse, effort, isa);
+        let lapped = Self::new(Basis::Lapped, field, geometry, rmse, effort, isa);
         let ratio = BIAS * wavelet.bits / lapped.bits;
         let doubtful = (1.0 / DOUBT..DOUBT).contains(&ratio) && wavelet.bits.min(lapped.bits) < SMALL.max(FEW * count);
         let mut candidates = if ratio < 1.0 { vec![wavelet, lapped] } else { vec![lapped, wavelet] };
-        candidates.truncate(if doubtful { 2 } else { 1 });
+        candidates.truncate(if doubtful && !effort.quick { 2 } else { 1 });
         candidates
     }
 
     /// The field in one basis.
-    pub(super) fn new(basis: Basis, field: Vec<f32>, geometry: &Geometry, rmse: f64, isa: Isa) -> Self {
+    pub(super) fn new(basis: Basis, field: Vec<f32>, geometry: &Geometry, rmse: f64, effort: Effort, isa: Isa) -> Self {
         let levels = levels(basis, geometry.height, geometry.width);
         let mut volumes = planes(field, geometry, &levels, isa);
-        let estimate = |volumes: &[Vec<f32>]| Sample::new(&levels, volumes, geometry.slices()).bits(rmse);
+        let estimate =
+            |volumes: &[Vec<f32>]| Sample::new(&levels, volumes, geometry.slices(), effort.rows()).bits(rmse);
         let (mut bits, mut start) = estimate(&volumes);
         let mut axes = Vec::with_capacity(geometry.outer.len());
         for (axis, &n) in geometry.outer.iter().enumerate().rev() {
             let inner: usize = geometry.outer[axis + 1..].iter().product();
             let sizes: Vec<usize> = levels.iter().map(|l| l.height * l.width * inner).collect();
-            let mut outer = outer::transform(&mut volumes, n, &sizes, rmse, isa);
+            let mut outer = outer::transform(&mut volumes, n, &sizes, rmse, effort, isa);
             let (fewer, step) = estimate(&volumes);
             if outer.kind == AxisTransform::Dct && fewer > bits {
                 // It does not pay after all: neighbouring planes tell the coder more.
@@ -67,6 +73,12 @@ impl Transformed {
         }
         Self { basis, levels, axes, volumes, bits, start }
     }
+}
+
+/// The slice in the middle, if there are several.
+fn middle<'a>(field: &'a [f32], geometry: &Geometry) -> Option<(&'a [f32], Geometry)> {
+    let slice = field.chunks_exact(geometry.plane()).nth(geometry.slices() / 2)?;
+    (geometry.slices() > 1).then(|| (slice, Geometry { outer: Vec::new(), ..geometry.clone() }))
 }
 
 /// The planes of every slice: a volume for each level.
@@ -96,7 +108,7 @@ mod tests {
     fn first(field: impl Fn(f32, f32) -> f32) -> Basis {
         let geometry = Geometry { outer: Vec::new(), height: 240, width: 320, periodic: false };
         let values = (0..240 * 320).map(|i| field((i / 320) as f32, (i % 320) as f32)).collect();
-        Transformed::candidates(values, &geometry, 1e-3, Isa::detect())[0].basis
+        Transformed::candidates(values, &geometry, 1e-3, Effort::new(5), Isa::detect())[0].basis
     }
 
     #[test]
@@ -118,7 +130,7 @@ mod tests {
                 let noise = (seed >> 8) as f32 / (1 << 24) as f32 - 0.5;
                 size(i) + noise * if size(i) == 0.0 && i / 2000 == 2 { 50.0 } else { 0.1 }
             });
-            Transformed::candidates(values.collect(), &geometry, 0.1, Isa::detect())[0].axes[0].kind
+            Transformed::candidates(values.collect(), &geometry, 0.1, Effort::new(5), Isa::detect())[0].axes[0].kind
         };
         assert_ne!(axis(|i| 20.0 * (1.0 + i as f32 % 2000.0 * 0.7).sin()), AxisTransform::None);
         assert_eq!(axis(|_| 0.0), AxisTransform::None);
