@@ -2,9 +2,9 @@
 //! each block. Outside an axis that is not periodic the first block is even (as DCT-IV is) and the
 //! last block uses DCT-II.
 
-use super::Isa;
 use super::kernels::blocks::{columns, fold_rows, forward_rows, inverse_rows};
 use super::tables::{Dct, Decimated, Kind, Window, dct, decimated, window};
+use super::{Isa, for_each_part};
 use crate::format::pyramid::AxisBlocks;
 
 /// Longest block of a transform along an outer axis.
@@ -74,15 +74,16 @@ impl<'a> Axis<'a> {
     }
 }
 
-/// Fold or unfold the border before block `i` of the y axis.
-fn fold_border(y: &Axis<'_>, i: usize, image: &mut [f32], width: usize, isa: Isa, inverse: bool) {
-    let (lo, hi) = image.split_at_mut(y.blocks.starts[i] * width);
+/// Fold or unfold the border before block `i` of the y axis, in an image that starts with block `first`.
+fn fold_border(y: &Axis<'_>, i: usize, first: usize, image: &mut [f32], width: usize, isa: Isa, inverse: bool) {
+    let (lo, hi) = image.split_at_mut((y.blocks.starts[i] - y.blocks.starts[first]) * width);
     fold_rows(isa, lo, hi, width, y.window(i), inverse);
 }
 
-/// Samples of block `i` of the y axis.
-fn block(blocks: &AxisBlocks, i: usize, width: usize) -> std::ops::Range<usize> {
-    blocks.starts[i] * width..(blocks.starts[i] + blocks.lens[i]) * width
+/// Samples of block `i` of the y axis, in an image that starts with block `first`.
+fn block(blocks: &AxisBlocks, i: usize, first: usize, width: usize) -> std::ops::Range<usize> {
+    let start = blocks.starts[i] - blocks.starts[first];
+    start * width..(start + blocks.lens[i]) * width
 }
 
 /// Image to coefficients: each row along x, then each column along y. `y` is never periodic;
@@ -102,43 +103,76 @@ pub(crate) fn forward_image(
         if let Some(x) = &x
             && i < count
         {
-            forward_rows(isa, &mut image[block(y_blocks, i, width)], width, x);
+            forward_rows(isa, &mut image[block(y_blocks, i, 0, width)], width, x);
         }
         if let Some(y) = &y
             && i > 0
         {
             if i < count {
-                fold_border(y, i, image, width, isa, false);
+                fold_border(y, i, 0, image, width, isa, false);
             }
-            columns(isa, &mut image[block(y_blocks, i - 1, width)], width, y.dct(i - 1, false));
+            columns(isa, &mut image[block(y_blocks, i - 1, 0, width)], width, y.dct(i - 1, false));
         }
     }
 }
 
-/// Coefficients to image: each column along y, then each row along x.
+/// Coefficients to image: each column along y, then each row along x. Up to `threads` threads take some block rows each.
 pub(crate) fn inverse_image(
     (y_blocks, x_blocks): (&AxisBlocks, &AxisBlocks),
     periodic_x: bool,
     image: &mut [f32],
     width: usize,
     isa: Isa,
+    threads: usize,
 ) {
     let (y, x) = (Axis::new(y_blocks, false), Axis::new(x_blocks, periodic_x));
     let count = y_blocks.lens.len();
-    for i in 0..=count {
-        if let Some(y) = &y
-            && i < count
-        {
-            columns(isa, &mut image[block(y_blocks, i, width)], width, y.dct(i, true));
-            if i > 0 {
-                fold_border(y, i, image, width, isa, true);
+    // At least two block rows each: one next to either border.
+    let groups = threads.clamp(1, (count / 2).max(1));
+    let border = |group: usize| count * group / groups;
+    let rows = |image: &mut [f32], i: usize, first: usize| {
+        if let Some(x) = &x {
+            inverse_rows(isa, &mut image[block(y_blocks, i, first, width)], width, x);
+        }
+    };
+    let unfold = |image: &mut [f32], i: usize, first: usize| {
+        if let Some(y) = &y {
+            fold_border(y, i, first, image, width, isa, true);
+        }
+    };
+    let mut parts = Vec::with_capacity(groups);
+    let mut rest = &mut *image;
+    for group in 0..groups {
+        let range = border(group)..border(group + 1);
+        let height: usize = y_blocks.lens[range.clone()].iter().sum();
+        let (part, after) = rest.split_at_mut(height * width);
+        parts.push((range, part));
+        rest = after;
+    }
+    for_each_part(&mut parts, 1, threads, |_, parts| {
+        for (range, part) in parts {
+            let first = range.start;
+            for i in range.clone() {
+                if let Some(y) = &y {
+                    columns(isa, &mut part[block(y_blocks, i, first, width)], width, y.dct(i, true));
+                }
+                if i > first {
+                    unfold(part, i, first);
+                    // The block row at a border to another group waits for it.
+                    if i > first + 1 || first == 0 {
+                        rows(part, i - 1, first);
+                    }
+                }
+            }
+            if range.end == count && count > 0 {
+                rows(part, count - 1, first);
             }
         }
-        if let Some(x) = &x
-            && i > 0
-        {
-            inverse_rows(isa, &mut image[block(y_blocks, i - 1, width)], width, x);
-        }
+    });
+    for i in (1..groups).map(border) {
+        unfold(image, i, 0);
+        rows(image, i - 1, 0);
+        rows(image, i, 0);
     }
 }
 
@@ -151,7 +185,7 @@ pub(crate) fn transform_outer(volume: &mut [f32], n: usize, inner: usize, isa: I
     let blocks = AxisBlocks::cut(n, n.div_ceil(OUTER_BLOCK), None);
     for part in volume.chunks_exact_mut(n * inner) {
         for (i, &len) in blocks.lens.iter().enumerate() {
-            columns(isa, &mut part[block(&blocks, i, inner)], inner, dct(kind, len));
+            columns(isa, &mut part[block(&blocks, i, 0, inner)], inner, dct(kind, len));
         }
     }
 }

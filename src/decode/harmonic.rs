@@ -50,16 +50,20 @@ impl HarmonicField {
     }
 }
 
+/// Elements that a thread rounds in one go.
+const ROUNDED: usize = 1 << 14;
+
 /// Write the rounded values of a field in rows of `width`, corrected by whole multiples of a unit where the
 /// stream has a corrections section.
 pub(crate) fn write_values<T: Element>(
     field: &HarmonicField,
     corrections: Option<Reader<'_>>,
     width: usize,
+    threads: usize,
     out: &mut [T],
 ) -> Result<()> {
     let Some(mut reader) = corrections else {
-        field.rounded(0, out);
+        for_each_part(out, ROUNDED, threads, |i, part| field.rounded(i * ROUNDED, part));
         return Ok(());
     };
     let unit = reader.finite_f64("correction unit")?;
@@ -142,7 +146,7 @@ pub(crate) fn synthesise<'a>(
         inner_slices *= n;
     }
     if geometry.slices() == 1 {
-        pyramid::inverse(levels, geometry.periodic, volumes, isa);
+        pyramid::inverse(levels, geometry.periodic, volumes, isa, threads);
         return;
     }
     let Some((fine, coarse)) = volumes.split_first_mut() else { return };
@@ -152,7 +156,7 @@ pub(crate) fn synthesise<'a>(
             let size = volume.len() / geometry.slices();
             volume[slice * size..][..size].to_vec()
         }));
-        pyramid::inverse(levels, geometry.periodic, &mut planes, isa);
+        pyramid::inverse(levels, geometry.periodic, &mut planes, isa, 1);
         plane.copy_from_slice(&planes[0]);
     });
 }
@@ -169,7 +173,7 @@ mod tests {
         Corrections::new(2).row(&mut encoder, &mut [4, 0]);
         let section = [&(-f64::MAX).to_le_bytes()[..], &encoder.finish()].concat();
         let mut out = [1.0f64; 2];
-        write_values(&field, Some(Reader::new(&section, 0)), 2, &mut out).unwrap();
+        write_values(&field, Some(Reader::new(&section, 0)), 2, 1, &mut out).unwrap();
         assert_eq!(out, [0.0, 0.0]);
     }
 }

@@ -63,7 +63,7 @@ pub fn decode_with(stream: &[u8], options: &DecodeOptions) -> Result<Array> {
     // Transforming needs memory that is free again when the output is taken.
     let field = harmonic_field(&parsed, options)?;
     let mut out = Array::zeros(parsed.header.dtype, &parsed.header.shape)?;
-    with_element!(parsed.header.dtype, T => write::<T>(&parsed, field, bytemuck::cast_slice_mut(out.bytes_mut()))?);
+    with_element!(parsed.header.dtype, T => write::<T>(&parsed, field, bytemuck::cast_slice_mut(out.bytes_mut()), options.threads)?);
     Ok(out)
 }
 
@@ -87,10 +87,10 @@ pub fn decode_into(stream: &[u8], out: &mut [u8], order: ByteOrder, options: &De
     let field = harmonic_field(&parsed, options)?;
     with_element!(parsed.header.dtype, T => {
         match bytemuck::try_cast_slice_mut::<u8, T>(out) {
-            Ok(aligned) => write::<T>(&parsed, field, aligned)?,
+            Ok(aligned) => write::<T>(&parsed, field, aligned, options.threads)?,
             Err(_) => {
                 let mut tmp = Array::zeros(T::DTYPE, &parsed.header.shape)?;
-                write::<T>(&parsed, field, bytemuck::cast_slice_mut(tmp.bytes_mut()))?;
+                write::<T>(&parsed, field, bytemuck::cast_slice_mut(tmp.bytes_mut()), options.threads)?;
                 out.copy_from_slice(tmp.bytes());
             }
         }
@@ -151,7 +151,7 @@ fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
 /// The pipeline, bytes to field in the stream's order of axes.
 pub(crate) fn fill<T: Element>(stream: &Stream<'_>, out: &mut [T], options: &DecodeOptions) -> Result<()> {
     let field = harmonic_field(stream, options)?;
-    write_planes(stream, field, out)
+    write_planes(stream, field, out, options.threads)
 }
 
 /// A section's reader, if it is there.
@@ -175,10 +175,10 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
 }
 
 /// The second half, and the array's own order of axes.
-fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T]) -> Result<()> {
-    let Some(permutation) = &stream.header.permutation else { return write_planes(stream, field, out) };
+fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T], threads: usize) -> Result<()> {
+    let Some(permutation) = &stream.header.permutation else { return write_planes(stream, field, out, threads) };
     let mut ordered = vec![T::zeroed(); out.len()];
-    write_planes(stream, field, &mut ordered)?;
+    write_planes(stream, field, &mut ordered, threads)?;
     permutation.for_each(&stream.header.shape, |to, from| {
         if let (Some(o), Some(&v)) = (out.get_mut(from), ordered.get(to)) {
             *o = v;
@@ -188,7 +188,12 @@ fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mu
 }
 
 /// All that is done value by value, in the stream's order of axes.
-pub(crate) fn write_planes<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T]) -> Result<()> {
+pub(crate) fn write_planes<T: Element>(
+    stream: &Stream<'_>,
+    field: Option<HarmonicField>,
+    out: &mut [T],
+    threads: usize,
+) -> Result<()> {
     let geometry = stream.header.geometry();
     let section = |id| section(stream, id);
     let mask = match section(SectionId::Mask) {
@@ -203,7 +208,7 @@ pub(crate) fn write_planes<T: Element>(stream: &Stream<'_>, field: Option<Harmon
         Method::Lattice => lattice::decode(detail, &geometry, classes, out)?,
         Method::Harmonic | Method::Spatial => {
             if let Some(field) = field {
-                harmonic::write_values(&field, section(SectionId::Corrections), geometry.width, out)?;
+                harmonic::write_values(&field, section(SectionId::Corrections), geometry.width, threads, out)?;
             }
         }
     }

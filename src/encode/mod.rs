@@ -130,7 +130,7 @@ fn decoded<T: Element>(stream: &[u8], config: &Config, field: Option<HarmonicFie
     let mut out = vec![T::zeroed(); parsed.header.len()];
     let options = DecodeOptions { reference: config.reference.clone(), ..DecodeOptions::default() };
     match field {
-        Some(field) => decode::write_planes(&parsed, Some(field), &mut out)?,
+        Some(field) => decode::write_planes(&parsed, Some(field), &mut out, 1)?,
         None => decode::fill(&parsed, &mut out, &options)?,
     }
     Ok(out)

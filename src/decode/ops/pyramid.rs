@@ -6,7 +6,7 @@ use crate::format::pyramid::Level;
 /// Rebuild the image in `planes[0]` from the coefficient planes of all levels, finest first; each
 /// has `height * width` samples of its level. The kept corners of planes that are not last are not
 /// read: they come from the coarser level. Planes other than the first hold no result afterwards.
-pub(crate) fn inverse(levels: &[Level], periodic_x: bool, planes: &mut [Vec<f32>], isa: Isa) {
+pub(crate) fn inverse(levels: &[Level], periodic_x: bool, planes: &mut [Vec<f32>], isa: Isa, threads: usize) {
     for l in (0..levels.len().min(planes.len())).rev() {
         let level = &levels[l];
         if !level.last {
@@ -21,7 +21,7 @@ pub(crate) fn inverse(levels: &[Level], periodic_x: bool, planes: &mut [Vec<f32>
                 scatter(level, coarse, fine);
             }
         }
-        inverse_image((&level.y, &level.x), periodic_x, &mut planes[l], level.width, isa);
+        inverse_image((&level.y, &level.x), periodic_x, &mut planes[l], level.width, isa, threads);
     }
 }
 

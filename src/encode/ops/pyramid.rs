@@ -20,7 +20,7 @@ pub(crate) fn forward(levels: &[Level], periodic_x: bool, image: Vec<f32>, isa: 
         if !level.last {
             coarse = gather(level, &mut image);
             let axes = (&level.y.coarse(), &level.x.coarse());
-            inverse_image(axes, periodic_x, &mut coarse, level.x.coarse_len(), isa);
+            inverse_image(axes, periodic_x, &mut coarse, level.x.coarse_len(), isa, 1);
         }
         planes.push(std::mem::replace(&mut image, coarse));
     }

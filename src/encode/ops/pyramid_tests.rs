@@ -186,8 +186,11 @@ fn levels_are_the_naive_ones_and_invert_with_the_same_bits_everywhere() {
                 let want = naive(&levels, periodic, &image);
                 assert!(close(&planes.concat(), &want.concat()), "{basis:?} {h}x{w} {periodic}: coefficients");
             }
-            inverse(&levels, periodic, &mut planes, isa);
+            let mut again = planes.clone();
+            inverse(&levels, periodic, &mut planes, isa, 1);
             assert!(close(&planes[0], &image), "{basis:?} {h}x{w} {periodic} {isa:?}: reconstruction");
+            inverse(&levels, periodic, &mut again, isa, 3);
+            assert_eq!(bits(&again[..1]), bits(&planes[..1]), "{basis:?} {h}x{w} {periodic} {isa:?}: threads");
             let both = (coefficients, bits(&planes[..1]));
             assert_eq!(reference.get_or_insert_with(|| both.clone()), &both, "{basis:?} {h}x{w} {periodic} {isa:?}");
         }
@@ -214,7 +217,7 @@ fn kept_corners_of_fine_planes_are_not_read() {
             planes[0][bi * 70 + bj] = f32::NAN;
         }
     }
-    inverse(&levels, true, &mut planes, Isa::detect());
+    inverse(&levels, true, &mut planes, Isa::detect(), 1);
     assert!(close(&planes[0], &image));
 }
 
