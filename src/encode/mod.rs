@@ -80,7 +80,7 @@ fn encode_typed<T: Element>(
     let problem = Problem::<T>::new(array, config, &header)?;
     let split = split(|i| problem.values[i].to_f64(), &problem.geometry).map_or(Vec::new(), |s| s.0.to_vec());
     let mask = problem.mask_section();
-    let best = candidate::best(&problem, config);
+    let best = candidate::best(&problem, config)?;
     header.method = best.method;
     let mut sections = vec![
         (SectionId::Split, split),

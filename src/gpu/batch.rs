@@ -11,14 +11,16 @@ pub(crate) struct Samples<'a> {
     /// `[outputs][n]`.
     pub(crate) targets: &'a [f32],
     n: usize,
+    /// What mini-batches are drawn from.
+    seed: u64,
 }
 
 impl<'a> Samples<'a> {
     /// `points` is `[inputs][n]`, `targets` is `[outputs][n]`; both must fit `shape`, and `n` must not be 0.
-    pub(crate) fn new(shape: Shape, points: &'a [f32], targets: &'a [f32]) -> Self {
+    pub(crate) fn new(shape: Shape, points: &'a [f32], targets: &'a [f32], seed: u64) -> Self {
         let n = targets.len() / shape.outputs();
         assert!(n > 0 && (points.len(), targets.len()) == (n * shape.inputs(), n * shape.outputs()));
-        Self { points, targets, n }
+        Self { points, targets, n, seed }
     }
 
     /// Number of points.
@@ -35,13 +37,14 @@ pub(crate) struct Descent {
     pub(crate) batch: usize,
     /// Learning rate of each layer at the start; it falls to 0 as a half cosine.
     pub(crate) rates: Vec<f32>,
-    pub(crate) seed: u64,
-    /// Look at the loss after each of this many equal parts of the steps, and stop when that of every network falls by
-    /// less than `least` of it.
+    /// Look at the loss after each of this many equal parts of the steps; a network whose loss falls by less than `least`
+    /// of it stops there.
     pub(crate) looks: usize,
     pub(crate) least: f64,
     /// Products with TF32 operands on tensor cores, for widths of 64 and more.
     pub(crate) tensor_cores: bool,
+    /// Tiles of a step that one block takes before others help it. The sums' order, and so a fit's bits, depend on it.
+    pub(crate) tiles_a_block: usize,
 }
 
 impl Descent {
@@ -66,24 +69,19 @@ impl Descent {
     }
 }
 
-/// The arrays of a fit, as `TrainArgs` of `kernels/train.cu` has them.
+/// Samples of several networks as the kernels want them.
 #[derive(Debug, Clone)]
-pub(super) struct Batch {
+pub(super) struct Points {
+    /// `[point][input]`, network by network.
     pub(super) x: Vec<f32>,
+    /// `[point][output]`.
     pub(super) y: Vec<f32>,
-    /// Start and number of each network's points.
-    pub(super) spans: Vec<[u64; 2]>,
-    pub(super) rates: Vec<f32>,
-    pub(super) schedule: Vec<f32>,
-    pub(super) in_order: bool,
-    /// Terms of a step's sum of squares, for each network.
-    terms: Vec<usize>,
+    /// Of each network: start and number of its points, its seed, and whether it is fitted (not 0). Twin of `Span`.
+    pub(super) spans: Vec<[u64; 4]>,
 }
 
-impl Batch {
-    pub(super) fn new(shape: Shape, samples: &[Samples<'_>], descent: &Descent) -> Self {
-        assert_eq!(descent.rates.len(), shape.layers(), "a rate for each layer");
-        let in_order = samples.iter().all(|s| s.len() <= descent.batch);
+impl Points {
+    pub(super) fn new(shape: Shape, samples: &[Samples<'_>]) -> Self {
         let total: usize = samples.iter().map(Samples::len).sum();
         let (mut x, mut y) = (Vec::with_capacity(total * shape.inputs()), Vec::with_capacity(total * shape.outputs()));
         let mut spans = Vec::with_capacity(samples.len());
@@ -91,18 +89,31 @@ impl Batch {
         for s in samples {
             interleave(s.points, s.len(), &mut x);
             interleave(s.targets, s.len(), &mut y);
-            spans.push([start, s.len() as u64]);
+            spans.push([start, s.len() as u64, s.seed, 1]);
             start += s.len() as u64;
         }
-        let points = |s: &Samples<'_>| if in_order { s.len() } else { descent.batch };
+        Self { x, y, spans }
+    }
+}
+
+/// The arrays of a fit, as `TrainArgs` of `kernels/train.cu` has them.
+#[derive(Debug, Clone)]
+pub(super) struct Batch {
+    pub(super) points: Points,
+    pub(super) rates: Vec<f32>,
+    pub(super) schedule: Vec<f32>,
+    /// Terms of a step's sum of squares, for each network.
+    terms: Vec<usize>,
+}
+
+impl Batch {
+    pub(super) fn new(shape: Shape, samples: &[Samples<'_>], descent: &Descent) -> Self {
+        assert_eq!(descent.rates.len(), shape.layers(), "a rate for each layer");
         Self {
-            x,
-            y,
-            spans,
+            points: Points::new(shape, samples),
             rates: descent.rates.iter().flat_map(|&r| [r, r]).collect(),
             schedule: descent.schedule(),
-            in_order,
-            terms: samples.iter().map(|s| points(s) * shape.outputs()).collect(),
+            terms: samples.iter().map(|s| descent.batch.min(s.len()) * shape.outputs()).collect(),
         }
     }
 
@@ -124,21 +135,28 @@ mod tests {
     #[test]
     fn arrays_of_two_networks() {
         let shape = Shape::new(2, 1, 8, 1).unwrap();
-        let samples =
-            [Samples::new(shape, &[1., 2., 3., 4., 5., 6.], &[7., 8., 9.]), Samples::new(shape, &[10., 11.], &[12.])];
-        let mut descent =
-            Descent { steps: 4, batch: 3, rates: vec![0.5, 0.25], seed: 0, looks: 3, least: 0.0, tensor_cores: false };
+        let samples = [
+            Samples::new(shape, &[1., 2., 3., 4., 5., 6.], &[7., 8., 9.], 5),
+            Samples::new(shape, &[10., 11.], &[12.], 6),
+        ];
+        let descent = Descent {
+            steps: 4,
+            batch: 3,
+            rates: vec![0.5, 0.25],
+            looks: 3,
+            least: 0.0,
+            tensor_cores: false,
+            tiles_a_block: 1,
+        };
         let batch = Batch::new(shape, &samples, &descent);
-        assert_eq!(batch.x, [1., 4., 2., 5., 3., 6., 10., 11.]);
-        assert_eq!((&batch.y[..], &batch.spans[..]), (&[7., 8., 9., 12.][..], &[[0, 3], [3, 1]][..]));
+        assert_eq!(batch.points.x, [1., 4., 2., 5., 3., 6., 10., 11.]);
+        assert_eq!(batch.points.y, [7., 8., 9., 12.]);
+        assert_eq!(batch.points.spans, [[0, 3, 5, 1], [3, 1, 6, 1]]);
         assert_eq!(batch.rates, [0.5, 0.5, 0.25, 0.25]);
-        assert!(batch.in_order);
         assert_eq!(batch.mean_losses(&[3., 3., 3., 9., 1., 1., 1., 3.], 2, 2), [3.0, 3.0]);
         assert_eq!(descent.look(), 2);
         // 1 / (1 - 0.9) and 1 / (1 - 0.99) at the start; the rate has fallen to a half in the middle.
         assert!((batch.schedule[0] - 10.0).abs() < 1e-5 && (batch.schedule[1] - 100.0).abs() < 1e-3);
         assert!((batch.schedule[4] - 0.5 / (1.0 - 0.729)).abs() < 1e-5);
-        descent.batch = 2;
-        assert!(!Batch::new(shape, &samples, &descent).in_order);
     }
 }

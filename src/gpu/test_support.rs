@@ -77,8 +77,7 @@ pub(super) fn adam(
     x: &[f32],
     y: &[f32],
     weight: &[f32],
-    [first, count]: [u64; 2],
-    seed: u64,
+    [first, count, seed, _]: [u64; 4],
     steps: u32,
     batch: u32,
 ) -> Vec<f64> {

@@ -9,7 +9,7 @@ use crate::gpu::{self, Accelerator, Descent};
 use crate::{Device, Result};
 
 /// A GPU that works.
-pub struct Bench(Accelerator);
+pub struct Bench(Accelerator, Device);
 
 /// A descent to be timed.
 pub struct Training {
@@ -66,8 +66,9 @@ impl Bench {
     /// Says why it cannot be used.
     pub fn open(number: u32) -> Result<Self> {
         let cpu = Cpu { isa: Isa::detect(), threads: 1 };
+        let device = Device::Cuda(number);
         let none = || crate::Error::Unsupported("no GPU".into());
-        Accelerator::open(Device::Cuda(number), cpu)?.map(Self).ok_or_else(none)
+        Accelerator::open(device, cpu)?.map(|a| Self(a, device)).ok_or_else(none)
     }
 
     /// What the driver calls it.
@@ -81,7 +82,7 @@ impl Bench {
     /// # Errors
     /// Of the driver.
     pub fn peak(&self, tensor_cores: bool) -> Result<f64> {
-        Ok(gpu::peak(&self.0.gpu, tensor_cores)?)
+        gpu::peak(&self.0.gpu, tensor_cores).map_err(|e| e.on(self.1))
     }
 
     /// Evaluate at `n` points on both sides.
@@ -93,7 +94,7 @@ impl Bench {
         let points = noises(n * of[0], 5);
         let (mut ours, mut theirs) = (vec![0.0; n * of[3]], vec![0.0; n * of[3]]);
         self.0.cpu.evaluate(&network, &points, &mut ours);
-        gpu::evaluate(&self.0.gpu, &network, &points, &mut theirs)?;
+        gpu::evaluate(&self.0.gpu, &network, &points, &mut theirs).map_err(|e| e.on(self.1))?;
         match ours.iter().zip(&theirs).position(|(a, b)| a.to_bits() != b.to_bits()) {
             None => Ok(()),
             Some(i) => {
@@ -107,7 +108,7 @@ impl Bench {
     /// # Errors
     /// Of the driver.
     pub fn evaluation_seconds(&self, of: [usize; 4], n: usize, repeats: u32) -> Result<f64> {
-        Ok(gpu::evaluation_seconds(&self.0.gpu, &network(shape(of)?, 3), n, repeats)?)
+        gpu::evaluation_seconds(&self.0.gpu, &network(shape(of)?, 3), n, repeats).map_err(|e| e.on(self.1))
     }
 
     /// Seconds of a descent with all that belongs to it, and the parameters of the first network after it.
@@ -117,19 +118,19 @@ impl Bench {
     pub fn train(&self, training: &Training) -> Result<(f64, Vec<f32>)> {
         let shape = shape(training.shape)?;
         let fields: Vec<_> = (0..training.networks).map(|k| field(shape, training.samples, k as u64)).collect();
-        let samples: Vec<_> = fields.iter().map(|(p, t)| gpu::Samples::new(shape, p, t)).collect();
+        let samples: Vec<_> = fields.iter().zip(1..).map(|((p, t), k)| gpu::Samples::new(shape, p, t, k)).collect();
         let mut networks: Vec<_> = (0..training.networks).map(|k| network(shape, k as u64)).collect();
         let descent = Descent {
             steps: training.steps,
             batch: training.batch,
             rates: vec![1e-3; shape.layers()],
-            seed: 1,
             looks: 1,
             least: 0.0,
             tensor_cores: training.tensor_cores,
+            tiles_a_block: if training.networks == 1 { 1 } else { 8 },
         };
         let began = Instant::now();
-        gpu::descend(&self.0.gpu, &mut networks, &samples, &descent)?;
+        gpu::descend(&self.0.gpu, &mut networks, &samples, &descent).map_err(|e| e.on(self.1))?;
         Ok((began.elapsed().as_secs_f64(), networks.swap_remove(0).parameters))
     }
 
@@ -148,9 +149,7 @@ impl Bench {
         let began = Instant::now();
         self.0.fit(&jobs);
         let gpu = began.elapsed().as_secs_f64();
-        if let Some(failure) = self.0.failure() {
-            return Err(failure.into());
-        }
+        self.0.check()?;
         let began = Instant::now();
         self.0.cpu.fit(&jobs[..few.min(networks)]);
         Ok([gpu, began.elapsed().as_secs_f64()])

@@ -5,6 +5,8 @@ mod fit;
 mod gauss_newton;
 #[cfg(feature = "cuda")]
 mod gpu;
+#[cfg(all(test, feature = "cuda"))]
+mod gpu_tests;
 mod head;
 pub(crate) mod init;
 mod normal;
