@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cudarc::driver::CudaStream;
 
-use super::batch::{Batch, Descent, Samples};
+use super::batch::{Batch, Descent};
 use super::device::{Gpu, driver_error};
 use super::error::GpuError;
 use super::evaluate::zeros;
@@ -13,6 +13,7 @@ use super::launch::{Arrays, Kernel, Steps};
 use super::nvrtc::guarded;
 use super::plan::Plan;
 use super::source::Source;
+use crate::arith::{Samples, Schedule};
 use crate::format::network::{Network, Shape};
 
 /// Bytes of the networks that are fitted at a time.
@@ -23,16 +24,17 @@ const MOST_BLOCKS: usize = 64;
 /// Word of a span that says whether the network is still fitted.
 const LIVE: usize = 3;
 
-/// Descend from each of `networks`, which have one shape, on its samples; the mean squared error of each over the last
+/// Descend from each of `networks`, which have one shape, on its samples, drawn from its seed; the mean squared error of each over the last
 /// batches it saw. Not the processor's bits, but the same bits in every run on one model of GPU, and what comes of a network
 /// does not depend on the others.
 pub(crate) fn descend(
     gpu: &Gpu,
     networks: &mut [Network],
     samples: &[Samples<'_>],
+    seeds: &[u64],
     descent: &Descent,
 ) -> Result<Vec<f64>, GpuError> {
-    assert_eq!(networks.len(), samples.len(), "samples for each network");
+    assert_eq!((networks.len(), networks.len()), (samples.len(), seeds.len()), "samples and a seed for each network");
     guarded(|| {
         let mut losses = vec![f64::INFINITY; networks.len()];
         let Some(shape) = networks.first().map(|n| n.shape) else { return Ok(losses) };
@@ -48,7 +50,8 @@ pub(crate) fn descend(
                 let (now, later) = rest.split_at(most.min(rest.len()));
                 let mut wave: Vec<Network> = now.iter().map(|&i| networks[i].clone()).collect();
                 let with: Vec<Samples<'_>> = now.iter().map(|&i| samples[i]).collect();
-                match Fit::new(gpu, &crew, &wave, &with, descent).and_then(|f| f.run(&mut wave)) {
+                let seeds: Vec<u64> = now.iter().map(|&i| seeds[i]).collect();
+                match Fit::new(gpu, &crew, &wave, &with, &seeds, &descent.schedule).and_then(|f| f.run(&mut wave)) {
                     Err(GpuError::OutOfMemory(_)) if now.len() > 1 => most = now.len() / 2,
                     Err(error) => return Err(error),
                     Ok(found) => {
@@ -71,7 +74,7 @@ fn plan(gpu: &Gpu, shape: Shape, descent: &Descent, many: bool) -> Result<Plan, 
 
 /// Blocks that work on a network of `n` samples. It must not depend on what else there is to do: the sums' order does.
 fn blocks(gpu: &Gpu, shape: Shape, n: usize, descent: &Descent) -> Result<usize, GpuError> {
-    let tiles = descent.batch.min(n).div_ceil(plan(gpu, shape, descent, true)?.points);
+    let tiles = descent.schedule.batch.min(n).div_ceil(plan(gpu, shape, descent, true)?.points);
     Ok(tiles.div_ceil(descent.tiles_a_block.max(1)).clamp(1, MOST_BLOCKS))
 }
 
@@ -101,7 +104,7 @@ impl Crew {
 struct Fit<'a> {
     stream: Arc<CudaStream>,
     crew: &'a Crew,
-    descent: &'a Descent,
+    schedule: &'a Schedule,
     batch: Batch,
     arrays: Arrays,
 }
@@ -112,10 +115,11 @@ impl<'a> Fit<'a> {
         crew: &'a Crew,
         networks: &[Network],
         samples: &[Samples<'_>],
-        descent: &'a Descent,
+        seeds: &[u64],
+        schedule: &'a Schedule,
     ) -> Result<Self, GpuError> {
         let stream = gpu.context.new_stream().map_err(driver_error)?;
-        let batch = Batch::new(crew.plan.layout.shape(), samples, descent);
+        let batch = Batch::new(crew.plan.layout.shape(), samples, seeds, schedule);
         let (layout, n) = (crew.plan.layout, networks.len());
         let packed = layout.pack_all(networks.iter().map(|n| &n.parameters[..]));
         let up = |data: &[f32]| stream.clone_htod(data).map_err(driver_error);
@@ -125,24 +129,24 @@ impl<'a> Fit<'a> {
             y: up(&batch.points.y)?,
             spans: stream.clone_htod(batch.points.spans.as_flattened()).map_err(driver_error)?,
             rates: up(&batch.rates)?,
-            schedule: up(&batch.schedule)?,
+            schedule: up(&batch.factors)?,
             params: up(&packed)?,
             moments: [zeros(&stream, packed.len())?, zeros(&stream, packed.len())?],
             gradient: zeros(&stream, blocks * layout.parameters())?,
             turns: zeros(&stream, blocks * crew.plan.turns())?,
-            loss: zeros(&stream, blocks * descent.look())?,
+            loss: zeros(&stream, blocks * schedule.look())?,
             arrived: stream.alloc_zeros(n).map_err(driver_error)?,
         };
-        Ok(Self { stream, crew, descent, batch, arrays })
+        Ok(Self { stream, crew, schedule, batch, arrays })
     }
 
     /// All steps, a look at the loss after each part of them.
     fn run(mut self, networks: &mut [Network]) -> Result<Vec<f64>, GpuError> {
         let mut before = vec![f64::INFINITY; networks.len()];
-        let look = self.descent.look();
-        for first in (0..self.descent.steps).step_by(look) {
-            let count = look.min(self.descent.steps - first);
-            let steps = Steps { first, count, batch: self.descent.batch };
+        let look = self.schedule.look();
+        for first in (0..self.schedule.steps).step_by(look) {
+            let count = look.min(self.schedule.steps - first);
+            let steps = Steps { first, count, batch: self.schedule.batch };
             self.stream.memset_zeros(&mut self.arrays.arrived).map_err(driver_error)?;
             let crew = (self.crew.blocks, networks.len());
             self.crew.kernel.train(&self.stream, &self.crew.plan, &mut self.arrays, &steps, crew)?;
@@ -151,7 +155,7 @@ impl<'a> Fit<'a> {
             let now = self.batch.mean_losses(&loss, count, self.crew.blocks);
             for ((span, before), now) in self.batch.points.spans.iter_mut().zip(&mut before).zip(now) {
                 if span[LIVE] != 0 {
-                    span[LIVE] = u64::from(*before - now >= self.descent.least * now);
+                    span[LIVE] = u64::from(*before - now >= self.schedule.least * now);
                     *before = now;
                 }
             }

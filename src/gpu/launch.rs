@@ -10,13 +10,13 @@ use cudarc::driver::{
 use cudarc::nvrtc::Ptx;
 
 use super::args::{ForwardArgs, NewtonArgs, PeakArgs, TrainArgs};
-use super::batch::Descent;
 use super::device::driver_error;
 use super::error::GpuError;
 use super::newton::{self, Newton};
 use super::plan::Plan;
 use super::small::SmallPlan;
 use super::source::Source;
+use crate::arith::{BETA, EPSILON};
 
 // SAFETY: plain words in C's layout, as the kernels declare them.
 unsafe impl DeviceRepr for ForwardArgs {}
@@ -171,9 +171,9 @@ impl Kernel {
             first_step: steps.first as u32,
             steps: steps.count as u32,
             in_order: 0,
-            beta1: Descent::BETA[0],
-            beta2: Descent::BETA[1],
-            epsilon: Descent::EPSILON,
+            beta1: BETA[0],
+            beta2: BETA[1],
+            epsilon: EPSILON,
             gradient_only: 0,
         };
         // SAFETY: the arguments are of `siren_train`, the arrays as large as asserted above, and the spans lie within

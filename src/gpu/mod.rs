@@ -36,7 +36,7 @@ pub(crate) mod shim_for_tests;
 mod test_support;
 
 pub(crate) use accelerator::Accelerator;
-pub(crate) use batch::{Descent, Samples};
+pub(crate) use batch::Descent;
 pub(crate) use device::Gpu;
 pub(crate) use error::GpuError;
 pub(crate) use evaluate::evaluate;

@@ -2,13 +2,14 @@
 
 use cudarc::driver::CudaSlice;
 
-use super::batch::{Points, Samples};
+use super::batch::Points;
 use super::device::{Gpu, driver_error};
 use super::error::GpuError;
 use super::evaluate::zeros;
 use super::nvrtc::guarded;
 use super::small::{HISTORY, SmallPlan};
 use super::source::Source;
+use crate::arith::Samples;
 use crate::format::network::Network;
 
 /// Bytes of the blocks' sums and factors at a time.
@@ -79,7 +80,8 @@ fn wave(gpu: &Gpu, networks: &mut [Network], samples: &[Samples<'_>], how: &Newt
     let (rows, head) = (SmallPlan::rows(shape).pow(2), SmallPlan::head_rows(shape).pow(2));
     let blocks = (gpu.multiprocessors * kernel.resident).min(BLOCK_BYTES / (12 * rows)).min(networks.len()).max(1);
     let stream = gpu.context.new_stream().map_err(driver_error)?;
-    let points = Points::new(shape, samples);
+    // It draws nothing.
+    let points = Points::new(shape, samples, &vec![0; samples.len()]);
     let params: Vec<f32> = networks.iter().flat_map(|n| &n.parameters).copied().collect();
     let up = |data: &[f32]| stream.clone_htod(data).map_err(driver_error);
     let mut arrays = Arrays {

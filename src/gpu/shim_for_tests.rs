@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use super::args::NewtonArgs;
-use super::batch::{Points, Samples};
+use super::batch::Points;
 use super::newton::Newton;
 use super::small::SmallPlan;
+use crate::arith::Samples;
 use crate::format::network::Network;
 
 /// A kernel as a function of the processor.
@@ -50,7 +51,7 @@ impl Host {
         how: &Newton,
         blocks: usize,
     ) -> Vec<f64> {
-        let points = Points::new(plan.shape, samples);
+        let points = Points::new(plan.shape, samples, &vec![0; samples.len()]);
         let mut params: Vec<f32> = networks.iter().flat_map(|n| &n.parameters).copied().collect();
         let mut losses = vec![f64::NAN; networks.len()];
         let (rows, head) = (SmallPlan::rows(plan.shape).pow(2), SmallPlan::head_rows(plan.shape).pow(2));

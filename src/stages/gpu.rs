@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::arith::{Cpu, Evaluator, Isa};
+use crate::encode::siren::adam::Schedule;
 use crate::encode::siren::{Fitter, Job, Options, Samples};
 use crate::format::network::{Network, Shape};
 use crate::gpu::{self, Accelerator, Descent};
@@ -118,19 +119,17 @@ impl Bench {
     pub fn train(&self, training: &Training) -> Result<(f64, Vec<f32>)> {
         let shape = shape(training.shape)?;
         let fields: Vec<_> = (0..training.networks).map(|k| field(shape, training.samples, k as u64)).collect();
-        let samples: Vec<_> = fields.iter().zip(1..).map(|((p, t), k)| gpu::Samples::new(shape, p, t, k)).collect();
+        let samples: Vec<_> = fields.iter().map(|(p, t)| Samples::new(shape, p, t)).collect();
         let mut networks: Vec<_> = (0..training.networks).map(|k| network(shape, k as u64)).collect();
+        let seeds: Vec<u64> = (1..).take(training.networks).collect();
+        let (steps, batch, rates) = (training.steps, training.batch, vec![1e-3; shape.layers()]);
         let descent = Descent {
-            steps: training.steps,
-            batch: training.batch,
-            rates: vec![1e-3; shape.layers()],
-            looks: 1,
-            least: 0.0,
+            schedule: Schedule { steps, batch, rates, seed: 1, looks: 1, least: 0.0 },
             tensor_cores: training.tensor_cores,
             tiles_a_block: if training.networks == 1 { 1 } else { 8 },
         };
         let began = Instant::now();
-        gpu::descend(&self.0.gpu, &mut networks, &samples, &descent).map_err(|e| e.on(self.1))?;
+        gpu::descend(&self.0.gpu, &mut networks, &samples, &seeds, &descent).map_err(|e| e.on(self.1))?;
         Ok((began.elapsed().as_secs_f64(), networks.swap_remove(0).parameters))
     }
 

@@ -61,16 +61,29 @@ impl OwnedJob {
 
 /// What is done of a fit with networks of one shape, each on its samples.
 pub(super) trait Machine {
-    fn descend(&self, networks: &mut [Network], on: &[gpu::Samples<'_>], descent: &Descent) -> Result<(), GpuError>;
+    /// A seed for each.
+    fn descend(
+        &self,
+        networks: &mut [Network],
+        on: &[Samples<'_>],
+        seeds: &[u64],
+        descent: &Descent,
+    ) -> Result<(), GpuError>;
     /// The losses.
-    fn newton(&self, networks: &mut [Network], on: &[gpu::Samples<'_>], how: &Newton) -> Result<Vec<f64>, GpuError>;
+    fn newton(&self, networks: &mut [Network], on: &[Samples<'_>], how: &Newton) -> Result<Vec<f64>, GpuError>;
 }
 
 impl Machine for Gpu {
-    fn descend(&self, networks: &mut [Network], on: &[gpu::Samples<'_>], descent: &Descent) -> Result<(), GpuError> {
-        gpu::descend(self, networks, on, descent).map(drop)
+    fn descend(
+        &self,
+        networks: &mut [Network],
+        on: &[Samples<'_>],
+        seeds: &[u64],
+        descent: &Descent,
+    ) -> Result<(), GpuError> {
+        gpu::descend(self, networks, on, seeds, descent).map(drop)
     }
-    fn newton(&self, networks: &mut [Network], on: &[gpu::Samples<'_>], how: &Newton) -> Result<Vec<f64>, GpuError> {
+    fn newton(&self, networks: &mut [Network], on: &[Samples<'_>], how: &Newton) -> Result<Vec<f64>, GpuError> {
         gpu::newton(self, networks, on, how)
     }
 }
@@ -84,13 +97,6 @@ struct Task<'a> {
     network: Network,
     on: Samples<'a>,
     loss: f64,
-}
-
-impl Task<'_> {
-    fn samples(&self, options: &Options) -> gpu::Samples<'_> {
-        let seed = options.adam.seed.wrapping_add(self.start);
-        gpu::Samples::new(self.network.shape, self.on.points, self.on.targets, seed)
-    }
 }
 
 fn newton(job: &Job<'_>) -> bool {
@@ -170,7 +176,7 @@ fn solve(
     for mut group in groups(small.into_iter(), key) {
         let Some(options) = group.first().map(|t| &jobs[t.job].options) else { continue };
         let mut networks: Vec<Network> = group.iter().map(|t| t.network.clone()).collect();
-        let samples: Vec<_> = group.iter().map(|t| t.samples(options)).collect();
+        let samples: Vec<Samples<'_>> = group.iter().map(|t| t.on).collect();
         let losses = machine.newton(&mut networks, &samples, &newton_of(steps(options)))?;
         for ((task, network), loss) in group.iter_mut().zip(networks).zip(losses) {
             (task.network, task.loss) = (network, loss);
@@ -196,8 +202,9 @@ fn descend(jobs: &[Job<'_>], tasks: &mut [Task<'_>], machine: &dyn Machine) -> R
     for mut group in groups(tasks.iter_mut(), |i| format!("{:?} {:?}", jobs[i].shape, jobs[i].options.adam)) {
         let Some(job) = group.first().map(|t| &jobs[t.job]) else { continue };
         let mut networks: Vec<Network> = group.iter().map(|t| t.network.clone()).collect();
-        let samples: Vec<_> = group.iter().map(|t| t.samples(&job.options)).collect();
-        machine.descend(&mut networks, &samples, &descent(&job.options.adam, job.shape))?;
+        let samples: Vec<Samples<'_>> = group.iter().map(|t| t.on).collect();
+        let seeds: Vec<u64> = group.iter().map(|t| job.options.adam.seed.wrapping_add(t.start)).collect();
+        machine.descend(&mut networks, &samples, &seeds, &descent(&job.options.adam, job.shape))?;
         group.iter_mut().zip(networks).for_each(|(task, network)| task.network = network);
     }
     Ok(())
@@ -207,15 +214,7 @@ fn descend(jobs: &[Job<'_>], tasks: &mut [Task<'_>], machine: &dyn Machine) -> R
 const TILES_A_BLOCK: usize = 8;
 
 fn descent(schedule: &Schedule, shape: Shape) -> Descent {
-    Descent {
-        steps: schedule.steps,
-        batch: schedule.batch,
-        rates: schedule.rates.clone(),
-        looks: schedule.looks,
-        least: schedule.least,
-        tensor_cores: shape.width() >= 64,
-        tiles_a_block: TILES_A_BLOCK,
-    }
+    Descent { schedule: schedule.clone(), tensor_cores: shape.width() >= 64, tiles_a_block: TILES_A_BLOCK }
 }
 
 #[cfg(test)]
@@ -238,37 +237,24 @@ pub(super) mod tests {
         fn descend(
             &self,
             networks: &mut [Network],
-            on: &[gpu::Samples<'_>],
+            on: &[Samples<'_>],
+            _seeds: &[u64],
             descent: &Descent,
         ) -> Result<(), GpuError> {
             for (network, s) in networks.iter_mut().zip(on) {
                 let mut tape = Tape::new(network.shape, self.0);
-                let schedule = Schedule {
-                    steps: descent.steps,
-                    batch: descent.batch,
-                    rates: descent.rates.clone(),
-                    seed: 1,
-                    looks: descent.looks,
-                    least: descent.least,
-                };
-                adam::descend(&mut tape, network, &Samples::new(network.shape, s.points, s.targets), &schedule);
+                adam::descend(&mut tape, network, s, &descent.schedule);
             }
             Ok(())
         }
 
-        fn newton(
-            &self,
-            networks: &mut [Network],
-            on: &[gpu::Samples<'_>],
-            how: &Newton,
-        ) -> Result<Vec<f64>, GpuError> {
-            let fit = |(network, s): (&mut Network, &gpu::Samples<'_>)| {
-                let samples = Samples::new(network.shape, s.points, s.targets);
+        fn newton(&self, networks: &mut [Network], on: &[Samples<'_>], how: &Newton) -> Result<Vec<f64>, GpuError> {
+            let fit = |(network, samples): (&mut Network, &Samples<'_>)| {
                 let mut tape = Tape::new(network.shape, self.0);
                 let mut memory = GaussNewton::new(network.parameters.len(), &tape);
                 let steps = Steps { most: how.steps, patience: how.patience, least: how.least, damping: how.damping };
-                solve_head(&mut tape, network, &samples, self.0);
-                gauss_newton::descend(&mut tape, &mut memory, network, &samples, 0, steps, self.0)
+                solve_head(&mut tape, network, samples, self.0);
+                gauss_newton::descend(&mut tape, &mut memory, network, samples, 0, steps, self.0)
             };
             Ok(networks.iter_mut().zip(on).map(fit).collect())
         }
@@ -277,10 +263,10 @@ pub(super) mod tests {
     struct Broken;
 
     impl Machine for Broken {
-        fn descend(&self, _: &mut [Network], _: &[gpu::Samples<'_>], _: &Descent) -> Result<(), GpuError> {
+        fn descend(&self, _: &mut [Network], _: &[Samples<'_>], _: &[u64], _: &Descent) -> Result<(), GpuError> {
             Err(GpuError::OutOfMemory(1))
         }
-        fn newton(&self, networks: &mut [Network], _: &[gpu::Samples<'_>], _: &Newton) -> Result<Vec<f64>, GpuError> {
+        fn newton(&self, networks: &mut [Network], _: &[Samples<'_>], _: &Newton) -> Result<Vec<f64>, GpuError> {
             Ok(vec![0.0; networks.len()])
         }
     }

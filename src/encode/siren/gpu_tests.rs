@@ -34,7 +34,7 @@ fn how(steps: usize) -> Newton {
 fn both(plan: &SmallPlan, host: &Host, counts: &[usize], how: &Newton, blocks: usize) -> Vec<[f64; 2]> {
     let shape = plan.shape;
     let fields = fields(shape, counts);
-    let samples: Vec<_> = fields.iter().map(|(p, t)| gpu::Samples::new(shape, p, t, 0)).collect();
+    let samples: Vec<_> = fields.iter().map(|(p, t)| Samples::new(shape, p, t)).collect();
     let starts: Vec<Network> =
         (0..counts.len()).map(|k| start(shape, &Frequencies::Even(2.0), 1.0, k as u64)).collect();
     let (mut theirs, mut ours, mut again) = (starts.clone(), starts.clone(), starts);
@@ -56,20 +56,22 @@ fn both(plan: &SmallPlan, host: &Host, counts: &[usize], how: &Newton, blocks: u
 fn the_kernel_descends_as_the_processor_does() {
     // Ragged tiles, several outputs, depths, widths that are no multiple of anything; blocks with several networks.
     for (of, samples, threads, counts) in [
-        ([2, 1, 8, 1], 8, 64, &[40, 77, 8][..]),
-        ([3, 2, 9, 1], 16, 96, &[333, 250][..]),
-        ([5, 3, 9, 3], 8, 64, &[97][..]),
-        ([4, 2, 8, 8], 32, 128, &[131, 64][..]),
-        ([3, 2, 13, 2], 64, 256, &[200][..]),
+        ([2, 1, 8, 1], 8, 64, &[401, 277, 8][..]),
+        ([3, 2, 9, 1], 16, 96, &[1333, 950][..]),
+        ([5, 3, 9, 3], 8, 64, &[697][..]),
+        ([4, 2, 8, 8], 32, 128, &[531, 264][..]),
+        ([3, 2, 13, 2], 64, 256, &[1200][..]),
     ] {
         let [inputs, depth, width, outputs] = of;
         let plan = SmallPlan::with(Shape::new(inputs, depth, width, outputs).unwrap(), samples, threads);
         let host = Host::compile("newton.cpp", &plan.defines());
         // The head alone; one step; many.
-        for (steps, tolerance) in [(0, 1e-5), (1, 1e-3), (12, 0.05)] {
+        for (steps, tolerance) in [(0, 1e-5), (1, 1e-3), (12, 0.03)] {
             for [found, want] in both(&plan, &host, counts, &how(steps), 2) {
                 println!("{of:?}, {steps} steps: {found:.6e}, on the processor {want:.6e}");
-                assert!((found / want - 1.0).abs() < tolerance, "{of:?}, {steps} steps: {found}, not {want}");
+                // Fewer samples than the head has weights leave next to nothing.
+                let least = 1e-7;
+                assert!((found - want).abs() < tolerance * want + least, "{of:?}, {steps}: {found}, not {want}");
             }
         }
     }
@@ -93,11 +95,11 @@ fn what_has_no_solution_is_left_alone() {
     let (points, targets) = (vec![f32::NAN; 40], vec![1.0; 20]);
     let before = start(shape, &Frequencies::Even(2.0), 1.0, 1);
     let mut networks = [before.clone()];
-    let loss = host.newton(&plan, &mut networks, &[gpu::Samples::new(shape, &points, &targets, 0)], &how(3), 1);
+    let loss = host.newton(&plan, &mut networks, &[Samples::new(shape, &points, &targets)], &how(3), 1);
     assert!(loss[0].is_nan() || loss[0].is_finite());
     assert!(networks[0].parameters.iter().all(|p| p.is_finite()));
     // One sample, all parameters free.
     let mut networks = [before];
-    let loss = host.newton(&plan, &mut networks, &[gpu::Samples::new(shape, &[0.5, 0.1], &[3.0], 0)], &how(3), 1);
+    let loss = host.newton(&plan, &mut networks, &[Samples::new(shape, &[0.5, 0.1], &[3.0])], &how(3), 1);
     assert!(loss[0] < 1e-6, "{loss:?}");
 }
