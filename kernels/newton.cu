@@ -1,6 +1,7 @@
 // Fits small networks by Levenberg-Marquardt, all steps of all networks in one launch: a block has one network at a time.
 // Twin of src/encode/siren/gauss_newton.rs and head.rs, to rounding: normal equations summed in f32, solved in f64, the
 // linear head solved anew after each step. Every sum has a fixed order, so that a run repeats itself bit for bit.
+#include "memory.cuh"
 #include "small.cuh"
 #include "span.cuh"
 #include "system.cuh"
@@ -25,30 +26,6 @@ struct NewtonArgs {
   double ridge, floor;
 };
 
-constexpr int HISTORY = 16;
-// Shared memory: [parameters][trial][tape][tile or panel][vector][partial sums][losses, pivots].
-static_assert((2 * HELD + TAPE + SAMPLES * STRIDE + 2 * (ROWS + THREADS + HISTORY + PANEL)) * 4 == HIHA_SHARED_BYTES,
-              "src/gpu/small.rs disagrees");
-
-struct Memory {
-  float *params, *trial, *tape, *tile;
-  double *panel, *vector, *partial, *losses, *pivots;
-};
-__device__ __forceinline__ Memory memory() {
-  HIHA_SHARED(shared);
-  Memory s;
-  s.params = shared;
-  s.trial = s.params + HELD;
-  s.tape = s.trial + HELD;
-  s.tile = s.tape + TAPE;
-  s.panel = reinterpret_cast<double*>(s.tile);
-  s.vector = reinterpret_cast<double*>(s.tile + SAMPLES * STRIDE);
-  s.partial = s.vector + ROWS;
-  s.losses = s.partial + THREADS;
-  s.pivots = s.losses + HISTORY;
-  return s;
-}
-
 /// f(tape, is it the first tile) for all tiles of a network's samples.
 template <class F>
 __device__ __forceinline__ void each_tile(const NewtonArgs& a, Span span, F f) {
@@ -61,7 +38,9 @@ __device__ __forceinline__ void each_tile(const NewtonArgs& a, Span span, F f) {
 }
 
 /// Sum of squared residuals.
-__device__ __noinline__ double loss_of(const NewtonArgs& a, Span span, const float* params) {
+__device__ __noinline__ double loss_of(const NewtonArgs& a, Span span, bool trial) {
+  Memory s = memory();
+  const float* params = trial ? s.trial : s.params;
   double sum = 0.0;
   each_tile(a, span, [&](Tape& tape, bool) {
     forward<false, true>(tape, params);
@@ -70,7 +49,7 @@ __device__ __noinline__ double loss_of(const NewtonArgs& a, Span span, const flo
       sum = fma(r, r, sum);
     }
   });
-  return total(sum, memory().partial);
+  return total(sum, s.partial);
 }
 
 /// matrix = the lower triangle of `sums`, with `damping` of the diagonal and `add` added to the diagonal's first `n`.
@@ -90,9 +69,10 @@ __device__ __forceinline__ double mean_of_diagonal(const float* sums, int n, int
   return total(sum, memory().partial) / n;
 }
 
-/// Replace the head of `params` by the best one; nothing changes if the equations have no solution.
-__device__ __noinline__ void solve_head(const NewtonArgs& a, Span span, float* params) {
+/// Replace the head of the parameters, or of the trial, by the best one; nothing changes if the equations have no solution.
+__device__ __noinline__ void solve_head(const NewtonArgs& a, Span span, bool trial) {
   Memory s = memory();
+  float* params = trial ? s.trial : s.params;
   float* sums = a.head + (u64)blockIdx.x * HEAD_ROWS * HEAD_ROWS;
   double* matrix = a.factor + (u64)blockIdx.x * ROWS * ROWS;
   each_tile(a, span, [&](Tape& tape, bool first) {
@@ -101,7 +81,7 @@ __device__ __noinline__ void solve_head(const NewtonArgs& a, Span span, float* p
     add_products<1>(sums, HEAD_ROWS, s.tile, STRIDE, SAMPLES, 0, HEAD_ROWS, first);
   });
   damped(matrix, sums, REGRESSORS, HEAD_ROWS, 0.0, a.ridge * mean_of_diagonal(sums, REGRESSORS, HEAD_ROWS));
-  if (!factor(matrix, REGRESSORS, HEAD_ROWS, s.panel, s.pivots)) return;
+  if (!factor(matrix, REGRESSORS, HEAD_ROWS)) return;
   for (int o = 0; o < OUTPUTS; ++o) {
     back_substitute(matrix, REGRESSORS, REGRESSORS + o, s.vector, s.panel);
     for (int i = threadIdx.x; i < REGRESSORS; i += THREADS) params[HEAD_AT + i * OUTPUTS + o] = (float)s.vector[i];
@@ -130,7 +110,7 @@ __device__ __forceinline__ bool try_steps(const NewtonArgs& a, Span span, const 
   double add = a.floor * mean_of_diagonal(sums, PARAMS, ROWS), grow = 2.0;
   for (u32 t = 0; t < a.tries; ++t, damping *= grow, grow *= 2.0) {
     damped(matrix, sums, PARAMS, ROWS, damping, add);
-    if (!factor(matrix, PARAMS, ROWS, s.panel, s.pivots)) continue;
+    if (!factor(matrix, PARAMS, ROWS)) continue;
     back_substitute(matrix, PARAMS, PARAMS, s.vector, s.panel);
     double part = 0.0;
     for (int i = threadIdx.x; i < PARAMS; i += THREADS) {
@@ -139,8 +119,8 @@ __device__ __forceinline__ bool try_steps(const NewtonArgs& a, Span span, const 
       s.trial[i] = s.params[i] + (float)step;
     }
     double expected = total(part, s.partial);
-    solve_head(a, span, s.trial);
-    double now = loss_of(a, span, s.trial);
+    solve_head(a, span, true);
+    double now = loss_of(a, span, true);
     if (now < loss) {
       double miss = 2.0 * ((loss - now) / expected) - 1.0;
       damping = fmax(damping * fmin(fmax(1.0 - miss * miss * miss, 0.1), 2.0), 1e-9);
@@ -160,8 +140,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) siren_newton(NewtonArgs
     Span span = a.spans[n];
     for (int i = threadIdx.x; i < PARAMS; i += THREADS) s.params[i] = a.params[(u64)n * PARAMS + i];
     __syncthreads();
-    solve_head(a, span, s.params);
-    double loss = loss_of(a, span, s.params), damping = a.damping;
+    solve_head(a, span, false);
+    double loss = loss_of(a, span, false), damping = a.damping;
     if (threadIdx.x == 0) s.losses[0] = loss;
     for (u32 step = 0; step < a.steps; ++step) {
       equations(a, span, sums);

@@ -4,7 +4,7 @@
 // A matrix lies in global memory, rows of `stride`, and its lower triangle counts. Rows beyond the unknowns are right
 // sides: after the factorisation they hold what forward substitution would give.
 #pragma once
-#include "compat.cuh"
+#include "memory.cuh"
 
 // A group of 16 bytes.
 __device__ __forceinline__ void load_group(float (&to)[4], const float* from) {
@@ -86,9 +86,6 @@ __device__ __forceinline__ double total(double v, double* partial) {
   return sum;
 }
 
-/// Columns that are factored at a time, and the floats^2 between their rows in shared memory.
-constexpr int PANEL = SAMPLES / 2, PANEL_STRIDE = ROWS + 2;
-
 /// Factor columns `k0` to `k0 + n` of a panel whose first row is `k0`; false if a pivot is not positive.
 __device__ __forceinline__ bool factor_panel(double* panel, double* pivots, int k0, int n, int rows) {
   for (int c = 0; c < n; ++c) {
@@ -112,7 +109,8 @@ __device__ __forceinline__ bool factor_panel(double* panel, double* pivots, int 
 }
 
 /// Replace the first `n` columns of `rows` rows (a multiple of eight) by the Cholesky factor; false where there is none.
-__device__ __noinline__ bool factor(double* matrix, int n, int rows, double* panel, double* pivots) {
+__device__ __noinline__ bool factor(double* matrix, int n, int rows) {
+  double *panel = memory().panel, *pivots = memory().pivots;
   for (int k0 = 0; k0 < n; k0 += PANEL) {
     int columns = min(PANEL, n - k0);
     for (int i = threadIdx.x; i < PANEL * (rows - k0); i += THREADS) {

@@ -41,7 +41,10 @@ int nvrtcCompileProgram(Program* p, int n, const char* const* options) {
   for (int i = 0; i < n; ++i)
     if (std::string(options[i]).rfind("-D", 0) == 0) defines += quoted(options[i]);
   auto has = [&](const char* define) { return defines.find(define) != std::string::npos; };
-  std::string call = has("HIHA_SAMPLES=")      ? entry("siren_newton", "NewtonArgs")
+  bool peak = p->source.find("void __launch_bounds__(256) peak_ffma") != std::string::npos;
+  std::string call = peak                     ? "#define THREADS 256\n#define HIHA_SHARED_BYTES 0\n" +
+                                                    entry("peak_ffma", "PeakArgs") + entry("peak_tf32", "PeakArgs")
+                     : has("HIHA_SAMPLES=")      ? entry("siren_newton", "NewtonArgs")
                      : has("HIHA_TRAINING=1") ? entry("siren_train", "TrainArgs")
                                               : entry("siren_forward", "ForwardArgs");
   std::ofstream(base + "/k.cpp") << p->source << "\n" << call;

@@ -40,7 +40,7 @@ pub fn max_encoded_size(dtype: DType, shape: &[usize]) -> usize {
 /// Encode an array under the configuration's bound. The result has been decoded and verified.
 ///
 /// # Errors
-/// `InvalidArgument` for a configuration that does not fit the array.
+/// `InvalidArgument` for a configuration that does not fit the array, `Device` for a device asked for by name that fails.
 pub fn encode(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
     config.validate()?;
     config.device.check()?;

@@ -15,6 +15,7 @@ const FORWARD: (&str, &str) = ("forward.cu", include_str!("../../kernels/forward
 const PEAK: (&str, &str) = ("peak.cu", include_str!("../../kernels/peak.cu"));
 const SPAN: (&str, &str) = ("span.cuh", include_str!("../../kernels/span.cuh"));
 const SMALL: (&str, &str) = ("small.cuh", include_str!("../../kernels/small.cuh"));
+const MEMORY: (&str, &str) = ("memory.cuh", include_str!("../../kernels/memory.cuh"));
 const SYSTEM: (&str, &str) = ("system.cuh", include_str!("../../kernels/system.cuh"));
 const NEWTON: (&str, &str) = ("newton.cu", include_str!("../../kernels/newton.cu"));
 const TRAIN: (&str, &str) = ("train.cu", include_str!("../../kernels/train.cu"));
@@ -44,7 +45,7 @@ impl Source {
 
     /// Levenberg-Marquardt.
     pub(crate) fn newton(plan: &SmallPlan) -> Self {
-        let text = join(&[COMPAT, SINE, SMALL, SPAN, SYSTEM, NEWTON]);
+        let text = join(&[COMPAT, SINE, SMALL, MEMORY, SPAN, SYSTEM, NEWTON]);
         let (threads, shared_bytes) = (plan.threads, plan.shared_bytes);
         Self { kernel: "siren_newton", text, defines: plan.defines(), threads, shared_bytes }
     }
@@ -85,8 +86,10 @@ mod tests {
             Plan::training(shape, H100_SHARED, false, false),
             Plan::training(shape, H100_SHARED, true, false),
         ];
-        let all =
-            [COMPAT, SHAPE, SINE, VECTOR, FFMA, MMA, GRADIENT, SPAN, SMALL, SYSTEM, WEIGHTS, FORWARD, TRAIN, NEWTON];
+        let all = [
+            COMPAT, SHAPE, SINE, VECTOR, FFMA, MMA, GRADIENT, SPAN, SMALL, MEMORY, SYSTEM, WEIGHTS, FORWARD, TRAIN,
+            NEWTON,
+        ];
         let newton = Source::newton(&SmallPlan::new(shape, H100_SHARED).unwrap());
         for source in plans.iter().map(|p| Source::new(p.as_ref().unwrap())).chain([newton]) {
             let text = source.text;
