@@ -10,12 +10,8 @@
 #include "ffma.cuh"
 #endif
 #include "gradient.cuh"
+#include "span.cuh"
 #include "weights.cuh"
-
-/// The points of one network.
-struct Span {
-  u64 start, count;
-};
 
 struct TrainArgs {
   /// Coordinates [point][INPUTS], values [point][OUTPUTS], and the points' weights or null.
@@ -34,9 +30,8 @@ struct TrainArgs {
   /// [network][step][block]: sums of weighted squared errors; [network]: blocks that arrived, zero at first.
   float* loss;
   u32* arrived;
-  u64 seed;
   u32 batch, first_step, steps;
-  /// Not 0: the batch is the network's first points in order, at most all, and is not drawn.
+  /// Not 0: the batch is the network's first points in order, and not drawn. So it is where a network has no more.
   u32 in_order;
   float beta1, beta2, epsilon;
   /// Not 0: leave the gradient of the last step in `gradient` and the parameters as they are (tests).
@@ -103,7 +98,7 @@ __device__ __forceinline__ void each4(const float* turns, float* to, F f) {
 
 /// Points of a step of this block's network.
 __device__ __forceinline__ u32 batch_of(const TrainArgs& a, Span span) {
-  return a.in_order && span.count < a.batch ? (u32)span.count : a.batch;
+  return span.count < a.batch ? (u32)span.count : a.batch;
 }
 
 /// Fetch the coordinates of a tile of the batch, its values in place of the errors, and the points' weights: zero
@@ -111,10 +106,11 @@ __device__ __forceinline__ u32 batch_of(const TrainArgs& a, Span span) {
 __device__ __forceinline__ void fetch(const TrainArgs& a, const Memory& s, Span span, u32 step, u32 tile,
                                       float* weights) {
   u32 batch = batch_of(a, span);
+  bool in_order = a.in_order || span.count <= a.batch;
   for (int p = threadIdx.x; p < POINTS; p += THREADS) {
     u32 i = tile * POINTS + p;
     bool live = i < batch;
-    u64 n = !live ? span.start : span.start + (a.in_order ? i : draw(a.seed + blockIdx.y, step, i, span.count));
+    u64 n = !live ? span.start : span.start + (in_order ? i : draw(span.seed, step, i, span.count));
     for (int k = 0; k < INPUTS; ++k) s.x[k * PS + p] = a.x[n * INPUTS + k];
     for (int o = 0; o < OUTPUTS; ++o) s.error[o * PS + p] = a.y[n * OUTPUTS + o];
     weights[p] = live ? (a.weight ? a.weight[n] : 1.0f) : 0.0f;
@@ -270,6 +266,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, HIHA_BLOCKS) siren_train(T
   Memory s = memory(own_gradient, own_turns);
   float* params = a.params + (u64)blockIdx.y * PARAMS;
   Span span = a.spans[blockIdx.y];
+  if (!span.live) return;
   u32 batch = batch_of(a, span), tiles = (batch + POINTS - 1) / POINTS, meetings = 0;
 
   for (u32 step = a.first_step; step < a.first_step + a.steps; ++step) {

@@ -22,14 +22,16 @@ impl Device {
     /// Whether this device can be used here; [`Auto`](Self::Auto) and [`Cpu`](Self::Cpu) always can.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] says what is missing: a build with the feature `cuda`, a driver, NVRTC, the GPU.
+    /// [`Error::Device`] says what is missing: a build with the feature `cuda`, a driver, NVRTC, the GPU.
     pub fn check(self) -> Result<(), Error> {
         match self {
             Self::Auto | Self::Cpu => Ok(()),
             #[cfg(feature = "cuda")]
-            Self::Cuda(number) => Ok(crate::gpu::Gpu::open(number).map(drop)?),
+            Self::Cuda(number) => crate::gpu::Gpu::open(number).map(drop).map_err(|e| e.on(self)),
             #[cfg(not(feature = "cuda"))]
-            Self::Cuda(_) => Err(Error::Unsupported("GPU: this build is without the feature `cuda`".into())),
+            Self::Cuda(_) => {
+                Err(Error::Device { device: self, what: "this build is without the feature `cuda`".into() })
+            }
         }
     }
 }
@@ -75,6 +77,7 @@ mod tests {
                 let text = error.to_string();
                 let causes = ["feature `cuda`", "driver", "there is no GPU", "NVRTC", "compute capability", "memory"];
                 assert!(causes.iter().any(|c| text.contains(c)), "{text}");
+                assert!(text.starts_with(&format!("device cuda:{number}: ")), "{text}");
             } else {
                 assert_eq!(number, 0, "nobody has so many GPUs");
             }

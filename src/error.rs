@@ -41,6 +41,14 @@ pub enum Error {
         /// Hash of the one given, if any.
         given: Option<String>,
     },
+    /// The device that was asked for by name cannot be used, or failed at work.
+    #[error("device {device}: {what}")]
+    Device {
+        /// The device.
+        device: crate::Device,
+        /// The cause.
+        what: String,
+    },
     /// Decoding would need more memory than the caller allows.
     #[error("limit exceeded: {what} needs {needed} bytes, the limit is {limit}")]
     Limit {

@@ -28,6 +28,18 @@ impl Worker {
         })
     }
 
+    /// # Errors
+    /// If a GPU was asked for by name and has failed. Whoever uses what this worker computed asks first: after the failure
+    /// evaluations give 0 and fits nothing.
+    #[cfg_attr(not(feature = "cuda"), allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with a GPU"))]
+    pub(crate) fn check(&self) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.check();
+        }
+        Ok(())
+    }
+
     /// The processor alone.
     #[cfg(test)]
     pub(crate) const fn cpu(cpu: Cpu) -> Self {

@@ -4,8 +4,9 @@
 //! open like any other. To write, hand a [`HihaCodec`] to the array builder or to the sharding codec builder.
 //! An encoded chunk is exactly what [`encode()`](crate::encode()) returns, with the array's fill value declared.
 
-use crate::{ArrayView, ByteOrder, Config, DType, DecodeOptions, Error};
-use std::{any::Any, borrow::Cow, num::NonZeroU64, sync::Arc};
+use crate::{ArrayView, ByteOrder, Config, DType, DecodeOptions, Device, Error};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{any::Any, borrow::Cow, num::NonZeroU64};
 use zarrs_codec::{
     ArrayBytes, ArrayBytesRaw, ArrayCodecTraits, ArrayToBytesCodecTraits, BytesRepresentation, Codec, CodecError,
     CodecMetadataOptions, CodecOptions, CodecPluginV2, CodecPluginV3, CodecTraits, CodecTraitsV2, CodecTraitsV3,
@@ -17,6 +18,19 @@ use zarrs_plugin::{PluginCreateError, ZarrVersion};
 
 /// Name of the codec in Zarr metadata, v3 and v2.
 pub const NAME: &str = "hiha";
+
+static DECODE_ON: Mutex<Device> = Mutex::new(Device::Cpu);
+
+/// Evaluate the networks of all chunks that this process reads from now on on `device`. Metadata, from which readers make
+/// their codecs, has no place for it: what is read does not depend on it.
+///
+/// # Errors
+/// If the device cannot be used; nothing changes then.
+pub fn decode_on(device: Device) -> crate::Result<()> {
+    device.check()?;
+    *DECODE_ON.lock().unwrap_or_else(PoisonError::into_inner) = device;
+    Ok(())
+}
 
 /// The codec, ready for `ArrayBuilder::array_to_bytes_codec` or `ShardingCodecBuilder::array_to_bytes_codec`.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,7 +202,8 @@ impl ArrayToBytesCodecTraits for HihaCodec {
         }
         let mut out = vec![0; info.decoded_bytes()];
         let threads = options.concurrent_target().max(1);
-        let options = DecodeOptions { threads, max_bytes: out.len() as u64, ..DecodeOptions::default() };
+        let device = *DECODE_ON.lock().unwrap_or_else(PoisonError::into_inner);
+        let options = DecodeOptions { threads, max_bytes: out.len() as u64, device, ..DecodeOptions::default() };
         crate::decode_into(&bytes, &mut out, ByteOrder::NATIVE, &options)?;
         Ok(ArrayBytes::from(out))
     }

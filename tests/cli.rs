@@ -388,8 +388,15 @@ fn filter_parameters() {
 fn a_device_that_cannot_be_used_is_an_error() {
     let folder = folder("device");
     let (out, cpu) = (folder.join("out.nc"), folder.join("cpu.nc"));
-    refused(&["compress", DEMO, text(&out), "--max-rel", "1e-2", "--device", "cuda:4000"], "GPU");
+    refused(&["compress", DEMO, text(&out), "--max-rel", "1e-2", "--device", "cuda:4000"], "cuda:4000");
     refused(&["compress", DEMO, text(&out), "--max-rel", "1e-2", "--device", "gpu"], "expected auto, cpu, cuda");
     assert!(!out.exists());
     good(&["compress", DEMO, text(&cpu), "--max-rel", "1e-2", "--device", "cpu"]);
+    // Reading: chunks that this program decodes itself hold what the file's library finds.
+    refused(&["decompress", text(&cpu), text(&out), "--device", "cuda:4000"], "cuda:4000");
+    refused(&["preview", text(&cpu), "--var", "field", "--device", "cuda:4000"], "cuda:4000");
+    let (plain, auto) = (folder.join("plain.nc"), folder.join("auto.nc"));
+    good(&["decompress", text(&cpu), text(&plain)]);
+    good(&["decompress", text(&cpu), text(&auto), "--device", "auto"]);
+    good(&["compare", text(&plain), text(&auto), "--expect-lossless"]);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use hiha::stages::gpu::{Bench, Training};
-use hiha::{ArrayView, Bound, Coder, Config, DecodeOptions, Device, Stage};
+use hiha::{ArrayView, Bound, Coder, Config, DecodeOptions, Device, Error, Stage};
 
 fn build(folder: &Path) {
     let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/host");
@@ -52,6 +52,14 @@ fn out_of_memory_is_an_error() {
 }
 
 #[test]
+fn a_gpu_that_breaks_down_is_an_error_where_it_was_asked_for() {
+    for launches in ["0", "2"] {
+        run("on_an_emulator_that_breaks_down", Some(("EMULATED_LAUNCHES", launches)));
+    }
+    run("on_an_emulator_that_breaks_down", Some(("EMULATED_MEMORY", "1000")));
+}
+
+#[test]
 fn without_a_compiler_there_is_a_message() {
     run("without_a_compiler", Some(("CXX", "false")));
 }
@@ -88,17 +96,51 @@ fn on_the_emulator() {
         assert_eq!(first, second, "{:?}", training.shape);
     }
     // A chunk with a low band, fitted here and evaluated there: the same bits.
-    let (h, w) = (46, 90);
-    let field: Vec<f32> =
-        (0..h * w).map(|i| (0.1 * (i / w) as f32).sin() * 30.0 + (0.07 * (i % w) as f32).cos()).collect();
-    let mut config = Config { low: Stage::On, device: Device::Cuda(0), ..Config::new(Bound::Nrmse(1e-3)) };
-    config.coder = Coder::Harmonic;
-    let stream = hiha::encode(&ArrayView::new(&field, &[h, w]).unwrap(), &config).unwrap();
-    let on = |device| hiha::decode_with(&stream, &DecodeOptions { device, ..DecodeOptions::default() }).unwrap();
-    assert_eq!(on(Device::Cuda(0)).as_slice::<f32>().unwrap(), on(Device::Cpu).as_slice::<f32>().unwrap());
+    let stream = encoded(0, Device::Cuda(0)).unwrap();
+    // Fits that threads bring at the same time go together, and nobody sees it in the bytes.
+    std::thread::scope(|s| {
+        let others: Vec<_> = (0..2).map(|k| s.spawn(move || encoded(k, Device::Cuda(0)).unwrap())).collect();
+        let streams: Vec<_> = others.into_iter().map(|o| o.join().unwrap()).collect();
+        assert!(streams[0] == stream && streams[1] != stream);
+    });
+    let on = |device| decoded(&stream, device).unwrap();
+    assert_eq!(on(Device::Cuda(0)), on(Device::Cpu));
     assert!(hiha::inspect(&stream).unwrap().stages.iter().any(|s| s.0 == "low"), "a low band");
     // A whole fit through the encoder's trait; fails if the GPU gave up.
-    bench.fit_seconds([2, 1, 8, 1], 60, 1, 1).unwrap();
+    let fits = bench.fits([2, 1, 8, 1], 200, 2, 2).unwrap();
+    assert!((0.7..1.4).contains(&fits.error), "{}", fits.error);
+}
+
+/// A chunk with a low band.
+fn encoded(phase: u8, device: Device) -> hiha::Result<Vec<u8>> {
+    let (h, w) = (24, 46);
+    let wave = |y: f32, x: f32| (0.2 * y + f32::from(phase)).sin() * 30.0 + (0.14 * x).cos();
+    let field: Vec<f32> = (0..h * w).map(|i| wave((i / w) as f32, (i % w) as f32)).collect();
+    let mut config = Config { low: Stage::On, device, ..Config::new(Bound::Nrmse(1e-3)) };
+    config.coder = Coder::Harmonic;
+    hiha::encode(&ArrayView::new(&field, &[h, w]).unwrap(), &config)
+}
+
+fn decoded(stream: &[u8], device: Device) -> hiha::Result<Vec<f32>> {
+    let array = hiha::decode_with(stream, &DecodeOptions { device, ..DecodeOptions::default() })?;
+    Ok(array.as_slice::<f32>().unwrap().to_vec())
+}
+
+#[test]
+#[ignore = "run by `a_gpu_that_breaks_down_is_an_error_where_it_was_asked_for`"]
+fn on_an_emulator_that_breaks_down() {
+    Device::Cuda(0).check().unwrap();
+    let stream = encoded(0, Device::Cpu).unwrap();
+    let cause = if std::env::var_os("EMULATED_MEMORY").is_some() { "out of memory" } else { "launch failure" };
+    let names = |result: hiha::Result<()>| match result {
+        Err(Error::Device { device: Device::Cuda(0), what }) => assert!(what.contains(cause), "{what}"),
+        other => panic!("{other:?}"),
+    };
+    names(encoded(0, Device::Cuda(0)).map(drop));
+    // What `auto` leaves to the processor comes out as there.
+    assert_eq!(encoded(0, Device::Auto).unwrap(), stream);
+    names(decoded(&stream, Device::Cuda(0)).map(drop));
+    assert_eq!(decoded(&stream, Device::Auto).unwrap(), decoded(&stream, Device::Cpu).unwrap());
 }
 
 #[test]

@@ -105,6 +105,45 @@ def training(torch, batches):
                 print(f"| width {width} | {batch} | {name} | {seconds * 1e3:.4f} | {6e-9 * weights * batch / seconds:.0f} |", flush=True)
 
 
+def many(torch, networks, points):
+    """Small networks at once, as batched products: what a user of PyTorch would write for 1000 chunks."""
+    print(f"\n| {networks} networks at once, {points} points each | variant | ms a step | GFLOP/s |\n|---|---|---|---|")
+    for inputs, depth, width, outputs in ((3, 3, 12, 1), (3, 2, 16, 1), (3, 2, 24, 1), (3, 3, 32, 1), (3, 3, 64, 1)):
+        sizes = [inputs] + [width] * depth + [outputs]
+        x = torch.rand(networks, points, inputs, device="cuda")
+        y = torch.rand(networks, points, outputs, device="cuda")
+
+        def make(compiled):
+            def array(*shape):
+                return torch.nn.Parameter(torch.rand(*shape, device="cuda") - 0.5)
+
+            weights = [array(networks, a, b) for a, b in zip(sizes, sizes[1:])]
+            biases = [array(networks, 1, b) for b in sizes[1:]]
+            optimiser = torch.optim.Adam(weights + biases, lr=1e-4, fused=True, capturable=True)
+
+            def loss():
+                h = x
+                for i, (w, b) in enumerate(zip(weights, biases)):
+                    h = torch.baddbmm(b, h, w)
+                    h = torch.sin(6.283185307179586 * h) if i < depth else h
+                return ((h - y) ** 2).mean(dim=(1, 2)).sum()
+
+            call = torch.compile(loss) if compiled else loss
+
+            def step():
+                optimiser.zero_grad(set_to_none=False)
+                call().backward()
+                optimiser.step()
+
+            return step
+
+        count = sum((a + 1) * b for a, b in zip(sizes, sizes[1:]))
+        for name, call in variants(torch, make):
+            seconds = median_seconds(torch, call, STEPS)
+            rate = 6e-9 * count * points * networks / seconds
+            print(f"| {[inputs, depth, width, outputs]} | {name} | {seconds * 1e3:.3f} | {rate:.0f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fp32", action="store_true", help="products in FP32, not TF32")
@@ -119,6 +158,7 @@ def main():
     print(f"PyTorch {torch.__version__}, {torch.cuda.get_device_name()}, products in {'FP32' if fp32 else 'TF32'}\n")
     evaluation(torch, (10**4, 10**6, 10**7))
     training(torch, (1024, 16384, 262144))
+    many(torch, 1000, 1000)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 //
 // It is stricter than a real one: copies must lie within one allocation, launches must be of the size the kernel was
 // compiled for, and a process that leaves memory allocated ends with status 99.
-// EMULATED_MEMORY in the environment is the size of the GPU's memory in bytes.
+// EMULATED_MEMORY in the environment is the size of the GPU's memory in bytes; the GPU breaks down at the launch after
+// EMULATED_LAUNCHES of them.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #include <string>
 
 typedef int CUresult;
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_IMAGE = 200, TOO_LARGE = 720 };
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_IMAGE = 200, LAUNCH_FAILED = 719, TOO_LARGE = 720 };
 typedef void (*Entry)(void** arguments, unsigned x, unsigned y, unsigned threads, unsigned shared);
 
 namespace {
@@ -24,9 +25,10 @@ constexpr int MULTIPROCESSORS = 2, SHARED = 166912, RESIDENT = 1;
 struct Gpu {
   std::recursive_mutex mutex;
   std::map<uint64_t, size_t> allocations;
-  size_t used = 0, memory = 1 << 30;
+  size_t used = 0, memory = 1 << 30, launches = ~size_t(0);
   Gpu() {
     if (const char* text = getenv("EMULATED_MEMORY")) memory = strtoull(text, nullptr, 10);
+    if (const char* text = getenv("EMULATED_LAUNCHES")) launches = strtoull(text, nullptr, 10);
   }
   ~Gpu() {
     if (!allocations.empty()) {
@@ -140,6 +142,8 @@ CUresult cuLaunchKernel(void* f, unsigned x, unsigned y, unsigned z, unsigned th
                         unsigned shared, void*, void** arguments, void**) {
   Lock lock(gpu.mutex);
   if (x == 0 || y == 0 || y > 65535 || z != 1 || ty != 1 || tz != 1 || threads > 1024) return INVALID_VALUE;
+  if (gpu.launches == 0) return LAUNCH_FAILED;
+  --gpu.launches;
   reinterpret_cast<Entry>(f)(arguments, x, y, threads, shared);
   return SUCCESS;
 }
@@ -149,7 +153,7 @@ CUresult cuLaunchCooperativeKernel(void* f, unsigned x, unsigned y, unsigned z, 
   return cuLaunchKernel(f, x, y, z, threads, ty, tz, shared, stream, arguments, nullptr);
 }
 CUresult cuGetErrorString(CUresult r, const char** text) {
-  *text = r == OUT_OF_MEMORY ? "out of memory" : r == INVALID_IMAGE ? "invalid image" : "invalid value";
+  *text = r == OUT_OF_MEMORY ? "out of memory" : r == INVALID_IMAGE ? "invalid image" : r == LAUNCH_FAILED ? "unspecified launch failure" : "invalid value";
   return SUCCESS;
 }
 CUresult cuGetErrorName(CUresult r, const char** text) { return cuGetErrorString(r, text); }

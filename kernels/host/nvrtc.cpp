@@ -40,8 +40,14 @@ int nvrtcCompileProgram(Program* p, int n, const char* const* options) {
   std::string base = folder, defines;
   for (int i = 0; i < n; ++i)
     if (std::string(options[i]).rfind("-D", 0) == 0) defines += quoted(options[i]);
-  bool training = defines.find("HIHA_TRAINING=1") != std::string::npos;
-  std::ofstream(base + "/k.cpp") << p->source << "\n" << entry(training ? "siren_train" : "siren_forward", training ? "TrainArgs" : "ForwardArgs");
+  auto has = [&](const char* define) { return defines.find(define) != std::string::npos; };
+  bool peak = p->source.find("void __launch_bounds__(256) peak_ffma") != std::string::npos;
+  std::string call = peak                     ? "#define THREADS 256\n#define HIHA_SHARED_BYTES 0\n" +
+                                                    entry("peak_ffma", "PeakArgs") + entry("peak_tf32", "PeakArgs")
+                     : has("HIHA_SAMPLES=")      ? entry("siren_newton", "NewtonArgs")
+                     : has("HIHA_TRAINING=1") ? entry("siren_train", "TrainArgs")
+                                              : entry("siren_forward", "ForwardArgs");
+  std::ofstream(base + "/k.cpp") << p->source << "\n" << call;
   const char* compiler = getenv("CXX");
   std::string command = std::string(compiler ? compiler : "c++") +
                         " -std=c++17 -O2 -march=native -ffp-contract=off -U_FORTIFY_SOURCE -shared -fPIC -DHIHA_HOST -include" + quoted(SHIM) +

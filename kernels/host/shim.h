@@ -21,10 +21,14 @@ struct float2 {
 struct float4 {
   float x, y, z, w;
 };
+struct double2 {
+  double x, y;
+};
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+inline double2 make_double2(double x, double y) { return {x, y}; }
 inline float2 make_float2(float x, float y) { return {x, y}; }
 using std::max;
 using std::min;

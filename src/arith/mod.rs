@@ -10,6 +10,7 @@ mod parallel;
 mod sine;
 mod spline;
 mod tables;
+mod training;
 mod trig;
 mod wavelet;
 
@@ -26,6 +27,7 @@ pub(crate) use network::{Cpu, Evaluator};
 pub(crate) use parallel::for_each_part;
 pub(crate) use spline::{nodes, upsample};
 pub(crate) use tables::{Dct, Kind};
+pub(crate) use training::{BETA, EPSILON, Samples, Schedule};
 pub(crate) use trig::cos_pi;
 pub(crate) use wavelet::{forward_wavelet, inverse_wavelet};
 

@@ -48,6 +48,7 @@ fn bands(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<Vec<f32>
     if let Some(reader) = time {
         time::add(reader, &geometry, &worker, &mut budget, &mut values)?;
     }
+    worker.check()?;
     Ok(Some(values))
 }
 

@@ -48,7 +48,7 @@ impl Default for DecodeOptions {
 /// Decode a stream with the default options.
 ///
 /// # Errors
-/// `Truncated`, `Corrupt`, `Unsupported`, `Limit` or `Reference`; see [`Error`].
+/// `Truncated`, `Corrupt`, `Unsupported`, `Limit`, `Reference`, or `Device` where the options name one; see [`Error`].
 pub fn decode(stream: &[u8]) -> Result<Array> {
     decode_with(stream, &DecodeOptions::default())
 }

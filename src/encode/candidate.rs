@@ -15,6 +15,7 @@ use crate::config::{Coder, Config};
 use crate::decode::base::Base;
 use crate::decode::harmonic::HarmonicField;
 use crate::entropy::{corrections::Corrections, range::Encoder};
+use crate::error::Result;
 use crate::format::{Method, Writer};
 use crate::worker::Worker;
 
@@ -47,26 +48,29 @@ impl Candidate {
 }
 
 /// The smallest candidate.
-pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Candidate {
+///
+/// # Errors
+/// If a GPU that was asked for by name fails.
+pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<Candidate> {
     if let Some(detail) = constant(problem) {
-        return Candidate::new(Method::Constant, detail);
+        return Ok(Candidate::new(Method::Constant, detail));
     }
     let stages = Plan::new(config, problem.geometry.outer.len());
     let (coder, effort) = (stages.coder, Effort::new(config.effort));
-    let harmonic = if coder == Coder::Lattice { None } else { hierarchy(problem, &stages, effort) };
+    let harmonic = if coder == Coder::Lattice { None } else { hierarchy(problem, &stages, effort)? };
     // Most fields at most bounds are no question: a glance spares the lattice's own estimate.
     let unlikely = |h: &Candidate| glance(problem).is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64);
     let harmonic = match harmonic {
-        Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return h,
+        Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return Ok(h),
         other => other,
     };
     let plan = lattice::Plan::new(problem);
     let lattice = || Candidate::new(Method::Lattice, plan.encode(problem));
-    match harmonic {
+    Ok(match harmonic {
         Some(h) if plan.estimate(problem) > h.len() => h,
         Some(h) => Some(lattice()).filter(|l| l.len() < h.len()).unwrap_or(h),
         None => lattice(),
-    }
+    })
 }
 
 /// The value, when one stands for all.
@@ -87,9 +91,9 @@ fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
 
 /// A base of networks (or none) and the detail above it under the problem's bound, where that can be tried; with the reference
 /// subtracted if that is smaller. A stage stays if the stream is smaller with it, or if the plan says so.
-fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: Effort) -> Option<Candidate> {
+fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: Effort) -> Result<Option<Candidate>> {
     if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
-        return None;
+        return Ok(None);
     }
     let on = |base: Option<&Base>| detail(problem, base, plan.coder, effort);
     let mut best = on(None);
@@ -100,36 +104,36 @@ fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: Effort) -> O
     {
         (best, below) = (Some(Candidate { reference: hash.to_vec(), ..based }), Some(base));
     }
-    let mut best = best?;
+    let Some(mut best) = best else { return Ok(None) };
     if plan.is_empty() {
-        return Some(best);
+        return Ok(Some(best));
     }
-    // `encode` has checked the device.
-    let worker = Worker::open(plan.device, Cpu { isa: Isa::detect(), threads: 1 }).ok()?;
+    let worker = Worker::open(plan.device, Cpu { isa: Isa::detect(), threads: 1 })?;
     let with = |best: Candidate, bands: Option<Bands>, keep: bool| {
-        let Some(bands) = bands else { return best };
-        let Some(detail) = on(bands.base(below).as_ref()) else { return best };
+        worker.check()?;
+        let Some(bands) = bands else { return Ok(best) };
+        let Some(detail) = on(bands.base(below).as_ref()) else { return Ok(best) };
         let candidate = Candidate { reference: best.reference.clone(), bands, ..detail };
-        if keep || candidate.len() < best.len() { candidate } else { best }
+        Result::Ok(if keep || candidate.len() < best.len() { candidate } else { best })
     };
     if let Some(time) = plan.time.as_ref().filter(|_| plan.keeps.time) {
-        best = with(best, Bands::time(problem, below, time, &worker), true);
+        best = with(best, Bands::time(problem, below, time, &worker), true)?;
         // Frames hold their own bands.
         if !best.bands.time.is_empty() {
-            return Some(best);
+            return Ok(Some(best));
         }
     }
     if let Some(low) = plan.low {
-        best = with(best, Bands::low(problem, below, low, &worker), plan.keeps.low);
+        best = with(best, Bands::low(problem, below, low, &worker), plan.keeps.low)?;
     }
     if !plan.mid.is_empty() {
         let bands = best.bands.with_mid(problem, below, &plan.mid, &worker);
-        best = with(best, bands, plan.keeps.mid);
+        best = with(best, bands, plan.keeps.mid)?;
     }
     if let Some(time) = plan.time.as_ref().filter(|_| !plan.keeps.time) {
-        best = with(best, Bands::time(problem, below, time, &worker), false);
+        best = with(best, Bands::time(problem, below, time, &worker), false)?;
     }
-    Some(best)
+    Ok(Some(best))
 }
 
 /// The detail above a base; `None` where the coder cannot keep the bound.

@@ -46,7 +46,7 @@ pub fn max_encoded_size(dtype: DType, shape: &[usize]) -> usize {
 /// Encode an array under the configuration's bound. The result has been decoded and verified.
 ///
 /// # Errors
-/// `InvalidArgument` for a configuration that does not fit the array.
+/// `InvalidArgument` for a configuration that does not fit the array, `Device` for a device asked for by name that fails.
 pub fn encode(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
     config.validate()?;
     config.device.check()?;
@@ -86,7 +86,7 @@ fn encode_typed<T: Element>(
     let problem = Problem::<T>::new(array, config, &header)?;
     let split = split(&problem.values, &problem.geometry).map_or(Vec::new(), |s| s.0.to_vec());
     let mask = problem.mask_section();
-    let mut best = candidate::best(&problem, config);
+    let mut best = candidate::best(&problem, config)?;
     // The decoder's own functions made this field of the integers that were coded, so the bound holds for what it says if
     // integers come back as they went in. Both directions of that coder are one function (`entropy::bands`), and more effort,
     // and every debug build, decode them as well.

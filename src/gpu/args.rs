@@ -1,4 +1,4 @@
-//! Arguments of the kernels, as `kernels/forward.cu` and `kernels/train.cu` declare them. Addresses are of the device.
+//! Arguments of the kernels, as `kernels/*.cu` declare them. Addresses are of the device.
 
 /// Twin of `ForwardArgs`.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub(crate) struct TrainArgs {
     pub(crate) x: u64,
     pub(crate) y: u64,
     pub(crate) weight: u64,
-    /// Start and number of each network's points.
+    /// Four words for each network: see `batch::span`.
     pub(crate) spans: u64,
     pub(crate) params: u64,
     pub(crate) first_moment: u64,
@@ -42,7 +42,6 @@ pub(crate) struct TrainArgs {
     pub(crate) schedule: u64,
     pub(crate) loss: u64,
     pub(crate) arrived: u64,
-    pub(crate) seed: u64,
     pub(crate) batch: u32,
     pub(crate) first_step: u32,
     pub(crate) steps: u32,
@@ -51,4 +50,26 @@ pub(crate) struct TrainArgs {
     pub(crate) beta2: f32,
     pub(crate) epsilon: f32,
     pub(crate) gradient_only: u32,
+}
+
+/// Twin of `NewtonArgs`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(crate) struct NewtonArgs {
+    pub(crate) x: u64,
+    pub(crate) y: u64,
+    pub(crate) spans: u64,
+    pub(crate) params: u64,
+    pub(crate) loss: u64,
+    pub(crate) sums: u64,
+    pub(crate) head: u64,
+    pub(crate) factor: u64,
+    pub(crate) networks: u32,
+    pub(crate) steps: u32,
+    pub(crate) tries: u32,
+    pub(crate) patience: u32,
+    pub(crate) least: f64,
+    pub(crate) damping: f64,
+    pub(crate) ridge: f64,
+    pub(crate) floor: f64,
 }

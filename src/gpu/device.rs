@@ -21,6 +21,8 @@ const DRIVER: i32 = 12_000;
 pub(crate) struct Gpu {
     pub(super) context: Arc<CudaContext>,
     pub(crate) name: String,
+    /// As the driver counts.
+    pub(crate) number: u32,
     /// Shared memory that a block may have.
     pub(super) shared_limit: usize,
     pub(super) multiprocessors: usize,
@@ -75,6 +77,7 @@ impl Gpu {
             kernels: Mutex::default(),
             context,
             name,
+            number,
         })
     }
 

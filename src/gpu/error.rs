@@ -1,5 +1,6 @@
 //! Why a GPU cannot be used.
 
+use crate::Device;
 use crate::error::Error;
 
 /// By cause; messages say what to do about it.
@@ -33,8 +34,9 @@ pub(crate) enum GpuError {
     Driver(String),
 }
 
-impl From<GpuError> for Error {
-    fn from(error: GpuError) -> Self {
-        Self::Unsupported(format!("GPU: {error}"))
+impl GpuError {
+    /// For the caller who asked for `device`.
+    pub(crate) fn on(&self, device: Device) -> Error {
+        Error::Device { device, what: self.to_string() }
     }
 }

@@ -1,49 +1,14 @@
 //! The kernels' own text, compiled for the processor (`kernels/host/shim.h`), against the scalar twins.
 
-use std::path::Path;
-use std::process::Command;
-
 use super::args::{ForwardArgs, TrainArgs};
 use super::plan::{A100_SHARED, H100_SHARED, Plan, Training};
+use super::shim_for_tests::{Host, address};
 use super::test_support::{Gradient, gradient, noise, random};
 use crate::arith::{Cpu, Evaluator, Isa};
 use crate::format::network::{Network, Shape};
 
-/// A kernel as a function of the processor.
-struct Host {
-    /// Never unloaded: its fibers and the C++ runtime's exit handlers would not survive that.
-    library: std::mem::ManuallyDrop<libloading::Library>,
-    _dir: tempfile::TempDir,
-}
-
-impl Host {
-    fn compile(plan: &Plan) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let library = dir.path().join("kernel.so");
-        let file = if plan.training.is_some() { "train.cpp" } else { "forward.cpp" };
-        let output = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()))
-            .args(["-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"])
-            .args(plan.defines().iter().map(|d| format!("-D{d}")))
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/host").join(file))
-            .arg("-o")
-            .arg(&library)
-            .output()
-            .expect("a C++ compiler: set CXX");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // SAFETY: the library has no initialisers of its own beyond the C++ runtime's.
-        let library = unsafe { libloading::Library::new(&library) }.unwrap();
-        Self { library: std::mem::ManuallyDrop::new(library), _dir: dir }
-    }
-
-    fn run<T>(&self, name: &str, args: &T, blocks: u32, networks: u32) {
-        type Function<T> = unsafe extern "C" fn(*const T, u32, u32);
-        // SAFETY: the functions of `kernels/host/*.cpp` have this type; `args` points at arrays that the caller keeps.
-        unsafe { self.library.get::<Function<T>>(name.as_bytes()).unwrap()(args, blocks, networks) };
-    }
-}
-
-fn address<T>(slice: &[T]) -> u64 {
-    if slice.is_empty() { 0 } else { slice.as_ptr() as u64 }
+fn compile(plan: &Plan) -> Host {
+    Host::compile(if plan.training.is_some() { "train.cpp" } else { "forward.cpp" }, &plan.defines())
 }
 
 /// Evaluate all networks at `n` points each, planar as on the processor.
@@ -74,7 +39,7 @@ fn aligned(data: &[f32]) -> Vec<[f32; 4]> {
 
 fn forward_bits(plan: &Plan, scale: f32) {
     let shape = plan.layout.shape();
-    let host = Host::compile(plan);
+    let host = compile(plan);
     let mut seed = 7;
     let mut networks: Vec<Network> = (0..2).map(|_| random(shape, scale, &mut seed)).collect();
     networks[1].parameters[2] = 1e30;
@@ -137,7 +102,7 @@ struct Fit {
     x: Vec<f32>,
     y: Vec<f32>,
     weight: Vec<f32>,
-    spans: Vec<[u64; 2]>,
+    spans: Vec<[u64; 4]>,
     params: Vec<[f32; 4]>,
     gradient: Vec<f32>,
     loss: Vec<f32>,
@@ -146,14 +111,14 @@ struct Fit {
 /// `steps` steps of two networks with different points, on `blocks` blocks each.
 fn train(host: &Host, plan: &Plan, networks: &[Network; 2], steps: u32, batch: u32, blocks: u32, only: bool) -> Fit {
     let shape = plan.layout.shape();
-    let counts = [batch as usize + 11, batch as usize];
+    let counts = [batch as usize + 11, batch as usize + 3];
     let total: usize = counts.iter().sum();
     let mut seed = 99;
     let mut fit = Fit {
         x: (0..total * shape.inputs()).map(|_| noise(&mut seed)).collect(),
         y: (0..total * shape.outputs()).map(|_| noise(&mut seed)).collect(),
         weight: (0..total).map(|_| 1.0 + 0.5 * noise(&mut seed)).collect(),
-        spans: vec![[0, counts[0] as u64], [counts[0] as u64, counts[1] as u64]],
+        spans: vec![[0, counts[0] as u64, 5, 1], [counts[0] as u64, counts[1] as u64, 6, 1]],
         params: aligned(&plan.layout.pack_all(networks.iter().map(|n| &n.parameters[..]))),
         gradient: vec![f32::NAN; 2 * blocks as usize * plan.layout.parameters()],
         loss: vec![f32::NAN; (2 * steps * blocks) as usize],
@@ -180,7 +145,6 @@ fn train(host: &Host, plan: &Plan, networks: &[Network; 2], steps: u32, batch: u
         schedule: address(&schedule),
         loss: address(&fit.loss),
         arrived: address(&arrived),
-        seed: 5,
         batch,
         first_step: 0,
         steps,
@@ -215,7 +179,7 @@ fn gradient_error(plan: &Plan, got: &[f32], want: &Gradient) -> f64 {
 
 fn check_gradient(plan: &Plan, blocks: u32, tolerance: f64) {
     let shape = plan.layout.shape();
-    let host = Host::compile(plan);
+    let host = compile(plan);
     let mut seed = 3;
     let networks = [siren(shape, &mut seed), siren(shape, &mut seed)];
     let batch = plan.points + 37;
@@ -285,19 +249,10 @@ fn steps_agree_with_adam() {
     let (steps, batch) = (4, 150);
     for (many, blocks) in [(false, 1), (true, 2)] {
         let plan = Plan::training(shape, H100_SHARED, false, many).unwrap();
-        let host = Host::compile(&plan);
+        let host = compile(&plan);
         let fit = train(&host, &plan, &networks, steps, batch, blocks, false);
         for (n, network) in networks.iter().enumerate() {
-            let want = super::test_support::adam(
-                network,
-                &fit.x,
-                &fit.y,
-                &fit.weight,
-                fit.spans[n],
-                5 + n as u64,
-                steps,
-                batch,
-            );
+            let want = super::test_support::adam(network, &fit.x, &fit.y, &fit.weight, fit.spans[n], steps, batch);
             let got = plan
                 .layout
                 .unpack(&fit.params.as_flattened()[n * plan.layout.parameters()..][..plan.layout.parameters()]);

@@ -9,17 +9,21 @@ use cudarc::driver::{
 };
 use cudarc::nvrtc::Ptx;
 
-use super::args::{ForwardArgs, PeakArgs, TrainArgs};
-use super::batch::Descent;
+use super::args::{ForwardArgs, NewtonArgs, PeakArgs, TrainArgs};
 use super::device::driver_error;
 use super::error::GpuError;
+use super::newton::{self, Newton};
 use super::plan::Plan;
+use super::small::SmallPlan;
 use super::source::Source;
+use crate::arith::{BETA, EPSILON};
 
 // SAFETY: plain words in C's layout, as the kernels declare them.
 unsafe impl DeviceRepr for ForwardArgs {}
 // SAFETY: plain words in C's layout, as the kernels declare them.
 unsafe impl DeviceRepr for TrainArgs {}
+// SAFETY: plain words in C's layout, as the kernels declare them.
+unsafe impl DeviceRepr for NewtonArgs {}
 // SAFETY: plain words in C's layout, as the kernels declare them.
 unsafe impl DeviceRepr for PeakArgs {}
 
@@ -65,9 +69,7 @@ pub(super) struct Arrays {
 pub(super) struct Steps {
     pub(super) first: usize,
     pub(super) count: usize,
-    pub(super) seed: u64,
     pub(super) batch: usize,
-    pub(super) in_order: bool,
 }
 
 /// Load the driver and start it.
@@ -141,7 +143,7 @@ impl Kernel {
         assert!([&arrays.params, &arrays.moments[0], &arrays.moments[1]].iter().all(|a| a.len() >= parameters));
         assert!(arrays.gradient.len() >= blocks * parameters && arrays.turns.len() >= blocks * networks * plan.turns());
         assert!(arrays.loss.len() >= blocks * networks * steps.count && arrays.schedule.len() >= 2 * last);
-        assert!(arrays.arrived.len() >= networks && arrays.spans.len() >= 2 * networks);
+        assert!(arrays.arrived.len() >= networks && arrays.spans.len() >= 4 * networks);
         assert!(arrays.rates.len() >= 2 * plan.layout.shape().layers());
         let ((x, _a), (y, _b)) = (arrays.x.device_ptr(stream), arrays.y.device_ptr(stream));
         let ((spans, _c), (layer_rates, _d)) = (arrays.spans.device_ptr(stream), arrays.rates.device_ptr(stream));
@@ -165,19 +167,59 @@ impl Kernel {
             schedule,
             loss,
             arrived,
-            seed: steps.seed,
             batch: steps.batch as u32,
             first_step: steps.first as u32,
             steps: steps.count as u32,
-            in_order: steps.in_order.into(),
-            beta1: Descent::BETA[0],
-            beta2: Descent::BETA[1],
-            epsilon: Descent::EPSILON,
+            in_order: 0,
+            beta1: BETA[0],
+            beta2: BETA[1],
+            epsilon: EPSILON,
             gradient_only: 0,
         };
         // SAFETY: the arguments are of `siren_train`, the arrays as large as asserted above, and the spans lie within
         // the samples: `Batch` made both. Blocks that wait for one another are launched together.
         unsafe { self.launch(stream, &args, blocks, networks, blocks > 1) }
+    }
+
+    /// Levenberg-Marquardt, `crew.0` blocks for `crew.1` networks.
+    pub(super) fn newton(
+        &self,
+        stream: &CudaStream,
+        plan: &SmallPlan,
+        arrays: &mut newton::Arrays,
+        how: &Newton,
+        crew: (usize, usize),
+    ) -> Result<(), GpuError> {
+        let (blocks, networks) = crew;
+        let (rows, head) = (SmallPlan::rows(plan.shape).pow(2), SmallPlan::head_rows(plan.shape).pow(2));
+        assert!(arrays.params.len() >= networks * plan.shape.parameters() && arrays.loss.len() >= networks);
+        assert!(arrays.sums.len() >= blocks * rows && arrays.factor.len() >= blocks * rows);
+        assert!(arrays.head.len() >= blocks * head && arrays.spans.len() >= 4 * networks);
+        let ((x, _a), (y, _b)) = (arrays.x.device_ptr(stream), arrays.y.device_ptr(stream));
+        let ((spans, _c), (params, _d)) = (arrays.spans.device_ptr(stream), arrays.params.device_ptr_mut(stream));
+        let ((loss, _e), (sums, _f)) = (arrays.loss.device_ptr_mut(stream), arrays.sums.device_ptr_mut(stream));
+        let ((head, _g), (factor, _h)) = (arrays.head.device_ptr_mut(stream), arrays.factor.device_ptr_mut(stream));
+        let args = NewtonArgs {
+            x,
+            y,
+            spans,
+            params,
+            loss,
+            sums,
+            head,
+            factor,
+            networks: networks as u32,
+            steps: how.steps as u32,
+            tries: how.tries as u32,
+            patience: how.patience as u32,
+            least: how.least,
+            damping: how.damping,
+            ridge: how.ridge,
+            floor: how.floor,
+        };
+        // SAFETY: the arguments are of `siren_newton`, the arrays as large as asserted above, and the spans lie within
+        // the samples: `Points` made both.
+        unsafe { self.launch(stream, &args, blocks, 1, false) }
     }
 
     /// One of the peak kernels.

@@ -5,6 +5,7 @@ use super::compile::{compile, image};
 use super::error::GpuError;
 use super::nvrtc::Compiler;
 use super::plan::{A100_SHARED, H100_SHARED, Plan};
+use super::small::SmallPlan;
 use super::source::Source;
 use crate::format::network::Shape;
 
@@ -69,6 +70,17 @@ fn check_all(capability: (i32, i32), limit: usize) {
         assert!(spills <= 64 && stack <= 64, "{name} {kind}: {spills} bytes of spills, {stack} of stack");
         assert!(registers * plan.threads * plan.blocks() <= 65_536, "{name} {kind}: {registers} registers");
         assert!(plan.shared_bytes <= limit);
+    }
+    for (i, d, w, o) in [(2, 1, 8, 1), (3, 2, 16, 1), (3, 3, 12, 1), (4, 2, 20, 3), (5, 5, 13, 8), (3, 1, 199, 1)] {
+        let plan = SmallPlan::new(Shape::new(i, d, w, o).unwrap(), limit).unwrap();
+        let (registers, spills, stack) = usage(&compile(compiler, &Source::newton(&plan), &target).unwrap().log);
+        let name = format!("{i}-{w}x{d}-{o}");
+        println!(
+            "{:<8} {name:>12} newton {:>8} {:>8} {registers:>10} {spills:>7} {stack:>6}",
+            target.name, plan.threads, plan.shared_bytes
+        );
+        assert!(spills == 0 && stack <= 128, "{name} newton: {spills} bytes of spills, {stack} of stack");
+        assert!(registers * plan.threads <= 65_536, "{name} newton: {registers} registers");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The kernels' text: NVRTC gets one file, so the parts are joined in the order in which they include one another.
 
 use super::plan::Plan;
+use super::small::SmallPlan;
 
 const COMPAT: (&str, &str) = ("compat.cuh", include_str!("../../kernels/compat.cuh"));
 const SHAPE: (&str, &str) = ("shape.cuh", include_str!("../../kernels/shape.cuh"));
@@ -12,6 +13,11 @@ const GRADIENT: (&str, &str) = ("gradient.cuh", include_str!("../../kernels/grad
 const WEIGHTS: (&str, &str) = ("weights.cuh", include_str!("../../kernels/weights.cuh"));
 const FORWARD: (&str, &str) = ("forward.cu", include_str!("../../kernels/forward.cu"));
 const PEAK: (&str, &str) = ("peak.cu", include_str!("../../kernels/peak.cu"));
+const SPAN: (&str, &str) = ("span.cuh", include_str!("../../kernels/span.cuh"));
+const SMALL: (&str, &str) = ("small.cuh", include_str!("../../kernels/small.cuh"));
+const MEMORY: (&str, &str) = ("memory.cuh", include_str!("../../kernels/memory.cuh"));
+const SYSTEM: (&str, &str) = ("system.cuh", include_str!("../../kernels/system.cuh"));
+const NEWTON: (&str, &str) = ("newton.cu", include_str!("../../kernels/newton.cu"));
 const TRAIN: (&str, &str) = ("train.cu", include_str!("../../kernels/train.cu"));
 
 /// A kernel to be compiled, and what a launch of it needs.
@@ -30,11 +36,18 @@ impl Source {
     pub(crate) fn new(plan: &Plan) -> Self {
         let (kernel, parts): (_, &[(&str, &str)]) = match plan.training {
             None => ("siren_forward", &[COMPAT, SHAPE, SINE, VECTOR, FFMA, WEIGHTS, FORWARD]),
-            Some(t) if t.tf32 => ("siren_train", &[COMPAT, SHAPE, SINE, VECTOR, MMA, GRADIENT, WEIGHTS, TRAIN]),
-            Some(_) => ("siren_train", &[COMPAT, SHAPE, SINE, VECTOR, FFMA, GRADIENT, WEIGHTS, TRAIN]),
+            Some(t) if t.tf32 => ("siren_train", &[COMPAT, SHAPE, SINE, VECTOR, MMA, GRADIENT, SPAN, WEIGHTS, TRAIN]),
+            Some(_) => ("siren_train", &[COMPAT, SHAPE, SINE, VECTOR, FFMA, GRADIENT, SPAN, WEIGHTS, TRAIN]),
         };
         let (threads, shared_bytes) = (plan.threads, plan.shared_bytes);
         Self { kernel, text: join(parts), defines: plan.defines(), threads, shared_bytes }
+    }
+
+    /// Levenberg-Marquardt.
+    pub(crate) fn newton(plan: &SmallPlan) -> Self {
+        let text = join(&[COMPAT, SINE, SMALL, MEMORY, SPAN, SYSTEM, NEWTON]);
+        let (threads, shared_bytes) = (plan.threads, plan.shared_bytes);
+        Self { kernel: "siren_newton", text, defines: plan.defines(), threads, shared_bytes }
     }
 
     /// The chip's most in one kind of arithmetic.
@@ -73,9 +86,13 @@ mod tests {
             Plan::training(shape, H100_SHARED, false, false),
             Plan::training(shape, H100_SHARED, true, false),
         ];
-        let all = [COMPAT, SHAPE, SINE, VECTOR, FFMA, MMA, GRADIENT, WEIGHTS, FORWARD, TRAIN];
-        for plan in plans.map(Option::unwrap) {
-            let text = Source::new(&plan).text;
+        let all = [
+            COMPAT, SHAPE, SINE, VECTOR, FFMA, MMA, GRADIENT, SPAN, SMALL, MEMORY, SYSTEM, WEIGHTS, FORWARD, TRAIN,
+            NEWTON,
+        ];
+        let newton = Source::newton(&SmallPlan::new(shape, H100_SHARED).unwrap());
+        for source in plans.iter().map(|p| Source::new(p.as_ref().unwrap())).chain([newton]) {
+            let text = source.text;
             let place = |name: &str| text.find(&format!("#line 1 \"{name}\""));
             for (name, part) in all {
                 let Some(here) = place(name) else { continue };

@@ -71,14 +71,12 @@ fn draw(seed: u64, step: u32, i: u32, count: u64) -> u64 {
 }
 
 /// Parameters after some steps with rate 1e-3 and the layers' factors 1, 1.1, 1.2...
-#[expect(clippy::too_many_arguments, reason = "all that a fit is made of")]
 pub(super) fn adam(
     network: &Network,
     x: &[f32],
     y: &[f32],
     weight: &[f32],
-    [first, count]: [u64; 2],
-    seed: u64,
+    [first, count, seed, _]: [u64; 4],
     steps: u32,
     batch: u32,
 ) -> Vec<f64> {

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use crate::arith::{Cpu, Evaluator, Isa};
+use crate::encode::siren::adam::Schedule;
 use crate::encode::siren::{Fitter, Job, Options, Samples};
 use crate::format::network::{Network, Shape};
 use crate::gpu::{self, Accelerator, Descent};
 use crate::{Device, Result};
 
 /// A GPU that works.
-pub struct Bench(Accelerator);
+pub struct Bench(Accelerator, Device);
 
 /// A descent to be timed.
 pub struct Training {
@@ -25,6 +26,16 @@ pub struct Training {
     pub steps: usize,
     /// Products on tensor cores.
     pub tensor_cores: bool,
+}
+
+/// What whole fits took.
+pub struct Fits {
+    /// Seconds on the GPU, all of them.
+    pub gpu: f64,
+    /// Seconds on one core, from those that were fitted there.
+    pub cpu: f64,
+    /// RMSE that the GPU's leave over that of the core's: geometric mean over those that both fitted.
+    pub error: f64,
 }
 
 fn shape([inputs, depth, width, outputs]: [usize; 4]) -> Result<Shape> {
@@ -66,8 +77,9 @@ impl Bench {
     /// Says why it cannot be used.
     pub fn open(number: u32) -> Result<Self> {
         let cpu = Cpu { isa: Isa::detect(), threads: 1 };
+        let device = Device::Cuda(number);
         let none = || crate::Error::Unsupported("no GPU".into());
-        Accelerator::open(Device::Cuda(number), cpu)?.map(Self).ok_or_else(none)
+        Accelerator::open(device, cpu)?.map(|a| Self(a, device)).ok_or_else(none)
     }
 
     /// What the driver calls it.
@@ -81,7 +93,7 @@ impl Bench {
     /// # Errors
     /// Of the driver.
     pub fn peak(&self, tensor_cores: bool) -> Result<f64> {
-        Ok(gpu::peak(&self.0.gpu, tensor_cores)?)
+        gpu::peak(&self.0.gpu, tensor_cores).map_err(|e| e.on(self.1))
     }
 
     /// Evaluate at `n` points on both sides.
@@ -93,7 +105,7 @@ impl Bench {
         let points = noises(n * of[0], 5);
         let (mut ours, mut theirs) = (vec![0.0; n * of[3]], vec![0.0; n * of[3]]);
         self.0.cpu.evaluate(&network, &points, &mut ours);
-        gpu::evaluate(&self.0.gpu, &network, &points, &mut theirs)?;
+        gpu::evaluate(&self.0.gpu, &network, &points, &mut theirs).map_err(|e| e.on(self.1))?;
         match ours.iter().zip(&theirs).position(|(a, b)| a.to_bits() != b.to_bits()) {
             None => Ok(()),
             Some(i) => {
@@ -107,7 +119,7 @@ impl Bench {
     /// # Errors
     /// Of the driver.
     pub fn evaluation_seconds(&self, of: [usize; 4], n: usize, repeats: u32) -> Result<f64> {
-        Ok(gpu::evaluation_seconds(&self.0.gpu, &network(shape(of)?, 3), n, repeats)?)
+        gpu::evaluation_seconds(&self.0.gpu, &network(shape(of)?, 3), n, repeats).map_err(|e| e.on(self.1))
     }
 
     /// Seconds of a descent with all that belongs to it, and the parameters of the first network after it.
@@ -117,42 +129,46 @@ impl Bench {
     pub fn train(&self, training: &Training) -> Result<(f64, Vec<f32>)> {
         let shape = shape(training.shape)?;
         let fields: Vec<_> = (0..training.networks).map(|k| field(shape, training.samples, k as u64)).collect();
-        let samples: Vec<_> = fields.iter().map(|(p, t)| gpu::Samples::new(shape, p, t)).collect();
+        let samples: Vec<_> = fields.iter().map(|(p, t)| Samples::new(shape, p, t)).collect();
         let mut networks: Vec<_> = (0..training.networks).map(|k| network(shape, k as u64)).collect();
+        let seeds: Vec<u64> = (1..).take(training.networks).collect();
+        let (steps, batch, rates) = (training.steps, training.batch, vec![1e-3; shape.layers()]);
         let descent = Descent {
-            steps: training.steps,
-            batch: training.batch,
-            rates: vec![1e-3; shape.layers()],
-            seed: 1,
-            looks: 1,
-            least: 0.0,
+            schedule: Schedule { steps, batch, rates, seed: 1, looks: 1, least: 0.0 },
             tensor_cores: training.tensor_cores,
+            tiles_a_block: if training.networks == 1 { 1 } else { 8 },
         };
         let began = Instant::now();
-        gpu::descend(&self.0.gpu, &mut networks, &samples, &descent)?;
+        gpu::descend(&self.0.gpu, &mut networks, &samples, &seeds, &descent).map_err(|e| e.on(self.1))?;
         Ok((began.elapsed().as_secs_f64(), networks.swap_remove(0).parameters))
     }
 
-    /// Seconds of `networks` whole fits with the options of the encoder: on the GPU with this processor's core behind
-    /// it, and of `few` of them on the core alone.
+    /// `networks` whole fits with the options of the encoder: on the GPU with this processor's core behind it, and `few` of
+    /// them on the core alone. Kernels are compiled before the clock starts.
     ///
     /// # Errors
-    /// Of the driver, and if the GPU gave up.
-    pub fn fit_seconds(&self, of: [usize; 4], samples: usize, networks: usize, few: usize) -> Result<[f64; 2]> {
+    /// Of the driver.
+    pub fn fits(&self, of: [usize; 4], samples: usize, networks: usize, few: usize) -> Result<Fits> {
         let shape = shape(of)?;
-        let fields: Vec<_> = (0..networks).map(|k| field(shape, samples, k as u64)).collect();
+        let mut fields: Vec<_> = (0..networks).map(|k| field(shape, samples, k as u64)).collect();
+        // What no network fits: without it the better of two good fits is a matter of chance.
+        for ((_, targets), k) in fields.iter_mut().zip(1..) {
+            targets.iter_mut().zip(noises(samples * shape.outputs(), 1000 + k)).for_each(|(t, n)| *t += 0.1 * n);
+        }
         let jobs: Vec<_> = fields
             .iter()
             .map(|(p, t)| Job { samples: Samples::new(shape, p, t), shape, options: Options::new(shape) })
             .collect();
+        let few = &jobs[..few.min(networks)];
+        self.0.fit(&jobs[..1]);
         let began = Instant::now();
-        self.0.fit(&jobs);
+        let theirs = self.0.fit(&jobs);
         let gpu = began.elapsed().as_secs_f64();
-        if let Some(failure) = self.0.failure() {
-            return Err(failure.into());
-        }
+        self.0.check()?;
         let began = Instant::now();
-        self.0.cpu.fit(&jobs[..few.min(networks)]);
-        Ok([gpu, began.elapsed().as_secs_f64()])
+        let ours = self.0.cpu.fit(few);
+        let cpu = began.elapsed().as_secs_f64() / few.len() as f64 * networks as f64;
+        let logs = theirs.iter().zip(&ours).map(|(t, o)| 0.5 * (t.loss / o.loss).ln());
+        Ok(Fits { gpu, cpu, error: (logs.sum::<f64>() / few.len() as f64).exp() })
     }
 }

@@ -38,5 +38,6 @@ pub fn frames(data: &[f32], shape: &[usize], config: &Config, target: f64, thres
     design.threshold = threshold;
     let worker = Worker::open(config.device, Cpu { isa: Isa::detect(), threads: 1 }).ok()?;
     let fitted = time::fit(data, &geometry, &design, target, &worker)?;
+    worker.check().ok()?;
     Some(fitted.frames.iter().map(|f| Frame { key: f.key, rmse: f.rmse, seconds: f.seconds }).collect())
 }

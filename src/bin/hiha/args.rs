@@ -161,6 +161,14 @@ pub(crate) fn worker_threads(wanted: usize) -> usize {
     if wanted > 0 { wanted } else { std::thread::available_parallelism().map_or(1, usize::from) }
 }
 
+/// Where networks are evaluated.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeviceArgs {
+    /// Where networks are evaluated: auto (a GPU if one works), cpu or cuda:N. The values do not depend on it.
+    #[arg(long, default_value_t)]
+    pub(crate) device: hiha::Device,
+}
+
 /// Where the result goes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FileArgs {

@@ -8,8 +8,13 @@ use crate::progress;
 use crate::stage_args::StageArgs;
 use crate::temporary::Temporary;
 use anyhow::{Context, Result, ensure};
-use hiha::{ArrayView, Bound, ByteOrder, Config, DType};
+use hiha::{ArrayView, Bound, ByteOrder, Config, DType, Device};
 use indicatif::ProgressBar;
+
+/// Memory for chunks that are encoded at a time with a GPU; what encoding takes for each byte, about; and most chunks.
+const GPU_CHUNK_BYTES: usize = 4 << 30;
+const ENCODER_BYTES: usize = 24;
+const MOST_CHUNKS: usize = 128;
 
 /// Arguments of `hiha compress`.
 #[derive(Debug, clap::Args)]
@@ -209,7 +214,8 @@ fn encode(
     let dtype = var.number().context("numbers")?;
     let offsets = plan::offsets(&var.shape, chunk);
     let climatology = climatology.filter(|c| c.fits(&var.shape));
-    for batch in offsets.chunks(threads.max(1)) {
+    let bytes = chunk.iter().product::<usize>() * dtype.size();
+    for batch in offsets.chunks(at_once(config, threads.max(1), bytes)) {
         let mut jobs = Vec::new();
         for offset in batch {
             let count = plan::counts(&var.shape, chunk, offset);
@@ -235,6 +241,21 @@ fn encode(
         }
     }
     Ok(())
+}
+
+/// Chunks that are encoded at a time. A GPU fits the networks of many together, so there are more than there are threads,
+/// as far as memory goes.
+fn at_once(config: &Config, threads: usize, chunk_bytes: usize) -> usize {
+    let gpu = match config.device {
+        Device::Cpu => false,
+        Device::Auto => Device::Cuda(0).check().is_ok(),
+        Device::Cuda(_) => true,
+    };
+    if !gpu {
+        return threads;
+    }
+    let fit = GPU_CHUNK_BYTES / (chunk_bytes.max(1) * ENCODER_BYTES);
+    fit.clamp(threads, MOST_CHUNKS.max(threads))
 }
 
 /// Padding counts in a chunk's mean square error, so an edge chunk needs a stricter bound for the
@@ -277,6 +298,16 @@ mod tests {
     #[test]
     fn padding_repeats_the_last_values() {
         assert_eq!(pad(vec![1, 2, 3, 4], &[2, 2], &[3, 3], 1), [1, 2, 2, 3, 4, 4, 3, 4, 4]);
+    }
+
+    #[test]
+    fn a_gpu_gets_more_chunks_as_far_as_memory_goes() {
+        let on = |device| Config { device, ..Config::new(Bound::Lossless) };
+        assert_eq!(at_once(&on(Device::Cpu), 4, 1 << 20), 4);
+        assert_eq!(at_once(&on(Device::Cuda(0)), 4, 1 << 20), MOST_CHUNKS);
+        assert_eq!(at_once(&on(Device::Cuda(0)), 4, 1 << 24), 10);
+        assert_eq!(at_once(&on(Device::Cuda(0)), 4, 1 << 30), 4);
+        assert_eq!(at_once(&on(Device::Cuda(0)), 300, 1), 300);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `hiha decompress`: back to a file that needs no HiHa.
 
-use crate::args::FileArgs;
-use crate::climatology::{self, ClimatologyArgs};
+use crate::args::{DeviceArgs, FileArgs};
+use crate::climatology::ClimatologyArgs;
 use crate::compress::{copy, plain};
 use crate::dataset::{self, Format};
+use crate::decoding;
 use crate::progress;
 use crate::temporary::Temporary;
 use anyhow::Result;
@@ -14,13 +15,15 @@ pub(crate) struct DecompressArgs {
     #[command(flatten)]
     pub(crate) files: FileArgs,
     #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    #[command(flatten)]
     pub(crate) climatology: ClimatologyArgs,
 }
 
 /// Run the verb.
 pub(crate) fn run(args: &DecompressArgs) -> Result<bool> {
     let format = Format::of(&args.files.output)?;
-    let input = climatology::open(&args.files.input, args.climatology.load()?.as_ref())?;
+    let input = decoding::open(&args.files.input, args.climatology.load()?.as_ref(), args.device.device)?;
     let temporary = Temporary::new(&args.files.input, &args.files.output, args.files.overwrite)?;
     let model = input.model();
     let storage: Vec<_> = model.variables.iter().map(|v| plain(model, v)).collect();

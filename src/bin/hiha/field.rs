@@ -1,7 +1,8 @@
 //! A variable read whole, with what the codec wants to know of it.
 
-use crate::climatology::{self, Climatology};
+use crate::climatology::Climatology;
 use crate::dataset::{self, Dataset};
+use crate::decoding;
 use crate::plan;
 use anyhow::{Context, Result, bail};
 use hiha::{Bound, Config, DType};
@@ -52,7 +53,7 @@ pub(crate) struct Source {
 impl Source {
     /// Open a file, part of which may have been coded with a climatology.
     pub(crate) fn open(path: &Path, climatology: Option<&Climatology>) -> Result<Self> {
-        Ok(Self { file: climatology::open(path, climatology)? })
+        Ok(Self { file: decoding::open(path, climatology, hiha::Device::Cpu)? })
     }
 
     /// The numeric variables with at least one element, in file order.

@@ -5,6 +5,7 @@ mod climatology;
 mod compare;
 mod compress;
 mod dataset;
+mod decoding;
 mod decompress;
 mod eval;
 mod field;

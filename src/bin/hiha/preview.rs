@@ -1,5 +1,6 @@
 //! `hiha preview`: a small version of a variable, from the front of its chunks.
 
+use crate::args::DeviceArgs;
 use crate::climatology::{Climatology, ClimatologyArgs};
 use crate::dataset::{self, Dataset, Variable};
 use crate::metrics::with_type;
@@ -44,6 +45,8 @@ pub(crate) struct PreviewArgs {
     /// A JSON object instead of text.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
     #[command(flatten)]
     climatology: ClimatologyArgs,
 }
@@ -97,6 +100,7 @@ struct Cost {
 
 /// Run the verb.
 pub(crate) fn run(args: &PreviewArgs) -> Result<bool> {
+    args.device.device.check()?;
     let input = dataset::open(&args.file)?;
     let model = input.model();
     let variable =
@@ -194,6 +198,7 @@ fn from_stream(
     let options = DecodeOptions {
         threads: crate::args::worker_threads(args.threads),
         reference: climatology.filter(|c| c.fits(&var.shape)).map(part).transpose()?,
+        device: args.device.device,
         ..DecodeOptions::default()
     };
     let mut wanted = FIRST_READ;

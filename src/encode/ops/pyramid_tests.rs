@@ -259,7 +259,7 @@ fn speed() {
             let mut planes = forward(&levels, true, input, isa);
             there = there.min(start.elapsed().as_secs_f64());
             let start = std::time::Instant::now();
-            inverse(&levels, true, &mut planes, isa);
+            inverse(&levels, true, &mut planes, isa, 1);
             back = back.min(start.elapsed().as_secs_f64());
             let start = std::time::Instant::now();
             transform_outer(&mut planes[0][..720 * w], 24, 30 * w, isa, Kind::TwoInverse);

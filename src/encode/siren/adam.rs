@@ -4,26 +4,9 @@
 use super::Samples;
 use super::init::Random;
 use super::tape::Tape;
-use crate::arith::cos_pi;
+pub(crate) use crate::arith::Schedule;
+use crate::arith::{BETA, EPSILON};
 use crate::format::network::Network;
-
-const BETA: [f32; 2] = [0.9, 0.99];
-const EPSILON: f32 = 1e-10;
-
-/// How to descend.
-#[derive(Debug, Clone)]
-pub(crate) struct Schedule {
-    pub(crate) steps: usize,
-    /// Points of a step, rounded up to whole blocks; all if there are no more.
-    pub(crate) batch: usize,
-    /// Learning rate of each layer at the start; it falls to 0 as a half cosine.
-    pub(crate) rates: Vec<f32>,
-    pub(crate) seed: u64,
-    /// Look at the loss after each of this many equal parts of the steps, and stop when it falls by less than `least`
-    /// of it.
-    pub(crate) looks: usize,
-    pub(crate) least: f64,
-}
 
 /// Moments of the gradient.
 pub(super) struct Adam {
@@ -98,7 +81,7 @@ pub(crate) fn descend(tape: &mut Tape, network: &mut Network, samples: &Samples<
     let mut order: Vec<usize> = (0..blocks).map(|b| b * stride).collect();
     let mut random = Random(schedule.seed);
     let (mut at, mut before, mut sum, mut count) = (blocks, f64::INFINITY, 0.0, 0);
-    let look = schedule.steps.div_ceil(schedule.looks.max(1)).max(1);
+    let look = schedule.look();
     for step in 0..schedule.steps {
         if at + batch > blocks {
             // A new epoch, in a new order. What is left of the old one comes again soon enough.
@@ -108,7 +91,7 @@ pub(crate) fn descend(tape: &mut Tape, network: &mut Network, samples: &Samples<
         let (loss, _) = adam.gradient(tape, network, samples, order[at..at + batch].iter().copied());
         at += batch;
         (sum, count) = (sum + loss, count + 1);
-        adam.step(network, &schedule.rates, annealed(step, schedule.steps));
+        adam.step(network, &schedule.rates, schedule.annealed(step) as f32);
         if (step + 1) % look == 0 {
             let now = sum / f64::from(count);
             if before - now < schedule.least * now && step + look < schedule.steps {
@@ -118,9 +101,4 @@ pub(crate) fn descend(tape: &mut Tape, network: &mut Network, samples: &Samples<
         }
     }
     before
-}
-
-/// Half a cosine from 1 to 0, the same on every processor.
-fn annealed(step: usize, steps: usize) -> f32 {
-    (0.5 + 0.5 * cos_pi(step as u64, steps as u64)) as f32
 }

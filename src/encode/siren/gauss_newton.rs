@@ -9,7 +9,9 @@ use crate::arith::{Isa, Part, TILE};
 use crate::format::network::Network;
 
 /// Tries of a step with more and more damping before giving up.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
+/// What is added to the diagonal beyond the damping, relative to its mean.
+pub(super) const FLOOR: f64 = 1e-9;
 
 /// How long to go on.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +85,7 @@ impl Equations {
     fn damped(&self, from: usize, damping: f64, isa: Isa) -> Option<Factor> {
         let m = self.n - from;
         let diagonal = |i: usize| self.matrix[(from + i) * (self.n + 1)];
-        let floor = 1e-9 * (0..m).map(diagonal).sum::<f64>() / m as f64;
+        let floor = FLOOR * (0..m).map(diagonal).sum::<f64>() / m as f64;
         let mut matrix = vec![0.0; m * m];
         for (i, row) in matrix.chunks_exact_mut(m).enumerate() {
             row[i..].copy_from_slice(&self.matrix[(from + i) * self.n + from + i..(from + i + 1) * self.n]);

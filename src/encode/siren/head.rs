@@ -8,7 +8,7 @@ use crate::arith::{Isa, TILE};
 use crate::format::network::Network;
 
 /// Ridge, relative to the mean of the diagonal: keeps the weights small where the samples do not care.
-const RIDGE: f64 = 1e-7;
+pub(super) const RIDGE: f64 = 1e-7;
 
 /// Normal equations of the head.
 pub(super) struct HeadSystem {

@@ -5,6 +5,8 @@ mod fit;
 mod gauss_newton;
 #[cfg(feature = "cuda")]
 mod gpu;
+#[cfg(all(test, feature = "cuda"))]
+mod gpu_tests;
 mod head;
 pub(crate) mod init;
 mod normal;
@@ -14,6 +16,7 @@ pub(crate) mod tape;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::arith::Samples;
 use crate::arith::{Cpu, for_each_part};
 use crate::format::network::{Network, Shape};
 use crate::worker::Worker;
@@ -118,29 +121,7 @@ impl Fitter for Worker {
     }
 }
 
-/// Points and what the network shall give there. All arrays are planar.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Samples<'a> {
-    /// `[inputs][n]`.
-    points: &'a [f32],
-    /// `[outputs][n]`.
-    targets: &'a [f32],
-    n: usize,
-}
-
-impl<'a> Samples<'a> {
-    /// `points` is `[inputs][n]`, `targets` is `[outputs][n]`; both must fit `shape`.
-    pub(crate) fn new(shape: Shape, points: &'a [f32], targets: &'a [f32]) -> Self {
-        let n = targets.len() / shape.outputs();
-        assert_eq!((points.len(), targets.len()), (n * shape.inputs(), n * shape.outputs()));
-        Self { points, targets, n }
-    }
-
-    /// Number of points.
-    pub(crate) const fn len(&self) -> usize {
-        self.n
-    }
-
+impl Samples<'_> {
     /// The targets of `count` points from `at` on, a row of `stride` for each output; the rest is 0.
     fn block(&self, at: usize, count: usize, stride: usize, rows: &mut [f32]) {
         for (plane, row) in self.targets.chunks_exact(self.n).zip(rows.chunks_exact_mut(stride)) {
