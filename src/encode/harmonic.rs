@@ -45,7 +45,8 @@ pub(crate) struct Quantised {
 
 impl Analysis {
     /// Transform `values` (C order, all finite, less the `base` if there is one). `target` is the RMSE to aim at, in the data's unit:
-    /// the choice of transforms depends on it. More than one where coding has to tell, the likely best first.
+    /// the choice of transforms depends on it. More than one where coding has to tell, the likely best first; none
+    /// where sums overflow.
     pub(crate) fn candidates<T: Element>(
         values: &[T],
         base: Option<Base>,
@@ -56,6 +57,9 @@ impl Analysis {
     ) -> Vec<Self> {
         let mean = sum(values, T::to_f64) / values.len() as f64;
         let peak = peak(values, |v| (v.to_f64() - mean).abs());
+        if !(mean + peak).is_finite() {
+            return Vec::new();
+        }
         let scale = if peak > 0.0 { peak } else { 1.0 };
         let field = values.iter().map(|&v| ((v.to_f64() - mean) / scale) as f32).collect::<Vec<f32>>();
         let candidates = Transformed::candidates(field, geometry, target / scale, effort, isa);
@@ -222,7 +226,9 @@ struct SparsePlane {
 
 impl SparsePlane {
     fn new(plane: &[i32], width: usize) -> Self {
-        let mut this = Self { width, row_starts: vec![0], columns: Vec::new(), values: Vec::new() };
+        let count = plane.iter().filter(|&&q| q != 0).count();
+        let (columns, values) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut this = Self { width, row_starts: vec![0], columns, values };
         for row in plane.chunks_exact(width) {
             for (x, &q) in row.iter().enumerate().filter(|&(_, &q)| q != 0) {
                 this.columns.push(x as u32);
@@ -230,8 +236,6 @@ impl SparsePlane {
             }
             this.row_starts.push(this.columns.len() as u32);
         }
-        this.columns.shrink_to_fit();
-        this.values.shrink_to_fit();
         this
     }
     fn finish(self) -> CsMatI<i32, u32> {
