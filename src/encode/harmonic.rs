@@ -49,7 +49,8 @@ pub(crate) struct Quantised {
 
 impl Analysis {
     /// Transform `values` (C order, all finite, less the `base` if there is one). `target` is the RMSE to aim at, in the data's unit:
-    /// the choice of transforms depends on it. More than one where coding has to tell, the likely best first.
+    /// the choice of transforms depends on it. More than one where coding has to tell, the likely best first; none
+    /// where sums overflow.
     pub(crate) fn candidates<T: Element>(
         values: &[T],
         base: Option<Base>,
