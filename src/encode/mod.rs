@@ -5,7 +5,7 @@ mod candidate;
 mod estimate;
 pub(crate) mod harmonic;
 mod lattice;
-mod low;
+pub(crate) mod low;
 mod mapping;
 mod mid;
 pub(crate) mod ops;
@@ -20,12 +20,13 @@ pub(crate) mod split;
 pub(crate) mod time;
 mod transform;
 mod verify;
+mod waves;
 
 use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;
 use crate::decode::{self, DecodeOptions};
 use crate::error::{Result, invalid};
-use crate::format::{Header, MAX_OVERHEAD, Method, Permutation, SectionId, Stream, Writer};
+use crate::format::{Header, MAX_OVERHEAD, Method, Permutation, SectionId, Split, Stream, Writer};
 use problem::{Problem, write_value};
 #[cfg(feature = "bench")]
 pub(crate) use profile::Plan;
@@ -78,7 +79,8 @@ fn encode_typed<T: Element>(
         method: Method::Stored,
     };
     let problem = Problem::<T>::new(array, config, &header)?;
-    let split = split(|i| problem.values[i].to_f64(), &problem.geometry).map_or(Vec::new(), |s| s.0.to_vec());
+    let split = split(|i| problem.values[i].to_f64(), problem.range(), &problem.geometry, config.split);
+    let split = split.map_or(Vec::new(), Split::section);
     let mask = problem.mask_section();
     let best = candidate::best(&problem, config);
     header.method = best.method;
