@@ -1,7 +1,8 @@
 //! What the default base costs for a chunk: a map and a volume of a quarter of a degree.
 
 use crate::timed;
-use hiha::stages::siren::Base;
+use hiha::stages::{Field, siren::Base};
+use hiha::{ArrayView, Bound, Config};
 use std::path::Path;
 
 const HEIGHT: usize = 721;
@@ -77,12 +78,14 @@ fn peak() -> f64 {
     line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap_or(f64::NAN) / 1024.0
 }
 
-/// One row for each chunk: CPU seconds of the fit with all that belongs to it (means over cells, training, rounding, coding) and of the
-/// evaluation of all elements.
+/// One row for each chunk: CPU seconds of the fit with all that belongs to it (means over cells, training, rounding, coding), of the
+/// evaluation of all elements, of the harmonic split, and of a whole encoding at the least effort.
 pub(crate) fn run(repeats: usize) {
     let source = source();
-    println!("| chunk | fit s | least allowed s | evaluate s | bytes | variance left | memory MiB (field itself) |");
-    println!("|---|---|---|---|---|---|---|");
+    println!(
+        "| chunk | fit s | at most s | evaluate s | bytes | variance left | memory MiB (field itself) | split s | encode s, effort 1 |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     for (levels, allowed) in [(1, 0.25), (LEVELS, 2.0)] {
         let field = source.interpolated(levels);
         let shape: &[usize] = if levels > 1 { &[LEVELS, HEIGHT, WIDTH] } else { &[HEIGHT, WIDTH] };
@@ -96,18 +99,22 @@ pub(crate) fn run(repeats: usize) {
         fits.sort_by(f64::total_cmp);
         let base = base.expect("at least one fit");
         let (values, evaluation) = timed(|| base.evaluate());
+        let memory = peak();
+        let (_, split) = timed(|| Field::new(&field, shape, true).split());
+        let view = ArrayView::new(&field, shape).expect("a field");
+        let config = Config { effort: 1, periodic: true, ..Config::new(Bound::Nrmse(1e-3)) };
+        let (_, encode) = timed(|| hiha::encode(&view, &config).expect("a valid configuration"));
         let n = field.len() as f64;
         let mean = field.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
         let variance: f64 = field.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum();
         let left: f64 = field.iter().zip(&values).map(|(a, b)| f64::from(a - b).powi(2)).sum();
         println!(
-            "| {shape:?} | {:.3} ({:.3} to {:.3}) | {allowed} | {evaluation:.3} | {} | {:.2e} | {:.0} ({:.0}) |",
+            "| {shape:?} | {:.3} ({:.3} to {:.3}) | {allowed} | {evaluation:.3} | {} | {:.2e} | {memory:.0} ({:.0}) | {split:.4} | {encode:.2} |",
             fits[repeats / 2],
             fits[0],
             fits[repeats - 1],
             base.bytes(),
             left / variance,
-            peak(),
             n * 4.0 / f64::from(1 << 20)
         );
     }
