@@ -5,6 +5,7 @@
 
 use crate::Device;
 use crate::error::{Error, Result, invalid};
+use crate::format::Cutoffs;
 use crate::reference::Reference;
 use serde::{Deserialize, Serialize};
 
@@ -222,6 +223,8 @@ pub struct Config {
     /// Low and middle band frame by frame along the first outer axis (paper, TRC). `Auto` leaves it out but in the paper's
     /// profile where an axis is time: a transform along time is smaller.
     pub time: Stage,
+    /// Cut-offs of the harmonic split whose energies [`inspect`](crate::inspect()) shows, and of that of blocks in the middle band.
+    pub split: Cutoffs,
     /// Declared fill value: one element in native byte order. Elements with these bits come back exactly.
     pub fill_value: Option<Vec<u8>>,
     /// Known to the decoder too: the harmonic coder may subtract it, where that makes the stream smaller.
@@ -250,6 +253,7 @@ impl Config {
             low: Stage::Auto,
             mid: Stage::Auto,
             time: Stage::Auto,
+            split: Cutoffs::PAPER,
             fill_value: None,
             reference: None,
             threads: 1,
@@ -264,12 +268,12 @@ impl Config {
         if !(1..=9).contains(&self.effort) {
             return invalid(format!("effort must be 1 to 9, got {}", self.effort));
         }
-        Ok(())
+        self.split.validate()
     }
 
     /// The `cd_values` of this configuration for an HDF5 filter (`codec-spec/hdf5.md`):
-    /// bound kind, the bound's f64 as low and high word, effort, flags. Axes, fill value and reference are not
-    /// part of them: the filter asks HDF5 for shape and fill value itself.
+    /// bound kind, the bound's f64 as low and high word, effort, flags; then, where they are not the default, the split's cut-offs.
+    /// Axes, fill value and reference are not part of them: the filter asks HDF5 for shape and fill value itself.
     #[must_use]
     pub fn to_cd_values(&self) -> Vec<u32> {
         let bits = self.bound.value().to_bits();
@@ -281,16 +285,21 @@ impl Config {
         };
         let stages = (self.low.code() << 3) | (self.mid.code() << 5) | (self.time.code() << 7);
         let profile = if self.profile == Profile::Paper { 1 << 9 } else { 0 };
-        vec![
+        let mut words = vec![
             self.bound.code().into(),
             bits as u32,
             (bits >> 32) as u32,
             self.effort.into(),
             u32::from(self.periodic) | coder | stages | profile,
-        ]
+        ];
+        if self.split != Cutoffs::PAPER {
+            let Cutoffs { omega, n, omega_again, n_again } = self.split;
+            words.extend([omega.to_bits(), n.into(), omega_again.to_bits(), n_again.into()]);
+        }
+        words
     }
 
-    /// Inverse of [`to_cd_values`](Self::to_cd_values); effort and flags may be absent, and no words at all mean lossless.
+    /// Inverse of [`to_cd_values`](Self::to_cd_values); what follows the bound may be absent, and no words at all mean lossless.
     ///
     /// # Errors
     /// `InvalidArgument` naming the word that is wrong.
@@ -298,9 +307,10 @@ impl Config {
         if words.is_empty() {
             return Ok(Self::new(Bound::Lossless));
         }
-        if words[0] != 0 && words.len() < 3 || words.len() > 5 {
+        if words[0] != 0 && words.len() < 3 || words.len() > 5 && words.len() != 9 {
             return invalid(format!(
-                "cd_values must be: bound kind (0-5), f64 low word, f64 high word [, effort [, flags]]; got {words:?}"
+                "cd_values must be: bound kind (0-5), f64 low word, f64 high word [, effort [, flags [, omega, n, omega, n]]]; \
+                 got {words:?}"
             ));
         }
         let word = |i: usize| words.get(i).copied().unwrap_or(0);
@@ -326,6 +336,12 @@ impl Config {
         };
         (config.low, config.mid, config.time) = (low, mid, time);
         config.profile = if flags >> 9 & 1 == 1 { Profile::Paper } else { Profile::Default };
+        if let Some(&[omega, n, omega_again, n_again]) = words.get(5..9) {
+            let (omega, omega_again) = (f32::from_bits(omega), f32::from_bits(omega_again));
+            // What does not fit is as wrong as 0.
+            let width = |n: u32| u16::try_from(n).unwrap_or(0);
+            config.split = Cutoffs { omega, n: width(n), omega_again, n_again: width(n_again) };
+        }
         config.validate()?;
         Ok(config)
     }
@@ -363,11 +379,19 @@ struct Json {
     time: Stage,
     #[serde(default, skip_serializing_if = "is_default")]
     profile: Profile,
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
+    split: Cutoffs,
 }
 
 /// A key that stands there needs a value: null is refused.
 fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(d: D) -> std::result::Result<Option<T>, D::Error> {
     T::deserialize(d).map(Some)
+}
+
+/// Fields by name: serde would take a list of them too.
+fn object<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(d: D) -> std::result::Result<T, D::Error> {
+    let fields = serde_json::Map::deserialize(d)?;
+    T::deserialize(serde_json::Value::Object(fields)).map_err(serde::de::Error::custom)
 }
 const fn default_effort() -> u8 {
     Config::DEFAULT_EFFORT
@@ -387,8 +411,8 @@ const fn is_automatic(s: &Stage) -> bool {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_default(p: &Profile) -> bool {
-    *p == Profile::Default
+fn is_default<T: Default + PartialEq>(v: &T) -> bool {
+    *v == T::default()
 }
 
 /// JSON as in Zarr metadata. Fill value, reference, threads and device are the container's business and not part of it.
@@ -409,6 +433,7 @@ impl Serialize for Config {
             mid: self.mid,
             time: self.time,
             profile: self.profile,
+            split: self.split,
         };
         match self.bound {
             Bound::MaxAbs(v) => json.max_abs = Some(v),
@@ -450,6 +475,7 @@ impl<'de> Deserialize<'de> for Config {
             mid: json.mid,
             time: json.time,
             profile: json.profile,
+            split: json.split,
             ..Self::new(bound)
         };
         config.validate().map_err(D::Error::custom)?;
@@ -465,9 +491,11 @@ mod tests {
     fn json_spelling() {
         let c: Config = serde_json::from_str(r#"{"max_abs": 0.01}"#).unwrap();
         assert_eq!(c, Config::new(Bound::MaxAbs(0.01)));
-        let text = r#"{"nrmse":0.001,"effort":7,"axes":["time","latitude","longitude"],"periodic":true,"coder":"harmonic","low":"off","mid":"on","time":"off","profile":"paper"}"#;
+        let text = r#"{"nrmse":0.001,"effort":7,"axes":["time","latitude","longitude"],"periodic":true,"coder":"harmonic","low":"off","mid":"on","time":"off","profile":"paper","split":{"omega":30.5,"n":64,"omega_again":22.0,"n_again":128}}"#;
         let c: Config = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&c).unwrap(), text);
+        let c: Config = serde_json::from_str(r#"{"max_abs":1,"split":{"omega":20,"n":100}}"#).unwrap();
+        assert_eq!(c.split, Cutoffs { omega: 20.0, n: 100, ..Cutoffs::PAPER });
         for bad in [
             "{}",
             r#"{"max_abs":1,"nrmse":1}"#,
@@ -476,6 +504,10 @@ mod tests {
             r#"{"max_abs":1,"effort":10}"#,
             r#"{"lossless":false}"#,
             r#"{"max_abs":1,"nrmse":null}"#,
+            r#"{"max_abs":1,"split":{"omega":0}}"#,
+            r#"{"max_abs":1,"split":{"n":65536}}"#,
+            r#"{"max_abs":1,"split":{"width":256}}"#,
+            r#"{"max_abs":1,"split":[14,256]}"#,
         ] {
             assert!(serde_json::from_str::<Config>(bad).is_err(), "{bad}");
         }
@@ -497,6 +529,8 @@ mod tests {
                     assert_eq!(Config::from_cd_values(&c.to_cd_values()).unwrap(), c);
                     let c = Config { mid: low, time: Stage::Off, profile: Profile::Paper, ..c };
                     assert_eq!(Config::from_cd_values(&c.to_cd_values()).unwrap(), c);
+                    let c = Config { split: Cutoffs { omega: 0.1, n_again: 65535, ..Cutoffs::PAPER }, ..c };
+                    assert_eq!(Config::from_cd_values(&c.to_cd_values()).unwrap(), c);
                 }
             }
         }
@@ -504,7 +538,15 @@ mod tests {
         assert!(Config::from_cd_values(&[1]).is_err());
         assert!(Config::from_cd_values(&[9, 0, 0]).is_err());
         assert!(Config::from_cd_values(&[1, 0, 0]).is_err());
-        assert!(Config::from_cd_values(&[1, 0, 0x3ff0_0000, 5, 96]).is_err());
+        let one = [1, 0, 0x3ff0_0000, 5];
+        assert!(Config::from_cd_values(&[&one[..], &[96]].concat()).is_err());
+        let (omega, again) = (14f32.to_bits(), 22f32.to_bits());
+        assert!(Config::from_cd_values(&[&one[..], &[0, omega, 256, again, 128]].concat()).is_ok());
+        for bad in
+            [&[omega, 256][..], &[omega, 1 << 16, again, 128], &[0, 256, again, 128], &[omega, 256, 1 << 31, 128]]
+        {
+            assert!(Config::from_cd_values(&[&one[..], &[0], bad].concat()).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::array::{ByteOrder, DType};
 use crate::config::Bound;
 use crate::error::Result;
-use crate::format::{FORMAT_VERSION, SectionId, Split, Stream};
+use crate::format::{Cutoffs, FORMAT_VERSION, SectionId, Split, Stream};
 use crate::reference::to_hex;
 
 /// A stream's description.
@@ -25,6 +25,8 @@ pub struct Info {
     /// Shares of the variance in the low, middle and high band of the harmonic split, below, between and
     /// above the cut-offs Omega sqrt(6 / n) and three times that (paper, section 3.2).
     pub split: Option<[f64; 3]>,
+    /// The cut-offs of that split.
+    pub cutoffs: Option<Cutoffs>,
     /// Hash of the [`Reference`](crate::Reference) that decoding needs, if any.
     pub reference: Option<String>,
     /// Bytes of each stage, in stream order; the first, `header`, is everything that is not a stage.
@@ -55,10 +57,11 @@ pub fn inspect(stream: &[u8]) -> Result<Info> {
     let payload: usize = parsed.sections.iter().map(|s| s.payload.len()).sum();
     let mut stages = vec![("header", stream.len() - payload)];
     stages.extend(parsed.sections.iter().map(|s| (s.id.name(), s.payload.len())));
-    let split = parsed.section(SectionId::Split).and_then(|s| s.payload.try_into().ok()).map(|b| Split(b).shares());
+    let split = parsed.section(SectionId::Split).and_then(|s| Split::read(s.payload));
     let reference = parsed.section(SectionId::Reference).and_then(|s| s.payload.try_into().ok()).map(to_hex);
     Ok(Info {
-        split,
+        split: split.map(Split::shares),
+        cutoffs: split.map(|s| s.cutoffs),
         reference,
         version: FORMAT_VERSION,
         dtype: parsed.header.dtype,

@@ -49,7 +49,7 @@ pub use decode::{DecodeOptions, LowBand, Preview, decode, decode_into, decode_wi
 pub use device::Device;
 pub use encode::{encode, max_encoded_size};
 pub use error::{Error, Result};
-pub use format::{FORMAT_VERSION, MAGIC};
+pub use format::{Cutoffs, FORMAT_VERSION, MAGIC};
 pub use inspect::{Info, inspect};
 pub use reference::Reference;
 

@@ -13,7 +13,7 @@ use crate::decode::harmonic as decoder;
 use crate::encode::effort::Effort;
 use crate::encode::harmonic::Analysis;
 use crate::encode::split::split;
-use crate::format::{Geometry, Reader};
+use crate::format::{Cutoffs, Geometry, Reader};
 
 /// A float32 field and its layout.
 pub struct Field<'a> {
@@ -33,7 +33,9 @@ impl<'a> Field<'a> {
     /// Energies of the harmonic split.
     #[must_use]
     pub fn split(&self) -> Option<[f64; 3]> {
-        split(self.data, &self.geometry).map(crate::format::Split::shares)
+        let (lo, hi) = self.data.iter().fold((f32::MAX, f32::MIN), |(lo, hi), &v| (lo.min(v), hi.max(v)));
+        let split = split(|i| self.data[i].into(), f64::from(hi - lo), &self.geometry, Cutoffs::PAPER);
+        split.map(crate::format::Split::shares)
     }
     /// Pyramid and outer axes.
     #[must_use]

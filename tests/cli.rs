@@ -88,6 +88,42 @@ fn demo_there_and_back() {
     assert!(good(&["inspect", text(&plain)]).contains("field"));
 }
 
+#[test]
+fn cutoffs_are_kept_and_shown() {
+    let dir = folder("cutoffs");
+    let described = |out: &Path, more: &[&str]| -> serde_json::Value {
+        good(&[&["compress", DEMO, text(out), "--nrmse", "1e-2", "--overwrite"], more].concat());
+        let report = good(&["inspect", text(out), "--json"]);
+        let field = report.lines().find(|l| l.contains("\"var\":\"field\"")).unwrap();
+        serde_json::from_str(field).unwrap()
+    };
+    let share = |report: &serde_json::Value, band: &str| report["split"][band].as_f64().unwrap();
+    for name in ["a.nc", "a.zarr"] {
+        let out = dir.join(name);
+        let plain = described(&out, &[]);
+        let wanted = serde_json::json!({"omega": 14.0, "n": 256, "f1": 2.1433, "f2": 6.4299,
+            "again": {"omega": 22.0, "n": 128, "f1": 4.7631, "f2": 14.2894}});
+        assert_eq!(plain["cutoffs"], wanted, "{name}");
+        let other = described(&out, &["--split", "30.5,64,10,32"]);
+        let wanted = serde_json::json!({"omega": 30.5, "n": 64, "f1": 9.3387, "f2": 28.016,
+            "again": {"omega": 10.0, "n": 32, "f1": 4.3301, "f2": 12.9904}});
+        assert_eq!(other["cutoffs"], wanted, "{name}");
+        // Planetary waves lie below the wider cut-off, fronts too.
+        assert!(
+            share(&other, "low") >= share(&plain, "low") && share(&other, "high") < share(&plain, "high"),
+            "{other}"
+        );
+        let sum: f64 = ["low", "middle", "high"].iter().map(|b| share(&other, b)).sum();
+        assert!((sum - 1.0).abs() < 0.1, "{other}");
+    }
+    let wrong = |cutoffs: &str, reason: &str| {
+        refused(&["compress", DEMO, "x.nc", "--nrmse", "1e-2", "--split", cutoffs], reason)
+    };
+    wrong("14", "expected OMEGA,N");
+    wrong("14,0", "n must be 1 to 65535");
+    wrong("0,256", "omega must be above 0");
+}
+
 const CDL: &str = r#"netcdf t {
 dimensions: time = UNLIMITED; y = 60; x = 80; n = 3;
 variables:

@@ -48,6 +48,15 @@ fn networks_keep_to_the_budget() {
     // A network on the whole array at every depth: multiplications, not parameters.
     let all = [&[4][..], &pass(2, 5, 200, [1, 1, 1]).repeat(4)].concat();
     refused(&stream(&[300, 400], 5, &all), "networks ask for more");
+    // The low band too: rows of two elements have grids of four nodes.
+    let low = |ratio: u8, depth: u8, width: u8| {
+        let scale = [0f32, 1.0].map(f32::to_le_bytes).concat();
+        [&[2, depth, width - 1, 1, ratio][..], &scale].concat()
+    };
+    let wide = stream(&[50_000, 2], 4, &low(1, 5, 255));
+    refused(&wide, "networks ask for more");
+    assert!(hiha::LowBand::read(&wide).is_err());
+    assert!(hiha::decode(&stream(&[300, 400], 4, &low(3, 2, 16))).is_ok());
     // Frames: every frame with the largest network.
     let frames = [&[0, 1][..], &pass(2, 5, 255, [1, 1, 1]), &[1], &pass(2, 5, 255, [1, 1, 1])].concat();
     refused(&stream(&[100, 20, 30], 6, &frames), "networks ask for more");

@@ -81,8 +81,8 @@ fn peaks_stay_near_a_few_chunks() {
             let method = hiha::inspect(&stream).unwrap().method;
             println!("{shape:?} {bound:?} ({method}): encode {encode:.2} chunks, decode {decode:.2}");
             // What the encoder's models take is much beside a small array.
-            failed |= encode > 6.0 && data.len() > 1_000_000 || decode > 3.1;
+            failed |= encode > 6.0 && data.len() > 1_000_000 || decode > 4.0;
         }
     }
-    assert!(!failed, "more than 6 chunks to encode or 3 to decode; see the figures above");
+    assert!(!failed, "more than 6 chunks to encode or 4 to decode; see the figures above");
 }

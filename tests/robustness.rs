@@ -217,7 +217,7 @@ fn memory_of_honest_streams() {
         );
         // Output included, input not: it is the caller's. Models and tables take half a MiB more.
         let bytes = bytes + (512 << 10) / 3;
-        assert!(encode <= 6 * bytes, "{bound:?}: encode held {encode} bytes for {bytes}");
+        assert!(encode <= 7 * bytes, "{bound:?}: encode held {encode} bytes for {bytes}");
         assert!(decode <= 3 * bytes, "{bound:?}: decode held {decode} bytes for {bytes}");
     }
 }

@@ -21,20 +21,22 @@ fn encode(v: &Vector) -> Vec<u8> {
 }
 
 /// The decoded elements, little-endian.
-fn decode(stream: &[u8]) -> Vec<u8> {
+fn decode(v: &Vector, stream: &[u8]) -> Vec<u8> {
     let mut out = vec![0; hiha::inspect(stream).unwrap().decoded_bytes()];
-    hiha::decode_into(stream, &mut out, ByteOrder::Little, &hiha::DecodeOptions::default()).unwrap();
+    let options = hiha::DecodeOptions { reference: v.config.reference.clone(), ..hiha::DecodeOptions::default() };
+    hiha::decode_into(stream, &mut out, ByteOrder::Little, &options).unwrap();
     out
 }
 
 /// Line of `checksums.txt`: name, bytes of the stream, its checksum, that of the decoded elements, stages.
-fn line(name: &str, stream: &[u8]) -> String {
+fn line(v: &Vector, stream: &[u8]) -> String {
+    let name = v.name;
     let info = hiha::inspect(stream).unwrap();
     let mut line = format!(
         "{name} {} {:08x} {:08x} {}",
         stream.len(),
         crc32fast::hash(&stream[..stream.len() - 4]),
-        crc32fast::hash(&decode(stream)),
+        crc32fast::hash(&decode(v, stream)),
         info.method
     );
     for (stage, bytes) in &info.stages[1..] {
@@ -51,7 +53,7 @@ fn streams_decode_to_their_checksums() {
     for v in vectors() {
         let stream = read(v.name);
         assert!(stream.len() < 4096, "{}: {} bytes", v.name, stream.len());
-        assert_eq!(Some(line(v.name, &stream).as_str()), lines.next());
+        assert_eq!(Some(line(&v, &stream).as_str()), lines.next());
         let info = hiha::inspect(&stream).unwrap();
         assert_eq!(
             (info.dtype, info.byte_order, &info.shape[..], info.bound),
@@ -71,7 +73,7 @@ fn streams_hold_what_the_recipes_say() {
     for v in vectors() {
         let view = ArrayView::from_bytes(&v.bytes, v.dtype, v.order, v.shape).unwrap();
         let plain = hiha::encode(&view, &hiha::Config::new(hiha::Bound::Lossless)).unwrap();
-        let (original, decoded) = (decode(&plain), decode(&read(v.name)));
+        let (original, decoded) = (decode(&v, &plain), decode(&v, &read(v.name)));
         if v.config.bound == hiha::Bound::Lossless {
             assert_eq!(original, decoded, "{}", v.name);
         } else {
@@ -102,6 +104,12 @@ fn damaged_streams_are_refused() {
     assert!(matches!(fails("x_axis_order"), Error::Corrupt { what, .. } if what.contains("axis order")));
     assert!(matches!(fails("x_dimension_zero"), Error::Corrupt { what, .. } if what.contains("dimension 0")));
     assert!(matches!(fails("x_too_large"), Error::Limit { .. }));
+    // Without its reference, or with another.
+    assert!(matches!(fails("reference_f32"), Error::Reference { given: None, .. }));
+    let reference = hiha::Reference::new(vec![0.0; 600], &[20, 30]).ok();
+    let options = hiha::DecodeOptions { reference, ..hiha::DecodeOptions::default() };
+    let error = hiha::decode_with(&read("reference_f32"), &options).unwrap_err();
+    assert!(matches!(error, Error::Reference { given: Some(_), .. }), "{error}");
     assert!(matches!(fails("x_class"), Error::Corrupt { what, .. } if what.contains("class")));
 }
 
@@ -111,7 +119,7 @@ fn write() {
     let mut checksums = String::new();
     for v in vectors() {
         let stream = encode(&v);
-        writeln!(checksums, "{}", line(v.name, &stream)).unwrap();
+        writeln!(checksums, "{}", line(&v, &stream)).unwrap();
         std::fs::write(path(&format!("{}.hiha", v.name)), stream).unwrap();
     }
     std::fs::write(path("checksums.txt"), checksums).unwrap();

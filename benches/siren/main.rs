@@ -3,8 +3,10 @@
 //! ```text
 //! cargo bench --features bench --bench siren -- steps 3-2-16-1 16384 1.0      one line of JSON
 //! cargo bench --features bench --bench siren -- fit [FILE.nc ...]            a table
+//! cargo bench --features bench --bench siren -- base [REPEATS]               the low band of chunks of a quarter of a degree
 //! ```
 
+mod base;
 mod fields;
 
 use fields::Field;
@@ -86,6 +88,7 @@ fn main() {
             println!("|---|---|---|---|---|---|---|---|---|---|");
             fields::read(args.get(1..).unwrap_or_default()).iter().for_each(fit);
         }
-        _ => panic!("expected: steps SHAPE POINTS SECONDS, or fit [FILE.nc ...]"),
+        ["base", ..] => base::run(args.get(1).map_or(3, |n| n.parse().expect("a number of repeats"))),
+        _ => panic!("expected: steps SHAPE POINTS SECONDS, fit [FILE.nc ...], or base [REPEATS]"),
     }
 }

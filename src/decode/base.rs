@@ -36,9 +36,7 @@ fn bands(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<Vec<f32>
     let mut values = match low {
         None => vec![0.0; stream.header.len()],
         Some(reader) => {
-            let offset = reader.offset();
-            let (params, network) = low::read(reader, &geometry)?;
-            budget.charge(params.shape.parameters(), low::points(&params, &geometry), offset)?;
+            let (params, network) = low::read(reader, &geometry, &mut budget)?;
             low::evaluate(&params, &network, &geometry, &worker)
         }
     };

@@ -4,25 +4,19 @@
 use super::base::whole;
 use crate::arith::{Cpu, Evaluator, Isa, cos_pi, nodes, upsample};
 use crate::entropy::{range::Decoder, weights};
-use crate::error::{Result, corrupt};
+use crate::error::Result;
 use crate::format::low::{LowParams, on_sphere, outer_lengths};
 use crate::format::mid::along;
 use crate::format::network::{Network, Quantised};
-use crate::format::{Geometry, Reader, SectionId, Stream};
+use crate::format::{Budget, Geometry, Reader, SectionId, Stream};
 use crate::worker::Worker;
 use std::f64::consts::{PI, TAU};
 
-/// Multiplications for an element of the array, at most; 32768 times that are always allowed.
-const MOST_WORK: usize = 1 << 15;
-
 /// The section's parameters and network.
-pub(crate) fn read(mut reader: Reader<'_>, geometry: &Geometry) -> Result<(LowParams, Network)> {
+pub(crate) fn read(mut reader: Reader<'_>, geometry: &Geometry, budget: &mut Budget) -> Result<(LowParams, Network)> {
     let start = reader.offset();
     let params = LowParams::read(&mut reader, geometry)?;
-    let work = points(&params, geometry).saturating_mul(params.shape.parameters());
-    if work > MOST_WORK.saturating_mul(geometry.slices() * geometry.plane()).saturating_add(MOST_WORK << 15) {
-        return corrupt(start, format!("{work} multiplications are too many for the low band of this array"));
-    }
+    budget.charge(params.shape.parameters(), points(&params, geometry), start)?;
     let mut quantised = Quantised::zeros(params.shape);
     weights::code(&mut Decoder::new(reader.rest()), &mut quantised);
     Ok((params, quantised.network()))
@@ -137,7 +131,8 @@ impl LowBand {
         let Some(section) = whole(&front, SectionId::Low)? else { return Ok(None) };
         let geometry = front.header.geometry();
         let bytes_read = section.offset() + section.rest().len();
-        let (params, network) = read(section, &geometry)?;
+        let mut budget = Budget::new(front.header.len());
+        let (params, network) = read(section, &geometry, &mut budget)?;
         Ok(Some(Self { geometry, params, network, bytes_read }))
     }
 

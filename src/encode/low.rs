@@ -1,6 +1,6 @@
 //! Fit of the low band: one small network to a coarse copy of the chunk (paper, multi-scale implicit neural representation).
 
-use super::recipe::{Recipe, Training};
+use super::recipe::{Recipe, Start, Training};
 use super::siren::Samples;
 use crate::decode::low::{evaluate, outer_inputs, place};
 use crate::entropy::{range::Encoder, weights};
@@ -134,7 +134,7 @@ impl Coarse {
         let targets = self.targets(params);
         let samples = Samples::new(params.shape, &self.points, &targets);
         let recipe = design.recipe.for_slices(geometry.slices());
-        recipe.make(&samples, params.shape, geometry.slices() * geometry.plane(), worker).0
+        recipe.make(&samples, params.shape, Start::Random, geometry.slices() * geometry.plane(), worker).0
     }
 
     /// The means as outputs.
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::arith::{Cpu, Isa};
     use crate::decode::low::read;
-    use crate::format::Reader;
+    use crate::format::{Budget, Reader};
     use std::f64::consts::{PI, TAU};
 
     fn cpu(isa: Isa, threads: usize) -> Worker {
@@ -172,7 +172,8 @@ mod tests {
         }
         assert!(left < share * all, "{left} of {all}");
         assert!(low.section.len() < 600, "{}", low.section.len());
-        let (params, network) = read(Reader::new(&low.section, 0), geometry).unwrap();
+        let budget = &mut Budget::new(n);
+        let (params, network) = read(Reader::new(&low.section, 0), geometry, budget).unwrap();
         for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
             let again = evaluate(&params, &network, geometry, &cpu(isa, 2));
             assert!(again.iter().zip(&low.values).all(|(a, b)| a.to_bits() == b.to_bits()), "{isa:?}");

@@ -1,9 +1,10 @@
 //! Fit of the middle band: networks on the blocks that miss the target, in an octree (paper, iterative decomposition and the
 //! residual networks of the multi-scale stage).
 
-use super::recipe::Recipe;
+use super::recipe::{Recipe, Start};
 use super::siren::Samples;
-use super::split::shares_of_block;
+use super::split::below;
+use super::waves::strongest;
 use crate::decode::mid::evaluate;
 use crate::entropy::blocks::{self, Node};
 use crate::entropy::range::Encoder;
@@ -29,6 +30,8 @@ pub(crate) struct PassDesign {
     pub(crate) fewest: f64,
     /// A network stays when it leaves at most this share of the RMSE.
     pub(crate) keep: f64,
+    /// Upper cut-off of the harmonic decomposition of blocks that do not fit, in cycles along an axis.
+    pub(crate) cutoff: f64,
 }
 
 /// What a band is fitted to, and what is there of it.
@@ -81,7 +84,8 @@ pub(crate) fn code(encoder: &mut Encoder, params: &PassParams, nodes: &[Node], g
 
 /// Fit the blocks that miss the target, and add their networks to the canvas. The nodes in the order of the stream.
 pub(crate) fn fit_pass(canvas: &mut Canvas<'_>, design: &PassDesign, params: PassParams, target: f64) -> Vec<Node> {
-    let mut fit = Fit { canvas, design, params, target, nodes: Vec::new() };
+    let goal = canvas.source.to_vec();
+    let mut fit = Fit { canvas, design, params, target, goal, nodes: Vec::new() };
     for root in Block::roots(fit.canvas.geometry, params.grid) {
         fit.visit(root, 0);
     }
@@ -93,11 +97,14 @@ struct Fit<'a, 'b> {
     design: &'a PassDesign,
     params: PassParams,
     target: f64,
+    /// What the next networks are fitted to: the source, in parts of blocks that did not fit its lower harmonics.
+    goal: Vec<f32>,
     nodes: Vec<Node>,
 }
 
 impl Fit<'_, '_> {
-    /// A block, and the blocks it is split into if it does not fit; true if any of them got a network.
+    /// A block. If it does not fit what is left of it is decomposed again: its higher harmonics are left to the detail, its lower
+    /// ones to the blocks that it is split into. True if any block got a network.
     fn visit(&mut self, block: Block, depth: usize) -> bool {
         let at = self.nodes.len();
         self.nodes.push(Node { block: block.clone(), network: None, split: false });
@@ -111,7 +118,7 @@ impl Fit<'_, '_> {
         let children = block.children();
         let smallest = children.iter().map(Block::len).min().unwrap_or(0);
         let deeper = depth < self.design.levels.min(MAX_DEPTH) && self.enough(smallest);
-        if deeper && self.canvas.rmse(&block) > self.target && self.canvas.share_below(&block) >= LEAST_BELOW {
+        if deeper && self.canvas.rmse(&block) > self.target && self.decompose(&block) >= LEAST_BELOW {
             let start = self.nodes.len();
             let mut any = false;
             for child in children {
@@ -125,6 +132,22 @@ impl Fit<'_, '_> {
         self.nodes[at].network.is_some() || self.nodes[at].split
     }
 
+    /// Make the lower harmonics of what is left in a block the goal there; their share of its variance.
+    fn decompose(&mut self, block: &Block) -> f64 {
+        let (canvas, columns) = (&self.canvas, block.columns.len());
+        let rest = canvas.rows(block).flat_map(|at| at..at + columns).map(|i| canvas.source[i] - canvas.values[i]);
+        let rest: Vec<f32> = rest.collect();
+        let low = below(&rest, [block.slices.len(), block.rows.len(), columns], self.design.cutoff);
+        for (at, low) in canvas.rows(block).zip(low.chunks_exact(columns)) {
+            let values = &canvas.values[at..at + columns];
+            self.goal[at..at + columns].iter_mut().zip(values.iter().zip(low)).for_each(|(g, (v, l))| *g = v + l);
+        }
+        let mean = rest.iter().map(|&v| f64::from(v)).sum::<f64>() / rest.len() as f64;
+        let variance: f64 = rest.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum();
+        let above: f64 = rest.iter().zip(&low).map(|(v, l)| f64::from(v - l).powi(2)).sum();
+        if variance > 0.0 { 1.0 - above / variance } else { 0.0 }
+    }
+
     fn enough(&self, elements: usize) -> bool {
         elements as f64 >= self.design.fewest * self.params.shape.parameters() as f64
     }
@@ -135,10 +158,12 @@ impl Fit<'_, '_> {
 
     /// A network for the block's residual, added to the canvas if it takes enough of the RMSE `before`.
     fn network(&mut self, block: &Block, before: f64) -> Option<Quantised> {
-        let Self { canvas, params, design, .. } = self;
-        let cells = Cells::new(canvas, block, params, design.samples);
+        let Self { canvas, params, design, goal, .. } = self;
+        let cells = Cells::new(canvas, goal, block, params, design.samples);
         let samples = Samples::new(params.shape, &cells.points, &cells.targets);
-        let (network, _) = design.recipe.make(&samples, params.shape, block.len(), canvas.worker);
+        let start = design.recipe.waves().map(|count| cells.waves(design.cutoff, count));
+        let start = start.filter(|w| !w.is_empty()).map_or(Start::Random, Start::Waves);
+        let (network, _) = design.recipe.make(&samples, params.shape, start, block.len(), canvas.worker);
         let old = canvas.copy(block);
         evaluate(&network.network(), block, params.amplitude, canvas.geometry, canvas.worker, canvas.values);
         if canvas.rmse(block) > design.keep * before {
@@ -179,26 +204,26 @@ impl Canvas<'_> {
             .zip(old.chunks(columns))
             .for_each(|(at, row)| self.values[at..at + columns].copy_from_slice(row));
     }
-
-    /// The harmonic decomposition of what is left in a block: the share below the upper cut-off.
-    fn share_below(&self, block: &Block) -> f64 {
-        let columns = block.columns.len();
-        let rows = self.rows(block).flat_map(|at| at..at + columns);
-        let left: Vec<f32> = rows.map(|i| self.source[i] - self.values[i]).collect();
-        let shares = shares_of_block(&left, [block.slices.len(), block.rows.len(), columns]);
-        shares.map_or(0.0, |s| s[0] + s[1])
-    }
 }
 
-/// Means of a block's residual over cells, and where they lie.
+/// Means over cells of what a block lacks of a goal, and where they lie.
 struct Cells {
     /// `[inputs][n]`.
     points: Vec<f32>,
     targets: Vec<f32>,
+    /// Slices, rows and columns.
+    dims: [usize; 3],
 }
 
 impl Cells {
-    fn new(canvas: &Canvas<'_>, block: &Block, params: &PassParams, most: usize) -> Self {
+    /// The strongest waves below the lower cut-off: what a network can hold from its start.
+    fn waves(&self, upper_cutoff: f64, count: usize) -> Vec<f32> {
+        // Half cycles; the lower cut-off is a third of the upper one.
+        let limit = (2.0 * upper_cutoff / 3.0).ceil() as usize;
+        strongest(&self.targets, self.dims, limit, count)
+    }
+
+    fn new(canvas: &Canvas<'_>, goal: &[f32], block: &Block, params: &PassParams, most: usize) -> Self {
         let (h, w) = (block.rows.len(), block.columns.len());
         // Of many slices some, of each plane square cells.
         let slices = block.slices.len().min((most / 64).max(1));
@@ -218,13 +243,13 @@ impl Cells {
                 let mut sum = 0.0;
                 for y in y0..y1 {
                     let at = plane + (block.rows.start + y) * canvas.geometry.width + block.columns.start;
-                    sum += (at + x0..at + x1).map(|i| f64::from(canvas.source[i] - canvas.values[i])).sum::<f64>();
+                    sum += (at + x0..at + x1).map(|i| f64::from(goal[i] - canvas.values[i])).sum::<f64>();
                 }
                 targets.push((sum / ((y1 - y0) * (x1 - x0)) as f64 / f64::from(params.amplitude)) as f32);
                 let place = [middle(y0, y1, h), middle(x0, x1, w), middle(slice, slice + 1, block.slices.len())];
                 points.iter_mut().zip(place).for_each(|(p, v)| p.push(v));
             }
         }
-        Self { points: points.concat(), targets }
+        Self { points: points.concat(), targets, dims: [slices, rows, columns] }
     }
 }

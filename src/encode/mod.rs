@@ -7,7 +7,7 @@ mod estimate;
 mod glance;
 pub(crate) mod harmonic;
 mod lattice;
-mod low;
+pub(crate) mod low;
 mod mapping;
 mod mid;
 pub(crate) mod ops;
@@ -24,13 +24,14 @@ mod sums;
 pub(crate) mod time;
 mod transform;
 mod verify;
+mod waves;
 
 use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;
 use crate::decode::harmonic::HarmonicField;
 use crate::decode::{self, DecodeOptions};
 use crate::error::{Result, invalid};
-use crate::format::{Header, MAX_OVERHEAD, Method, Permutation, SectionId, Stream, Writer};
+use crate::format::{Header, MAX_OVERHEAD, Method, Permutation, SectionId, Split, Stream, Writer};
 use effort::Effort;
 use problem::{Problem, write_value};
 #[cfg(feature = "bench")]
@@ -84,7 +85,8 @@ fn encode_typed<T: Element>(
         method: Method::Stored,
     };
     let problem = Problem::<T>::new(array, config, &header)?;
-    let split = split(&problem.values, &problem.geometry).map_or(Vec::new(), |s| s.0.to_vec());
+    let split = split(|i| problem.values[i].to_f64(), problem.range(), &problem.geometry, config.split);
+    let split = split.map_or(Vec::new(), Split::section);
     let mask = problem.mask_section();
     let mut best = candidate::best(&problem, config)?;
     // The decoder's own functions made this field of the integers that were coded, so the bound holds for what it says if

@@ -44,12 +44,13 @@ impl Plan {
         let tried = |stage: Stage, auto: bool| stage == Stage::On || stage == Stage::Auto && auto;
         let kept = |stage: Stage| stage == Stage::On || stage == Stage::Auto && paper;
         let low = if paper { paper_low(config.effort) } else { Design::SMALL };
-        let mid = if paper { paper_mid(config.effort) } else { small_mid() };
+        let again = config.split.again()[1];
+        let mid = if paper { paper_mid(config.effort, again) } else { small_mid(again) };
         let framed_low = (config.low != Stage::Off).then_some(low);
         let low = tried(config.low, paper || config.effort >= EFFORT_FOR_LOW).then_some(low);
         let mid = if tried(config.mid, paper || config.effort >= EFFORT_FOR_MID) { mid } else { Vec::new() };
         let time = tried(config.time, paper && has_time).then(|| {
-            let change = if paper { paper_change(config.effort) } else { small_mid() };
+            let change = if paper { paper_change(config.effort, again) } else { small_mid(again) };
             TimeDesign { low: framed_low, key: mid.clone(), change, threshold: THRESHOLD }
         });
         Self {
@@ -72,7 +73,7 @@ impl Plan {
 const THRESHOLD: f64 = 1.5;
 
 /// One network of about 200 bytes for a block of many.
-fn small_mid() -> Vec<PassDesign> {
+fn small_mid(cutoff: f64) -> Vec<PassDesign> {
     vec![PassDesign {
         recipe: Recipe { depth: 2, width: 12, training: Training::Small { exchange: 40.0, bandwidth: None } },
         grid: [1, 2, 2],
@@ -80,6 +81,7 @@ fn small_mid() -> Vec<PassDesign> {
         samples: 3000,
         fewest: 16.0,
         keep: 0.6,
+        cutoff,
     }]
 }
 
@@ -96,7 +98,7 @@ fn paper_low(effort: u8) -> Design {
 }
 
 /// The residual of MIM on 27 blocks (2 layers, Omega 15), then IDM: an octree of networks with 4 layers of 128, Omega 22.
-fn paper_mid(effort: u8) -> Vec<PassDesign> {
+fn paper_mid(effort: u8, cutoff: f64) -> Vec<PassDesign> {
     let pass = |depth, width, omega, grid, levels| PassDesign {
         recipe: Recipe { depth, width, training: paper_training(omega, 600, effort) },
         grid,
@@ -104,12 +106,13 @@ fn paper_mid(effort: u8) -> Vec<PassDesign> {
         samples: 32_768,
         fewest: 0.5,
         keep: 0.95,
+        cutoff,
     };
     vec![pass(2, 256, 15.0, [3, 3, 3], 0), pass(4, 128, 22.0, [1, 1, 1], 2)]
 }
 
 /// TRC: 3 layers (Omega 15), then 2 (16), for what changes from frame to frame. Their width is ours.
-fn paper_change(effort: u8) -> Vec<PassDesign> {
+fn paper_change(effort: u8, cutoff: f64) -> Vec<PassDesign> {
     let pass = |depth, omega| PassDesign {
         recipe: Recipe { depth, width: 64, training: paper_training(omega, 300, effort) },
         grid: [1, 1, 1],
@@ -117,6 +120,7 @@ fn paper_change(effort: u8) -> Vec<PassDesign> {
         samples: 16_384,
         fewest: 1.0,
         keep: 0.97,
+        cutoff,
     };
     vec![pass(3, 15.0), pass(2, 16.0)]
 }

@@ -26,6 +26,15 @@ pub(crate) enum Training {
     Adam { omega: f32, steps: usize, batch: usize },
 }
 
+/// Where a network's first layer starts.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Start {
+    /// At random frequencies of the recipe's bandwidth.
+    Random,
+    /// From these wave vectors (`Frequencies::Waves`).
+    Waves(Vec<f32>),
+}
+
 /// Bandwidth of small networks' first layers for single planes, radians a unit.
 const PLANE_BANDWIDTH: f32 = 4.0;
 /// The paper's learning rate.
@@ -33,11 +42,12 @@ const RATE: f32 = 1e-4;
 
 impl Recipe {
     /// Fit and round; the integers and the sum of squared residuals of what they stand for. `elements` is how many the
-    /// samples stand for.
+    /// samples stand for, `start` where the first layer starts.
     pub(crate) fn make(
         &self,
         samples: &Samples<'_>,
         shape: Shape,
+        start: Start,
         elements: usize,
         worker: &Worker,
     ) -> (Quantised, f64) {
@@ -56,13 +66,17 @@ impl Recipe {
                 options.adam = schedule(shape, omega, steps, batch);
             }
         }
+        if let Start::Waves(waves) = start {
+            options.frequencies = Frequencies::Waves(waves);
+        }
         let fits = worker.fit(&[Job { samples: *samples, shape, options }]);
         let network = fits.into_iter().next().map_or_else(|| Network::zeros(shape), |f| f.network);
-        match self.training {
-            Training::Small { exchange, .. } => quantise(network, samples, exchange, isa),
+        let exchange = match self.training {
+            Training::Small { exchange, .. } => exchange,
             // Halving the squared error saves about half a bit an element in what follows.
-            Training::Adam { .. } => siren::round(&network, samples, elements as f64 / 16.0, isa),
-        }
+            Training::Adam { .. } => elements as f64 / 16.0,
+        };
+        quantise(network, samples, exchange, isa)
     }
 
     /// Train on from a quantised network of the recipe, with a quarter of the steps, and round with its steps.
@@ -81,6 +95,15 @@ impl Recipe {
             *bandwidth = Some(PLANE_BANDWIDTH);
         }
         self
+    }
+
+    /// Waves that its networks start from. Training by Adam is far from done when it ends, and goes two to eight times
+    /// further from the block's own waves; small networks, fitted to the end, come out worse (`benches/PAPER.md`).
+    pub(crate) const fn waves(&self) -> Option<usize> {
+        match self.training {
+            Training::Small { .. } => None,
+            Training::Adam { .. } => Some(self.width / 2),
+        }
     }
 
     /// The shape of its networks, if there is such a network.

@@ -22,7 +22,8 @@ pub(crate) use harmonic::{AxisTransform, HarmonicParams};
 pub use header::{FORMAT_VERSION, MAGIC};
 pub(crate) use header::{Header, Method, Section, SectionId, Stream};
 pub(crate) use permutation::Permutation;
-pub(crate) use split::{AGAIN, FIRST, Split, cutoffs};
+pub use split::Cutoffs;
+pub(crate) use split::Split;
 pub(crate) use wire::{Reader, Writer};
 
 /// Bytes of a stream that are neither dimensions nor section payloads, at most: magic, version,

@@ -1,19 +1,64 @@
 //! Networks, for benches.
 
+use crate::Device;
 use crate::arith::{Cpu, Evaluator, Isa, fused_multiply_adds};
+use crate::decode::low::evaluate;
+use crate::encode::low;
 use crate::encode::siren::adam::{Schedule, descend};
 use crate::encode::siren::init::start;
 use crate::encode::siren::tape::Tape;
 use crate::encode::siren::{Fit, Frequencies, Options, Samples, fit, quantise};
 use crate::entropy::range::Encoder;
 use crate::entropy::weights;
-use crate::format::network::{Network, Shape};
+use crate::format::Geometry;
+use crate::format::low::LowParams;
+use crate::format::network::{Network, Quantised, Shape};
+use crate::worker::Worker;
 
 /// A fitted network.
 pub struct Fitted {
     network: Network,
     /// Sum of squared residuals on its samples.
     pub loss: f64,
+}
+
+/// One core.
+fn worker() -> Worker {
+    Worker::open(Device::Cpu, Cpu { isa: Isa::detect(), threads: 1 }).expect("the processor")
+}
+
+/// The low band of a chunk as the encoder makes it, every size and setting its own.
+pub struct Base {
+    params: LowParams,
+    network: Quantised,
+    geometry: Geometry,
+    bytes: usize,
+}
+
+impl Base {
+    /// Fit to an array of this shape on one core; `None` where the encoder would not.
+    #[must_use]
+    pub fn fit(data: &[f32], shape: &[usize], periodic: bool) -> Option<Self> {
+        let geometry = Geometry::new(shape, periodic);
+        let worker = worker();
+        let (params, mut network) = low::fit_network(|i| f64::from(data[i]), &geometry, low::Design::SMALL, &worker)?;
+        let mut encoder = Encoder::new();
+        weights::code(&mut encoder, &mut network);
+        Some(Self { params, network, geometry, bytes: encoder.finish().len() })
+    }
+
+    /// Its values at all elements.
+    #[must_use]
+    pub fn evaluate(&self) -> Vec<f32> {
+        let worker = worker();
+        evaluate(&self.params, &self.network.network(), &self.geometry, &worker)
+    }
+
+    /// Of the coded parameters.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// Settings that benches turn.

@@ -1,6 +1,6 @@
 //! The arrays of the test vectors, by the integer recipes of `codec-spec/vectors/README.md`.
 
-use hiha::{Axis, Bound, ByteOrder, Coder, Config, DType, Element};
+use hiha::{Axis, Bound, ByteOrder, Coder, Config, DType, Element, Reference, Stage};
 
 /// One array, how it is encoded, and what the stream must have.
 pub(crate) struct Vector {
@@ -61,9 +61,16 @@ fn recipe(name: &'static str, shape: &'static [usize], bound: Bound, coder: Code
     Recipe { name, shape, order: ByteOrder::Little, config, method, stages: &["detail"] }
 }
 
+/// The reference of `reference_f32`.
+fn mean() -> Reference {
+    let values: Vec<f32> = (0..600).map(|i| 90.0 * (noise(i) % 8) as f32).collect();
+    Reference::new(values, &[20, 30]).unwrap()
+}
+
 pub(crate) fn vectors() -> Vec<Vector> {
     use Bound::{Lossless, MaxAbs, Nrmse, Rmse};
-    use Coder::{Auto, Harmonic, Lattice};
+    use Coder::{Auto, Harmonic, Lattice, Spatial};
+    use Stage::{Off, On};
     let periodic = |r: Recipe| Recipe { config: Config { periodic: true, ..r.config.clone() }, ..r };
     let permuted = |r: Recipe| {
         let axes = vec![Axis::Longitude, Axis::Latitude, Axis::Time];
@@ -71,6 +78,10 @@ pub(crate) fn vectors() -> Vec<Vector> {
     };
     let with = |stages, r: Recipe| Recipe { stages, ..r };
     let big = |r: Recipe| Recipe { order: ByteOrder::Big, ..r };
+    let networks = |low, mid, time, r: Recipe| {
+        let axes = if time == Stage::On { vec![Axis::Time, Axis::Latitude, Axis::Longitude] } else { Vec::new() };
+        Recipe { config: Config { low, mid, time, axes, ..r.config.clone() }, ..r }
+    };
     let fill = |fill: &[u8], r: Recipe| {
         let fill_value = Some(fill.to_vec());
         Recipe { config: Config { fill_value, ..r.config.clone() }, ..r }
@@ -124,6 +135,32 @@ pub(crate) fn vectors() -> Vec<Vector> {
             with(&["mask", "detail", "exact"], recipe("exact_i16", &[20, 20], MaxAbs(2.0), Auto, "lattice")),
         )
         .of(|i| if i % 7 == 0 { 0 } else { (noise(i) % 101) as i16 - 50 }),
+        with(
+            &["low", "detail"],
+            networks(On, Off, Off, recipe("low_3d_f32", &[3, 40, 45], Rmse(40.0), Harmonic, "harmonic")),
+        )
+        .of(|i| wave(i, &[3, 40, 45]) as f32 / 32.0),
+        with(
+            &["low", "mid", "detail"],
+            networks(On, On, Off, recipe("mid_f32", &[240, 240], Rmse(10.0), Harmonic, "harmonic")),
+        )
+        .of(|i| wave(i, &[240, 240]) as f32 / 32.0),
+        with(
+            &["mid", "detail"],
+            networks(Off, On, Off, recipe("mid_3d_f32", &[2, 90, 90], Rmse(60.0), Spatial, "spatial")),
+        )
+        .of(|i| wave(i, &[2, 90, 90]) as f32 / 32.0),
+        with(
+            &["time", "detail"],
+            networks(On, On, On, recipe("time_f32", &[3, 120, 120], Rmse(60.0), Spatial, "spatial")),
+        )
+        .of(|i| wave(i, &[3, 120, 120]) as f32 / 32.0),
+        recipe("spatial_f32", &[20, 30], MaxAbs(30.0), Spatial, "spatial").of(|i| wave(i, &[20, 30]) as f32 / 32.0),
+        with(&["reference", "detail"], {
+            let r = recipe("reference_f32", &[3, 20, 30], MaxAbs(1.0), Harmonic, "harmonic");
+            Recipe { config: Config { reference: Some(mean()), ..r.config.clone() }, ..r }
+        })
+        .of(|i| (wave(i, &[3, 20, 30]) / 32 + 90 * (noise(i % 600) % 8)) as f32),
     ]
 }
 

@@ -62,6 +62,23 @@ fn configurations() -> Vec<Value> {
     for coder in [json!("auto"), json!("harmonic"), json!("lattice"), json!("Auto"), json!(null), json!(0)] {
         all.push(json!({"psnr": 60.0, "coder": coder}));
     }
+    for split in [
+        json!({}),
+        json!({"omega": 14, "n": 256, "omega_again": 22.5, "n_again": 65535}),
+        json!({"omega": 1e6}),
+        json!({"omega": 1.1e6}),
+        json!({"omega_again": 0}),
+        json!({"n": 0}),
+        json!({"n_again": 65536}),
+        json!({"n": 2.5}),
+        json!({"n": null}),
+        json!({"width": 256}),
+        json!([14, 256]),
+        json!(14),
+        json!(null),
+    ] {
+        all.push(json!({"nrmse": 1e-3, "split": split}));
+    }
     for field in ["fill_value", "threads", "bound", "max_abs_error", "id"] {
         all.push(json!({"max_abs": 1, field: 1}));
     }

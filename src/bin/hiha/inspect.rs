@@ -3,7 +3,7 @@
 use crate::dataset::{self, Dataset};
 use crate::plan;
 use anyhow::{Context, Result};
-use hiha::DType;
+use hiha::{Cutoffs, DType};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ fn describe(input: &dyn Dataset, i: usize) -> Result<Map<String, Value>> {
     put("ratio", if stored > 0 { json!(bytes as f64 / stored as f64) } else { Value::Null });
     if let (true, Some(chunks)) = (var.is_hiha(), &var.chunks) {
         let (mut methods, mut stages, mut bounds) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut splits = Vec::new();
+        let (mut splits, mut cutoffs) = (Vec::new(), None);
         let mut references = BTreeSet::new();
         for offset in plan::offsets(&var.shape, chunks) {
             let Some(stream) = input.raw_chunk(i, &offset)? else { continue };
@@ -64,12 +64,14 @@ fn describe(input: &dyn Dataset, i: usize) -> Result<Map<String, Value>> {
                 *stages.entry(name).or_insert(0u64) += n as u64;
             }
             splits.extend(info.split);
+            cutoffs = cutoffs.or(info.cutoffs);
             references.extend(info.reference);
         }
         put("bounds", json!(bounds));
         put("methods", json!(methods));
         put("stages", json!(stages));
         put("split", mean_split(&splits));
+        put("cutoffs", cutoffs.as_ref().map_or(Value::Null, describe_cutoffs));
         put("references", if references.is_empty() { Value::Null } else { json!(references) });
     }
     Ok(report)
@@ -86,4 +88,17 @@ fn mean_split(splits: &[[f64; 3]]) -> Value {
         format!("{share:.2e}").parse::<f64>().unwrap_or(share)
     };
     json!({ "low": mean(0), "middle": mean(1), "high": mean(2) })
+}
+
+/// The cut-offs in cycles along an axis, and what they were made of; on re-decomposition those of the middle band's blocks.
+fn describe_cutoffs(cutoffs: &Cutoffs) -> Value {
+    let pair = |omega: f32, n: u16, [f1, f2]: [f64; 2]| {
+        let rounded = |f: f64| (1e4 * f).round() / 1e4;
+        // As it was written, not with all digits of its f64.
+        let omega = omega.to_string().parse::<f64>().unwrap_or_default();
+        json!({ "omega": omega, "n": n, "f1": rounded(f1), "f2": rounded(f2) })
+    };
+    let mut described = pair(cutoffs.omega, cutoffs.n, cutoffs.first());
+    described["again"] = pair(cutoffs.omega_again, cutoffs.n_again, cutoffs.again());
+    described
 }

@@ -24,7 +24,7 @@ pub(crate) struct PreviewArgs {
     var: String,
     /// How small: 1/8 (or 8) makes one element of 8 x 8 along latitude and longitude (the last two axes, where
     /// names say nothing). Chunks in HiHa's harmonic form are read only as far as that needs; they hold the scales
-    /// 1/3, 1/9, 1/27 and so on.
+    /// 1/3, 1/9, 1/27 and so on, or 1/2, 1/4, 1/8 where the encoder took a wavelet.
     #[arg(long, value_name = "1/N", default_value = "1/9", value_parser = parse_scale)]
     scale: usize,
     /// One index of another dimension, such as time=3 (counted from 0); repeatable. Without it: all.

@@ -17,7 +17,7 @@ use image::{Image, flat_field, unit_borders};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Preview {
-    /// Means over cells of the whole array, in its element type.
+    /// One value for each cell of the whole array, close to the mean over it, in its element type.
     pub array: Array,
     /// For each dimension the borders of the cells, in elements of the whole array: from 0 to its length.
     pub cells: Vec<Vec<f64>>,
@@ -40,7 +40,9 @@ impl Preview {
 /// A harmonic stream is read from its front to the coarsest level of the pyramid that is fine enough (each is
 /// 2 or about 3 times smaller than the one before; up to an eighth coarser than asked counts as fine enough), so that
 /// `stream` may end after that: its checksum is not verified, and corrections and exact points are ignored. **A
-/// preview keeps no bound.** Streams of other methods are verified, decoded whole and averaged.
+/// preview keeps no bound.** Against means over the same cells it differs by some thousandths of the range in the lapped pyramid (root mean
+/// square, on fields of T850 and wind at 1/9: 0.3 and 0.5 percent), by about one percent in a wavelet (temperature over land at
+/// 1/4 and 1/8: 0.8 and 1.3 percent), whose low samples are weighted means over more than their cell. Streams of other methods are verified, decoded whole and averaged.
 ///
 /// # Errors
 /// As [`decode`](crate::decode()); `InvalidArgument` for a scale of 0.

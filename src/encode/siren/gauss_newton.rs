@@ -25,9 +25,9 @@ pub(crate) struct Steps {
     pub(crate) damping: f64,
 }
 
-/// The normal equations at a network.
+/// The normal equations at a network, of its last parameters.
 pub(super) struct Equations {
-    /// Number of parameters.
+    /// Number of these parameters.
     pub(super) n: usize,
     /// Upper triangle.
     pub(super) matrix: Vec<f64>,
@@ -39,7 +39,6 @@ pub(super) struct Equations {
 
 /// Memory of the sums.
 pub(super) struct GaussNewton {
-    rows: usize,
     jacobian: Vec<f32>,
     sums: Vec<f32>,
 }
@@ -47,13 +46,23 @@ pub(super) struct GaussNewton {
 impl GaussNewton {
     pub(super) fn new(parameters: usize, tape: &Tape) -> Self {
         let rows = (parameters + 1).next_multiple_of(TILE);
-        Self { rows, jacobian: vec![0.0; rows * tape.stride], sums: vec![0.0; rows * rows] }
+        // Whole tiles from any parameter on.
+        Self { jacobian: vec![0.0; (rows + TILE) * tape.stride], sums: vec![0.0; rows * rows] }
     }
 
-    /// Sum over all samples and outputs.
-    pub(super) fn equations(&mut self, tape: &mut Tape, network: &Network, samples: &Samples<'_>) -> Equations {
-        let (n, stride) = (network.parameters.len(), tape.stride);
-        self.sums.fill(0.0);
+    /// Of the parameters `from..`. Sum over all samples and outputs.
+    pub(super) fn equations(
+        &mut self,
+        tape: &mut Tape,
+        network: &Network,
+        samples: &Samples<'_>,
+        from: usize,
+    ) -> Equations {
+        let (all, stride) = (network.parameters.len(), tape.stride);
+        let n = all - from;
+        let rows = (n + 1).next_multiple_of(TILE);
+        let sums = &mut self.sums[..rows * rows];
+        sums.fill(0.0);
         tape.set(network);
         let mut targets = vec![0.0; network.shape.outputs() * stride];
         for at in (0..samples.len()).step_by(stride) {
@@ -63,35 +72,39 @@ impl GaussNewton {
             for (o, target) in targets.chunks_exact(stride).enumerate() {
                 tape.seed_one(o, count);
                 tape.backward();
-                let (rows, residual) = self.jacobian.split_at_mut(n * stride);
-                tape.jacobian(rows);
+                let (derivatives, residual) = self.jacobian.split_at_mut(all * stride);
+                tape.jacobian(derivatives);
                 let output = &tape.outputs[o * stride..][..count];
                 residual.iter_mut().zip(target).zip(output).for_each(|((r, t), y)| *r = t - y);
                 residual[count..].fill(0.0);
-                tape.products(&self.jacobian, &self.jacobian, &mut self.sums, self.rows, Part::Lower);
+                let wanted = &self.jacobian[from * stride..][..rows * stride];
+                tape.products(wanted, wanted, sums, rows, Part::Lower);
             }
         }
         let mut matrix = vec![0.0; n * n];
-        for (i, row) in self.sums.chunks_exact(self.rows).take(n).enumerate() {
+        for (i, row) in sums.chunks_exact(rows).take(n).enumerate() {
             row[..=i].iter().enumerate().for_each(|(j, &v)| matrix[j * n + i] = v.into());
         }
-        let last = &self.sums[n * self.rows..][..=n];
+        let last = &sums[n * rows..][..=n];
         Equations { n, matrix, right: last[..n].iter().map(|&v| v.into()).collect(), loss: last[n].into() }
     }
 }
 
 impl Equations {
-    /// The factor of the equations of parameters `from..`, damped.
-    fn damped(&self, from: usize, damping: f64, isa: Isa) -> Option<Factor> {
-        let m = self.n - from;
-        let diagonal = |i: usize| self.matrix[(from + i) * (self.n + 1)];
-        let floor = FLOOR * (0..m).map(diagonal).sum::<f64>() / m as f64;
-        let mut matrix = vec![0.0; m * m];
-        for (i, row) in matrix.chunks_exact_mut(m).enumerate() {
-            row[i..].copy_from_slice(&self.matrix[(from + i) * self.n + from + i..(from + i + 1) * self.n]);
-            row[i] += damping * diagonal(i) + floor;
+    /// What a parameter's derivatives have with each other.
+    pub(super) fn diagonal(&self) -> impl Iterator<Item = f64> {
+        self.matrix.iter().copied().step_by(self.n + 1)
+    }
+
+    /// The factor of the equations, damped.
+    fn damped(&self, damping: f64, isa: Isa) -> Option<Factor> {
+        let n = self.n;
+        let floor = FLOOR * self.diagonal().sum::<f64>() / n as f64;
+        let mut matrix = self.matrix.clone();
+        for (i, d) in self.diagonal().enumerate() {
+            matrix[i * (n + 1)] += damping * d + floor;
         }
-        Factor::new(matrix, m, isa)
+        Factor::new(matrix, n, isa)
     }
 }
 
@@ -126,7 +139,7 @@ pub(super) fn descend(
     let mut damping = steps.damping;
     let mut losses = vec![loss(tape, network, samples)];
     for step in 0..steps.most {
-        let equations = memory.equations(tape, network, samples);
+        let equations = memory.equations(tape, network, samples, from);
         let Some(now) = try_steps(tape, &equations, network, samples, from, &mut damping, isa) else { break };
         losses.push(now);
         if step >= steps.patience && losses[step + 1 - steps.patience] - now < steps.least * now {
@@ -148,16 +161,15 @@ fn try_steps(
 ) -> Option<f64> {
     let mut grow = 2.0;
     for _ in 0..TRIES {
-        if let Some(factor) = equations.damped(from, *damping, isa) {
-            let mut step = equations.right[from..].to_vec();
+        if let Some(factor) = equations.damped(*damping, isa) {
+            let mut step = equations.right.clone();
             factor.solve(&mut step);
             let mut trial = network.clone();
             trial.parameters[from..].iter_mut().zip(&step).for_each(|(p, &s)| *p += s as f32);
             solve_head(tape, &mut trial, samples, isa);
             let now = loss(tape, &trial, samples);
             if now < equations.loss {
-                let diagonal = (0..step.len()).map(|i| equations.matrix[(from + i) * (equations.n + 1)]);
-                let expected: f64 = (step.iter().zip(diagonal).zip(&equations.right[from..]))
+                let expected: f64 = (step.iter().zip(equations.diagonal()).zip(&equations.right))
                     .map(|((&s, d), &r)| s * (*damping * d * s + r))
                     .sum();
                 let ratio = (equations.loss - now) / expected;

@@ -31,7 +31,6 @@ pub(crate) enum Frequencies {
     PerInput(Vec<f32>),
     /// These wave vectors in radians a unit, `inputs` values each, strongest first, every one as sine and as cosine;
     /// what they leave of the width is drawn again from them. They come from the spectrum of the data.
-    #[cfg_attr(not(test), allow(dead_code, reason = "no stage hands over its spectrum yet"))]
     Waves(Vec<f32>),
 }
 

@@ -26,7 +26,7 @@ use gauss_newton::Steps;
 pub(crate) use init::Frequencies;
 use init::Random;
 pub(crate) use quantise::quantise;
-pub(crate) use rounding::{retrain, round};
+pub(crate) use rounding::retrain;
 use std::f32::consts::TAU;
 
 /// Bandwidth of the first layer, radians a unit summed over the inputs.

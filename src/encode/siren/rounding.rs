@@ -19,7 +19,7 @@ const HEAD_SHARE: f64 = 0.03;
 
 /// Round `network`. `exchange` is the number of bytes that halving the squared error is worth. Returns the integers and the sum
 /// of squared residuals of the network that they stand for.
-pub(crate) fn round(network: &Network, samples: &Samples<'_>, exchange: f64, isa: Isa) -> (Quantised, f64) {
+pub(super) fn round(network: &Network, samples: &Samples<'_>, exchange: f64, isa: Isa) -> (Quantised, f64) {
     let mut tape = Tape::new(network.shape, isa);
     let thinned = samples.thinned(FEW);
     let few = thinned.view();

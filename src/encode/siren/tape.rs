@@ -124,15 +124,6 @@ impl Tape {
         }
     }
 
-    /// As [`add_gradient`](Self::add_gradient), but with the square of each point's part.
-    pub(super) fn add_squares(&self, sums: &mut [Vec<f32>]) {
-        let squared = |v: &[f32]| v.iter().map(|x| x * x).collect::<Vec<_>>();
-        for ((inputs, adjoints), sums) in self.inputs.iter().zip(&self.adjoints).zip(sums) {
-            let columns = adjoints.len() / self.stride;
-            inner_products(self.isa, self.stride, &squared(inputs), &squared(adjoints), sums, columns, Part::All);
-        }
-    }
-
     /// Empty sums for [`add_gradient`](Self::add_gradient).
     pub(super) fn gradient_sums(&self) -> Vec<Vec<f32>> {
         let size = |(i, a): (&Vec<f32>, &Vec<f32>)| i.len() / self.stride * (a.len() / self.stride);

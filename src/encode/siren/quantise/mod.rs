@@ -4,11 +4,10 @@
 //! the best value given the ones before (Babai's nearest plane), costs `U_kk^2` times the squared rounding error each:
 //! far less than rounding all at once, and it says how fine each group's step must be.
 
-mod wide;
-
 use super::Samples;
 use super::gauss_newton::{Equations, GaussNewton, Steps, descend, loss};
 use super::normal::Factor;
+use super::rounding;
 use super::tape::Tape;
 use crate::arith::Isa;
 use crate::entropy::weights::LARGEST;
@@ -16,7 +15,7 @@ use crate::format::network::{Network, Quantised, Shape, step};
 
 /// Damping of the quadratic form, relative to its diagonal: keeps what makes up for roundings small.
 const DAMPING: f64 = 1e-3;
-/// Networks with more parameters are rounded in the light of the diagonal only.
+/// Networks with more parameters are rounded group by group (`rounding`).
 const MOST_FOR_NEWTON: usize = 1500;
 /// Steps of the free layers after each rounded one.
 const RELAX: Steps = Steps { most: 4, patience: 2, least: 0.005, damping: 1e-2 };
@@ -24,13 +23,12 @@ const RELAX: Steps = Steps { most: 4, patience: 2, least: 0.005, damping: 1e-2 }
 /// Round `network`. `exchange` is the number of bytes that halving the squared error is worth. Returns the integers and
 /// the sum of squared residuals of the network that they stand for.
 pub(crate) fn quantise(mut network: Network, samples: &Samples<'_>, exchange: f64, isa: Isa) -> (Quantised, f64) {
+    if network.parameters.len() > MOST_FOR_NEWTON {
+        return rounding::round(&network, samples, exchange, isa);
+    }
     let mut tape = Tape::new(network.shape, isa);
     fold_biases(&mut network);
-    let quantised = if network.parameters.len() <= MOST_FOR_NEWTON {
-        by_newton(&mut tape, network, samples, exchange, isa)
-    } else {
-        wide::round(&mut tape, network, samples, exchange, isa)
-    };
+    let quantised = by_newton(&mut tape, network, samples, exchange, isa);
     let loss = loss(&mut tape, &quantised.network(), samples);
     (quantised, loss)
 }
@@ -43,8 +41,8 @@ fn by_newton(tape: &mut Tape, mut network: Network, samples: &Samples<'_>, excha
     let target = Target::new(shape, loss(tape, &network, samples), exchange);
     let mut from = 0;
     for l in 0..shape.layers() {
-        let equations = memory.equations(tape, &network, samples);
-        let Some(factor) = reversed(&equations, from, isa) else { break };
+        let equations = memory.equations(tape, &network, samples, from);
+        let Some(factor) = reversed(&equations, isa) else { break };
         let (inputs, outputs) = shape.layer(l);
         let mut last = factor.len();
         quantised.steps[l] = [inputs * outputs, outputs].map(|n| {
@@ -110,20 +108,19 @@ fn fold_biases(network: &mut Network) {
     }
 }
 
-/// Factor the equations of the parameters `from..` in reverse order, so that the first one is rounded first.
-fn reversed(equations: &Equations, from: usize, isa: Isa) -> Option<Factor> {
+/// Factor the equations in reverse order, so that the first parameter is rounded first.
+fn reversed(equations: &Equations, isa: Isa) -> Option<Factor> {
     let n = equations.n;
-    let m = n - from;
-    let floor = 1e-9 * (from..n).map(|p| equations.matrix[p * (n + 1)]).sum::<f64>() / m as f64;
-    let mut matrix = vec![0.0; m * m];
-    for (k, row) in matrix.chunks_exact_mut(m).enumerate() {
+    let floor = 1e-9 * equations.diagonal().sum::<f64>() / n as f64;
+    let mut matrix = vec![0.0; n * n];
+    for (k, row) in matrix.chunks_exact_mut(n).enumerate() {
         let p = n - 1 - k;
         for (i, v) in row.iter_mut().enumerate().skip(k) {
             *v = equations.matrix[(n - 1 - i) * n + p];
         }
         row[k] = row[k] * (1.0 + DAMPING) + floor;
     }
-    Factor::new(matrix, m, isa)
+    Factor::new(matrix, n, isa)
 }
 
 /// Round the parameters that have a step, in order; the others move to make up for it.
