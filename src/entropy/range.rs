@@ -14,6 +14,8 @@ pub(crate) trait Coder {
     fn bit(&mut self, bit: bool, p1: u32) -> bool;
     /// Code the low `count` (0 to 64) bits of `value` at even odds, high bits first.
     fn raw(&mut self, value: u64, count: u32) -> u64;
+    /// Code a symbol of `N`, `ends[i]` of 32768 being the probability of symbols up to `i`.
+    fn choose<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, find: impl Fn(u16) -> usize) -> usize;
 }
 
 /// Writes bits.
@@ -102,6 +104,16 @@ impl Coder for Encoder {
         }
         value
     }
+
+    #[inline(always)]
+    fn choose<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
+        let start = if symbol > 0 { ends[symbol - 1] } else { 0 };
+        let unit = self.range >> 15;
+        self.add(unit * u64::from(start));
+        self.range = unit * u64::from(ends[symbol] - start);
+        self.renormalise();
+        symbol
+    }
 }
 
 /// Reads bits. Past the end of its input it reads zeros; it never fails.
@@ -179,6 +191,18 @@ impl Coder for Decoder<'_> {
         }
         value
     }
+
+    #[inline(always)]
+    fn choose<const N: usize>(&mut self, ends: &[u16; N], _: usize, find: impl Fn(u16) -> usize) -> usize {
+        let unit = self.range >> 15;
+        let slot = (self.code / unit).min(32_767) as u16;
+        let s = find(slot).min(N - 1);
+        let start = if s > 0 { ends[s - 1] } else { 0 };
+        self.code -= unit * u64::from(start);
+        self.range = unit * u64::from(ends[s] - start);
+        self.renormalise();
+        s
+    }
 }
 
 /// Counts what coding would cost, in units of 2^-16 bit, and keeps nothing.
@@ -206,6 +230,13 @@ impl Coder for Counter {
     fn raw(&mut self, value: u64, count: u32) -> u64 {
         self.0 += u64::from(count) << 16;
         value
+    }
+
+    #[inline(always)]
+    fn choose<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
+        let p = ends[symbol] - if symbol > 0 { ends[symbol - 1] } else { 0 };
+        self.0 += u64::from(super::mixer::cost(u32::from(p) << 1));
+        symbol
     }
 }
 

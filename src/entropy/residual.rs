@@ -1,21 +1,17 @@
 //! Coding of prediction residuals: adaptive Golomb binarisation, every decision a mixed bit model.
 
-use super::mixer::{Mixer, Prob, exp_golomb};
+use super::cdf::{Blend, Ends, SYMBOLS};
+use crate::arith::Lanes;
+use super::mixer::{Prob, exp_golomb};
 use super::range::Coder;
+use super::rows::magnitude;
 
-/// Most steps of the unary part; an Exp-Golomb escape follows.
-const UNARY: usize = 14;
-/// Decisions that have a model each: zero, sign, the unary steps.
-const SLOTS: usize = 16;
 const ENERGIES: usize = 128;
 
 /// What is known of a residual before it is coded.
 pub(crate) struct Context {
     /// Expected magnitude times 8.
     pub(crate) energy: u64,
-    /// Magnitudes of the residuals west and north.
-    pub(crate) west: u64,
-    pub(crate) north: u64,
     /// Mean of those north-west and north-east.
     pub(crate) diagonal: u64,
     /// Magnitude at the place in the slice before, or the one further north.
@@ -41,118 +37,99 @@ pub(crate) fn level(v: u64) -> usize {
 /// Bits of a residual that stay outside the unary part.
 #[inline(always)]
 pub(crate) fn low_bits(energy: u64) -> u32 {
-    (energy | 1).ilog2().saturating_sub(2).min(56)
+    (energy | 1).ilog2().saturating_sub(4).min(56)
 }
 
 #[inline(always)]
 fn bucket(v: u64, k: u32) -> usize {
-    match v >> k.saturating_sub(1) {
+    match v >> k {
         0 => 0,
         1 => 1,
         2 => 2,
-        3..=4 => 3,
-        5..=7 => 4,
-        8..=14 => 5,
-        _ => 6,
+        3 => 3,
+        4..=5 => 4,
+        6..=7 => 5,
+        8..=11 => 6,
+        12..=19 => 7,
+        _ => 8,
     }
 }
 
 /// The models of a stream's residuals.
 pub(crate) struct Residuals {
-    mixer: Mixer<4>,
-    low: Vec<Prob>,
-    signs: Vec<Prob>,
+    blend: Blend<4>,
     escape: Vec<Prob>,
+}
+
+/// Two-sided geometric distribution about 0 (`odd`: about -1/2), mean magnitude `mean`.
+fn geometric(mean: f64, odd: bool) -> Ends {
+    let mean = mean.max(0.02);
+    let weight = |mean: f64, i: usize| {
+        let rho = ((1.0 + mean * mean).sqrt() - 1.0) / mean;
+        let v = i as i32 - 16;
+        let n = if odd { if v < 0 { -1 - v } else { v } } else { v.abs() };
+        let mut p = 1.0;
+        for _ in 0..n {
+            p *= rho;
+        }
+        if i == 0 || i == 31 { p / (1.0 - rho) } else { p }
+    };
+    let total = |m: f64| (0..SYMBOLS).map(|i| weight(m, i)).sum::<f64>();
+    let (ta, tb) = (total(mean * 0.6), total(mean * 1.6));
+    let mut c = [0u16; SYMBOLS];
+    let mut sum = 0.0;
+    for (i, c) in c.iter_mut().enumerate() {
+        sum += 0.6 * weight(mean * 0.6, i) / ta + 0.4 * weight(mean * 1.6, i) / tb;
+        *c = (sum * 32_767.0).min(32_767.0) as u16;
+    }
+    Ends(c)
 }
 
 impl Residuals {
     pub(crate) fn new() -> Self {
-        Self {
-            mixer: Mixer::new([SLOTS * ENERGIES, SLOTS * 49 * 2, SLOTS * 16 * 16, SLOTS * 49 * 4], SLOTS * 24, 250),
-            low: vec![Prob::HALF; 64 * 4 * 8],
-            signs: vec![Prob::HALF; 7 * 9 * 8],
-            escape: vec![Prob::HALF; 63],
-        }
+        // Mean in quanta of an energy level.
+        let mean = |f: usize| {
+            let e = magnitude(f.min(190) as u8);
+            let k = low_bits(e);
+            ((e as f64 + 0.5) / 8.0 / (1u64 << k) as f64, k > 0)
+        };
+        let fine = |f: usize| {
+            let (m, odd) = mean(f);
+            geometric(m, odd)
+        };
+        let a = (0..ENERGIES * 8).map(|i| fine(i % ENERGIES)).collect();
+        let near = (0..81 * 2).map(|i| {
+            let (a, b, odd) = (i / 2 / 9, i / 2 % 9, i % 2 == 1);
+            let size = |b: usize| [0.3, 0.8, 1.4, 2.0, 2.7, 3.5, 5.0, 7.0, 12.0][b];
+            geometric((size(a) + size(b)) / 2.0, odd)
+        });
+        let near: Vec<Ends> = near.collect();
+        let texture = (0..48 * 16).map(|i| fine(i / 16)).collect();
+        let signs = (0..9 * 64).map(|i| fine(i % 64)).collect();
+        Self { blend: Blend::new([a, near, texture, signs], 64), escape: vec![Prob::HALF; 63] }
     }
 
-    /// Code `r`. With no low bits the zero flag comes first and the sign after it; with low bits the
-    /// sign comes first and r = -1 counts as magnitude 0.
+    /// Code `r`.
     #[inline(always)]
-    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, r: i64, c: &Context) -> i64 {
+    pub(crate) fn code<L: Lanes, C: Coder>(&mut self, lanes: L, coder: &mut C, r: i64, c: &Context) -> i64 {
         let k = low_bits(c.energy);
         let fine = level(c.energy).min(ENERGIES - 1);
-        let coarse = (fine / 3).min(15);
         let quiet = usize::from(k > 0);
-        let near = (bucket(c.west, k) * 7 + bucket(c.north, k)) * 2 + quiet;
-        let far = (bucket(c.diagonal, k) * 7 + bucket(c.before, k)) * 4 + (k as usize).min(3);
-        let phase = if c.room > 0 {
-            8 + c.room
-        } else if k == 0 {
-            c.phase
-        } else {
-            8
-        };
-        let texture = coarse * 16 + phase;
-        let base = [fine * SLOTS, near * SLOTS, texture * SLOTS, far * SLOTS];
-        let select = if c.room > 0 { (16 + c.room) * SLOTS } else { coarse * SLOTS };
-        if k == 0 {
-            if !self.mixer.code(coder, r != 0, base, select) {
-                return 0;
-            }
-            let mut signs = base.map(|b| b + 1);
-            signs[1] = (c.signs * 2) * SLOTS + 1;
-            signs[3] = (c.signs * 4 + c.phase / 2) * SLOTS + 1;
-            let negative = self.mixer.code(coder, r < 0, signs, select + 1);
-            let m = self.magnitude(coder, r.unsigned_abs().wrapping_sub(1), 0, base, select, fine);
-            let v = (m as i64).wrapping_add(1);
-            return if negative { v.wrapping_neg() } else { v };
-        }
-        let sign = (c.room * 9 + c.signs) * 8 + c.phase;
-        let negative = self.signs[sign].code(coder, r < 0);
-        let m = self.magnitude(coder, (r ^ (r >> 63)) as u64, k, base, select, fine) as i64;
-        if negative { !m } else { m }
-    }
-
-    #[inline(always)]
-    fn magnitude<C: Coder>(
-        &mut self,
-        coder: &mut C,
-        m: u64,
-        k: u32,
-        base: [usize; 4],
-        select: usize,
-        fine: usize,
-    ) -> u64 {
-        let high = m >> k;
-        let mut steps = 0;
-        while steps < UNARY {
-            let slot = 2 + steps;
-            if !self.mixer.code(coder, high > steps as u64, base.map(|b| b + slot), select + slot) {
-                break;
-            }
-            steps += 1;
-        }
-        let high = if steps < UNARY {
-            steps as u64
-        } else {
-            exp_golomb(coder, &mut self.escape, high.wrapping_sub(UNARY as u64)).wrapping_add(UNARY as u64)
+        let near = (bucket(c.diagonal, k) * 9 + bucket(c.before, k)) * 2 + quiet;
+        let phase = if k == 0 { c.phase } else { 8 };
+        let contexts = [c.room * ENERGIES + fine, near, fine.min(47) * 16 + phase, c.signs * 64 + fine.min(63)];
+        let v = r >> k;
+        let s = self.blend.code(lanes, coder, (v + 16).clamp(0, 31) as usize, contexts, fine);
+        let v = match s {
+            0 => (-16i64).wrapping_sub(exp_golomb(coder, &mut self.escape, (-16i64).wrapping_sub(v) as u64) as i64),
+            31 => (exp_golomb(coder, &mut self.escape, v.wrapping_sub(15) as u64) as i64).wrapping_add(15),
+            _ => s as i64 - 16,
         };
         if k == 0 {
-            return high;
+            return v;
         }
-        // The top low bits lean to the smaller half; the rest are even.
-        let group = (fine.min(63) * 4 + (high as usize).min(3)) * 8;
-        let top = self.low[group].code(coder, m >> (k - 1) & 1 != 0);
-        let mut low = u64::from(top);
-        let mut left = k - 1;
-        if left > 0 {
-            left -= 1;
-            low = low << 1 | u64::from(self.low[group + 1 + usize::from(top)].code(coder, m >> left & 1 != 0));
-        }
-        if left > 0 {
-            low = low << left | coder.raw(m & ((1 << left) - 1), left);
-        }
-        high.wrapping_shl(k) | low
+        let low = coder.raw(r as u64 & ((1 << k) - 1), k);
+        v.wrapping_shl(k) | low as i64
     }
 }
 
