@@ -28,8 +28,8 @@ use harmonic::HarmonicField;
 /// How to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// Most worker threads to use; the result does not depend on it. So far only the pyramids of the slices
-    /// of an array with more than two dimensions are inverted side by side.
+    /// Most worker threads to use; the result does not depend on it. The pyramids of the slices of an array with more than
+    /// two dimensions are inverted side by side, and the two halves of large lattice streams are decoded so.
     pub threads: usize,
     /// Largest array to accept, in bytes. 4 GiB by default.
     pub max_bytes: u64,
@@ -63,7 +63,7 @@ pub fn decode_with(stream: &[u8], options: &DecodeOptions) -> Result<Array> {
     // Transforming needs memory that is free again when the output is taken.
     let field = harmonic_field(&parsed, options)?;
     let mut out = Array::zeros(parsed.header.dtype, &parsed.header.shape)?;
-    with_element!(parsed.header.dtype, T => write::<T>(&parsed, field, bytemuck::cast_slice_mut(out.bytes_mut()))?);
+    with_element!(parsed.header.dtype, T => write::<T>(&parsed, field, bytemuck::cast_slice_mut(out.bytes_mut()), options.threads)?);
     Ok(out)
 }
 
@@ -87,10 +87,10 @@ pub fn decode_into(stream: &[u8], out: &mut [u8], order: ByteOrder, options: &De
     let field = harmonic_field(&parsed, options)?;
     with_element!(parsed.header.dtype, T => {
         match bytemuck::try_cast_slice_mut::<u8, T>(out) {
-            Ok(aligned) => write::<T>(&parsed, field, aligned)?,
+            Ok(aligned) => write::<T>(&parsed, field, aligned, options.threads)?,
             Err(_) => {
                 let mut tmp = Array::zeros(T::DTYPE, &parsed.header.shape)?;
-                write::<T>(&parsed, field, bytemuck::cast_slice_mut(tmp.bytes_mut()))?;
+                write::<T>(&parsed, field, bytemuck::cast_slice_mut(tmp.bytes_mut()), options.threads)?;
                 out.copy_from_slice(tmp.bytes());
             }
         }
@@ -114,7 +114,7 @@ fn working_bytes(stream: &Stream<'_>) -> usize {
         Method::Stored | Method::Constant => (1, 0, 0),
         Method::Harmonic => (11, 0, 1),
         Method::Spatial => (5, 0, 1),
-        Method::Lattice => (3, 17, 280),
+        Method::Lattice => (3, 17, 700),
     };
     let part = |count: usize, bytes| count.saturating_mul(bytes);
     let permuted = if header.permutation.is_some() { header.byte_len() } else { 0 };
@@ -151,7 +151,7 @@ fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
 /// The pipeline, bytes to field in the stream's order of axes.
 pub(crate) fn fill<T: Element>(stream: &Stream<'_>, out: &mut [T], options: &DecodeOptions) -> Result<()> {
     let field = harmonic_field(stream, options)?;
-    write_planes(stream, field, out)
+    write_planes(stream, field, out, options.threads)
 }
 
 /// A section's reader, if it is there.
@@ -175,10 +175,10 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
 }
 
 /// The second half, and the array's own order of axes.
-fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T]) -> Result<()> {
-    let Some(permutation) = &stream.header.permutation else { return write_planes(stream, field, out) };
+fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T], threads: usize) -> Result<()> {
+    let Some(permutation) = &stream.header.permutation else { return write_planes(stream, field, out, threads) };
     let mut ordered = vec![T::zeroed(); out.len()];
-    write_planes(stream, field, &mut ordered)?;
+    write_planes(stream, field, &mut ordered, threads)?;
     permutation.for_each(&stream.header.shape, |to, from| {
         if let (Some(o), Some(&v)) = (out.get_mut(from), ordered.get(to)) {
             *o = v;
@@ -188,7 +188,12 @@ fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mu
 }
 
 /// All that is done value by value, in the stream's order of axes.
-fn write_planes<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T]) -> Result<()> {
+fn write_planes<T: Element>(
+    stream: &Stream<'_>,
+    field: Option<HarmonicField>,
+    out: &mut [T],
+    threads: usize,
+) -> Result<()> {
     let geometry = stream.header.geometry();
     let section = |id| section(stream, id);
     let mask = match section(SectionId::Mask) {
@@ -200,7 +205,7 @@ fn write_planes<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, o
     match stream.header.method {
         Method::Stored => stored(detail, out)?,
         Method::Constant => out.fill(mask::read_value(&mut { detail })?),
-        Method::Lattice => lattice::decode(detail, &geometry, classes, out)?,
+        Method::Lattice => lattice::decode(detail, &geometry, classes, out, threads)?,
         Method::Harmonic | Method::Spatial => {
             if let Some(field) = field {
                 harmonic::write_values(&field, section(SectionId::Corrections), geometry.width, out)?;

@@ -22,14 +22,7 @@ pub(crate) struct Edge {
 impl Edge {
     /// `taps`: the neighbours as the predictor knows them, the western one apart.
     #[inline(always)]
-    pub(crate) fn new(
-        low: bool,
-        top: i64,
-        predicted: i64,
-        energy: u64,
-        taps: [i64; 7],
-        west: i64,
-    ) -> Self {
+    pub(crate) fn new(low: bool, top: i64, predicted: i64, energy: u64, taps: [i64; 7], west: i64) -> Self {
         let at = if low { 0 } else { top };
         let ring = [west, taps[0], taps[1], taps[2], taps[3], taps[4]];
         let mut pattern = ring.iter().enumerate().fold(0, |a, (i, &v)| a | usize::from(v == at) << i);

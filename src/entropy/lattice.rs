@@ -1,8 +1,8 @@
 //! The lattice coder: integers on a grid, predicted from their neighbours, residuals coded.
 //! One model for both directions, fed row by row; all arithmetic wraps, so that any integers survive.
 
-use super::integer::Integer;
 use super::edges::{Edge, Edges, room};
+use super::integer::Integer;
 use super::mixer::Prob;
 use super::predict::{Predictor, WEIGHT_BITS};
 use super::range::Coder;
@@ -22,6 +22,36 @@ const FEW: usize = 32;
 const WIDE: usize = 4096;
 /// Fraction bits that a prediction keeps.
 const PHASE_BITS: u32 = 3;
+
+/// Fewest rows of a slice whose halves may stand by themselves.
+const HALVED: usize = 2 * FEW;
+
+/// What a stream says of its coder, in one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Shift of differences for learning, below 64.
+    pub(crate) shift: u8,
+    /// Integers have 32 bits.
+    pub(crate) narrow: bool,
+    /// The upper and the lower rows of all slices are coded by themselves.
+    pub(crate) halved: bool,
+}
+
+impl Form {
+    pub(crate) const fn from_byte(byte: u8) -> Self {
+        Self { shift: byte & 63, narrow: byte & 64 != 0, halved: byte & 128 != 0 }
+    }
+
+    pub(crate) const fn byte(self) -> u8 {
+        self.shift | (self.narrow as u8) << 6 | (self.halved as u8) << 7
+    }
+}
+
+/// Rows of the two halves of each slice, where it may be halved.
+pub(crate) const fn band_rows(geometry: &Geometry) -> Option<[usize; 2]> {
+    let first = geometry.height / 2;
+    if geometry.height < HALVED { None } else { Some([first, geometry.height - first]) }
+}
 
 /// The state of a lattice stream.
 pub(crate) struct Lattice<Q> {
@@ -183,10 +213,15 @@ impl<Q: Integer> Lattice<Q> {
             let taps = [&n1[2..], &n1[4..], &n2[3..], &n1[1..], &n1[5..], &n2[2..], &n2[4..]];
             self.near.foresee(&n1[PAD..], taps, [1, 2, 4, 5, 6, 7, 8], &mut self.known);
             energies(north, &north2.size[PAD..], &mut self.calm);
-            return self.look_for_ends(&[]);
+            if self.top > 0 {
+                let ring = [&n1[3..], &n1[2..], &n1[4..], &n2[3..], &n1[1..], &n1[5..]];
+                find_ends(ring, Q::wrap(self.top), &mut self.ends);
+            }
+            return;
         };
         let [b0, b1, b2] = self.before.each_ref().map(|b| &b.q[..width + 2 * PAD]);
         let bb = &self.older.q[..width + 2 * PAD];
+        #[rustfmt::skip]
         let taps = [
             &n1[2..], &n1[4..], &n2[3..], &n1[1..], &n1[5..], &n2[2..], &n2[4..],
             &b1[3..], &b1[2..], &b1[4..], &b0[3..], &b2[3..], &b2[4..], &b2[2..], &b0[2..], &b0[4..],
@@ -195,23 +230,9 @@ impl<Q: Integer> Lattice<Q> {
         let which = [1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21];
         deep.foresee(&n1[PAD..], taps, which, &mut self.known);
         energies(north, &self.before[1].size[PAD..], &mut self.calm);
-        self.look_for_ends(&[]);
-    }
-
-    #[inline(always)]
-    fn look_for_ends(&mut self, _: &[Q]) {
-        let top = Q::wrap(self.top);
-        let [_, north, north2] = &self.rows;
-        let zero = Q::default();
-        for x in 0..self.width {
-            let near = [&north.q[x + 1..x + 6], &north2.q[x + 3..x + 4]];
-            let _ = near;
-            let mut any = false;
-            for i in 1..6 {
-                any |= north.q[x + i] == zero || north.q[x + i] == top;
-            }
-            any |= north2.q[x + 3] == zero || north2.q[x + 3] == top;
-            self.ends[x] = any;
+        if self.top > 0 {
+            let ring = [&n1[3..], &n1[2..], &n1[4..], &n2[3..], &b1[3..], &b1[4..]];
+            find_ends(ring, Q::wrap(self.top), &mut self.ends);
         }
     }
 
@@ -269,8 +290,8 @@ impl<Q: Integer> Lattice<Q> {
                 let mut class = 0;
                 if top > 0 {
                     predicted = predicted.clamp(0, top);
-                    let near = west == Q::default() || west.wide() == top;
-                    if ends[x] | near || predicted.min(top - predicted) as u64 <= energy {
+                    let end = |v: Q| v == Q::default() || v.wide() == top;
+                    if ends[x] || end(west) || end(west2) || predicted.min(top - predicted) as u64 <= energy {
                         let low = predicted <= top / 2;
                         let at = |i: usize| {
                             (match i {
@@ -279,9 +300,22 @@ impl<Q: Integer> Lattice<Q> {
                                 2 => n1[p + 1],
                                 3 => west2,
                                 4 => n2[p],
-                                5 => if BEFORE { b1.q[p] } else { n1[p - 2] },
-                                _ => if BEFORE { b1.q[p + 1] } else { n1[p + 2] },
-                            }).wide()
+                                5 => {
+                                    if BEFORE {
+                                        b1.q[p]
+                                    } else {
+                                        n1[p - 2]
+                                    }
+                                }
+                                _ => {
+                                    if BEFORE {
+                                        b1.q[p + 1]
+                                    } else {
+                                        n1[p + 2]
+                                    }
+                                }
+                            })
+                            .wide()
                         };
                         let edge = Edge::new(low, top, predicted, energy, std::array::from_fn(at), west.wide());
                         let mut limits = (0, top);
@@ -408,6 +442,17 @@ fn energies<Q>(north: &Row<Q>, before: &[u64], calm: &mut [u64]) {
     let (a, b, c, d) = (&north.size[2..][..n], &north.size[3..][..n], &north.size[4..][..n], &before[..n]);
     for (x, o) in calm.iter_mut().enumerate() {
         *o = a[x] + 2 * b[x] + c[x] + d[x];
+    }
+}
+
+/// Where a neighbour is at an end of the values.
+#[inline(always)]
+fn find_ends<Q: Integer>(ring: [&[Q]; 6], top: Q, ends: &mut [bool]) {
+    let n = ends.len();
+    let [a, b, c, d, e, f] = ring.map(|r| &r[..n]);
+    let end = |v: Q| (v == Q::default()) | (v == top);
+    for (x, o) in ends.iter_mut().enumerate() {
+        *o = end(a[x]) | end(b[x]) | end(c[x]) | end(d[x]) | end(e[x]) | end(f[x]);
     }
 }
 

@@ -1,11 +1,13 @@
 //! Entropy coding: models written once for both directions, generic over the side of the coder.
 
 pub(crate) mod bands;
+mod blend;
 pub(crate) mod blocks;
 mod context;
 pub(crate) mod corrections;
 mod edges;
 pub(crate) mod fixed;
+pub(crate) mod integer;
 pub(crate) mod klt;
 pub(crate) mod lattice;
 pub(crate) mod mapping;

@@ -265,7 +265,7 @@ mod tests {
             p.learn([&a, &b], &t, &w, &vec![1.0; width]);
         }
         for x in 0..width {
-            let [a, b] = p.weights(x).map(f64::from);
+            let [a, b] = p.weights[x / CELL].map(f64::from);
             assert!((a / 65_536.0 - 0.75).abs() < 2e-3 && (b / 65_536.0 + 0.25).abs() < 2e-3, "{a} {b}");
         }
     }

@@ -14,8 +14,9 @@ pub(crate) trait Coder {
     fn bit(&mut self, bit: bool, p1: u32) -> bool;
     /// Code the low `count` (0 to 64) bits of `value` at even odds, high bits first.
     fn raw(&mut self, value: u64, count: u32) -> u64;
-    /// Code a symbol of `N`, `ends[i]` of 32768 being the probability of symbols up to `i`.
-    fn choose<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, find: impl Fn(u16) -> usize) -> usize;
+    /// Code a symbol of `N`; `ends[i]`, of 32768, is the probability of symbols up to `i`, more than that of those before. `find` counts the
+    /// ends that are at most its argument.
+    fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, find: impl Fn(u16) -> usize) -> usize;
 }
 
 /// Writes bits.
@@ -106,7 +107,7 @@ impl Coder for Encoder {
     }
 
     #[inline(always)]
-    fn choose<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
+    fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
         let start = if symbol > 0 { ends[symbol - 1] } else { 0 };
         let unit = self.range >> 15;
         self.add(unit * u64::from(start));
@@ -193,7 +194,7 @@ impl Coder for Decoder<'_> {
     }
 
     #[inline(always)]
-    fn choose<const N: usize>(&mut self, ends: &[u16; N], _: usize, find: impl Fn(u16) -> usize) -> usize {
+    fn symbol<const N: usize>(&mut self, ends: &[u16; N], _: usize, find: impl Fn(u16) -> usize) -> usize {
         let unit = self.range >> 15;
         let slot = (self.code / unit).min(32_767) as u16;
         let s = find(slot).min(N - 1);
@@ -233,7 +234,7 @@ impl Coder for Counter {
     }
 
     #[inline(always)]
-    fn choose<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
+    fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
         let p = ends[symbol] - if symbol > 0 { ends[symbol - 1] } else { 0 };
         self.0 += u64::from(super::mixer::cost(u32::from(p) << 1));
         symbol

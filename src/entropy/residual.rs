@@ -1,18 +1,24 @@
-//! Coding of prediction residuals: adaptive Golomb binarisation, every decision a mixed bit model.
+//! Coding of prediction residuals: a symbol of an adaptive distribution whose scale follows the residuals around, and low bits.
 
-use super::cdf::{Blend, Ends, SYMBOLS};
-use crate::arith::Lanes;
+use super::blend::Blend;
 use super::mixer::{Prob, exp_golomb};
 use super::range::Coder;
 use super::rows::magnitude;
+use crate::arith::{Ends, Lanes, SYMBOLS};
+use std::sync::LazyLock;
 
+/// Levels of energy that are told apart.
 const ENERGIES: usize = 128;
+/// Classes of room.
+const ROOMS: usize = 7;
+/// The symbol of the residuals from 0 to one quantum.
+const MIDDLE: i64 = 16;
 
 /// What is known of a residual before it is coded.
 pub(crate) struct Context {
     /// Expected magnitude times 8.
     pub(crate) energy: u64,
-    /// Mean of those north-west and north-east.
+    /// Mean magnitude of the residuals north-west and north-east.
     pub(crate) diagonal: u64,
     /// Magnitude at the place in the slice before, or the one further north.
     pub(crate) before: u64,
@@ -34,19 +40,17 @@ pub(crate) fn level(v: u64) -> usize {
     (4 * (l - 1)) as usize + ((v >> (l - 2)) & 3) as usize
 }
 
-/// Bits of a residual that stay outside the unary part.
+/// Bits of a residual below its symbol: two to four quanta are the magnitude that is expected.
 #[inline(always)]
 pub(crate) fn low_bits(energy: u64) -> u32 {
     (energy | 1).ilog2().saturating_sub(4).min(56)
 }
 
+/// Nine classes of magnitude in quanta.
 #[inline(always)]
 fn bucket(v: u64, k: u32) -> usize {
     match v >> k {
-        0 => 0,
-        1 => 1,
-        2 => 2,
-        3 => 3,
+        quanta @ 0..=3 => quanta as usize,
         4..=5 => 4,
         6..=7 => 5,
         8..=11 => 6,
@@ -55,58 +59,64 @@ fn bucket(v: u64, k: u32) -> usize {
     }
 }
 
+/// Typical magnitudes of the buckets, in quanta.
+const TYPICAL: [f64; 9] = [0.3, 0.8, 1.4, 2.0, 2.7, 3.5, 5.0, 7.0, 12.0];
+
+/// Two two-sided geometric distributions mixed, whose mean magnitudes are 0.6 and 1.6 times `mean` quanta: about 0, or about -1/2
+/// where there are low bits.
+fn geometric(mean: f64, low: bool) -> Ends {
+    let weights = |mean: f64| -> [f64; SYMBOLS] {
+        let ratio = ((1.0 + mean * mean).sqrt() - 1.0) / mean;
+        std::array::from_fn(|i| {
+            let v = i as i64 - MIDDLE;
+            let n = if low && v < 0 { -1 - v } else { v.abs() };
+            let p = (0..n).fold(1.0, |p, _| p * ratio);
+            // The ends stand for all that lies beyond.
+            if i == 0 || i == SYMBOLS - 1 { p / (1.0 - ratio) } else { p }
+        })
+    };
+    let sum = |w: &[f64; SYMBOLS]| w.iter().fold(0.0, |a, b| a + b);
+    let (narrow, wide) = (weights(mean * 0.6), weights(mean * 1.6));
+    let (a, b) = (sum(&narrow), sum(&wide));
+    let mut total = 0.0;
+    Ends(std::array::from_fn(|i| {
+        total += 0.6 * narrow[i] / a + 0.4 * wide[i] / b;
+        (total * 32_767.0).min(32_767.0) as u16
+    }))
+}
+
+/// What the distributions start with: by energy and by the two buckets with or without low bits.
+struct Starts {
+    energies: Vec<Ends>,
+    buckets: Vec<Ends>,
+}
+
+static STARTS: LazyLock<Starts> = LazyLock::new(|| {
+    let of_energy = |f: usize| {
+        let e = magnitude(f as u8);
+        let k = low_bits(e);
+        geometric((e as f64 + 0.5) / 8.0 / (1u64 << k) as f64, k > 0)
+    };
+    let of_buckets = |i: usize| geometric((TYPICAL[i / 18] + TYPICAL[i / 2 % 9]) / 2.0, i % 2 == 1);
+    Starts { energies: (0..ENERGIES).map(of_energy).collect(), buckets: (0..9 * 9 * 2).map(of_buckets).collect() }
+});
+
 /// The models of a stream's residuals.
 pub(crate) struct Residuals {
     blend: Blend<4>,
-    escape: Vec<Prob>,
-}
-
-/// Two-sided geometric distribution about 0 (`odd`: about -1/2), mean magnitude `mean`.
-fn geometric(mean: f64, odd: bool) -> Ends {
-    let mean = mean.max(0.02);
-    let weight = |mean: f64, i: usize| {
-        let rho = ((1.0 + mean * mean).sqrt() - 1.0) / mean;
-        let v = i as i32 - 16;
-        let n = if odd { if v < 0 { -1 - v } else { v } } else { v.abs() };
-        let mut p = 1.0;
-        for _ in 0..n {
-            p *= rho;
-        }
-        if i == 0 || i == 31 { p / (1.0 - rho) } else { p }
-    };
-    let total = |m: f64| (0..SYMBOLS).map(|i| weight(m, i)).sum::<f64>();
-    let (ta, tb) = (total(mean * 0.6), total(mean * 1.6));
-    let mut c = [0u16; SYMBOLS];
-    let mut sum = 0.0;
-    for (i, c) in c.iter_mut().enumerate() {
-        sum += 0.6 * weight(mean * 0.6, i) / ta + 0.4 * weight(mean * 1.6, i) / tb;
-        *c = (sum * 32_767.0).min(32_767.0) as u16;
-    }
-    Ends(c)
+    escape: [Prob; 63],
 }
 
 impl Residuals {
     pub(crate) fn new() -> Self {
-        // Mean in quanta of an energy level.
-        let mean = |f: usize| {
-            let e = magnitude(f.min(190) as u8);
-            let k = low_bits(e);
-            ((e as f64 + 0.5) / 8.0 / (1u64 << k) as f64, k > 0)
-        };
-        let fine = |f: usize| {
-            let (m, odd) = mean(f);
-            geometric(m, odd)
-        };
-        let a = (0..ENERGIES * 8).map(|i| fine(i % ENERGIES)).collect();
-        let near = (0..81 * 2).map(|i| {
-            let (a, b, odd) = (i / 2 / 9, i / 2 % 9, i % 2 == 1);
-            let size = |b: usize| [0.3, 0.8, 1.4, 2.0, 2.7, 3.5, 5.0, 7.0, 12.0][b];
-            geometric((size(a) + size(b)) / 2.0, odd)
-        });
-        let near: Vec<Ends> = near.collect();
-        let texture = (0..48 * 16).map(|i| fine(i / 16)).collect();
-        let signs = (0..9 * 64).map(|i| fine(i % 64)).collect();
-        Self { blend: Blend::new([a, near, texture, signs], 64), escape: vec![Prob::HALF; 63] }
+        let Starts { energies, buckets } = &*STARTS;
+        let sets = [
+            energies.repeat(ROOMS),
+            buckets.clone(),
+            (0..48 * 9).map(|i| energies[i / 9]).collect(),
+            energies[..64].repeat(9),
+        ];
+        Self { blend: Blend::new(sets, 64), escape: [Prob::HALF; 63] }
     }
 
     /// Code `r`.
@@ -114,58 +124,57 @@ impl Residuals {
     pub(crate) fn code<L: Lanes, C: Coder>(&mut self, lanes: L, coder: &mut C, r: i64, c: &Context) -> i64 {
         let k = low_bits(c.energy);
         let fine = level(c.energy).min(ENERGIES - 1);
-        let quiet = usize::from(k > 0);
-        let near = (bucket(c.diagonal, k) * 9 + bucket(c.before, k)) * 2 + quiet;
+        let near = (bucket(c.diagonal, k) * 9 + bucket(c.before, k)) * 2 + usize::from(k > 0);
         let phase = if k == 0 { c.phase } else { 8 };
-        let contexts = [c.room * ENERGIES + fine, near, fine.min(47) * 16 + phase, c.signs * 64 + fine.min(63)];
+        let contexts = [c.room * ENERGIES + fine, near, fine.min(47) * 9 + phase, c.signs * 64 + fine.min(63)];
         let v = r >> k;
-        let s = self.blend.code(lanes, coder, (v + 16).clamp(0, 31) as usize, contexts, fine);
-        let v = match s {
-            0 => (-16i64).wrapping_sub(exp_golomb(coder, &mut self.escape, (-16i64).wrapping_sub(v) as u64) as i64),
-            31 => (exp_golomb(coder, &mut self.escape, v.wrapping_sub(15) as u64) as i64).wrapping_add(15),
-            _ => s as i64 - 16,
+        let symbol = (v.saturating_add(MIDDLE)).clamp(0, SYMBOLS as i64 - 1) as usize;
+        let v = match self.blend.code(lanes, coder, symbol, contexts, fine) {
+            0 => (-MIDDLE).wrapping_sub(self.beyond(coder, (-MIDDLE).wrapping_sub(v))),
+            31 => (MIDDLE - 1).wrapping_add(self.beyond(coder, v.wrapping_sub(MIDDLE - 1))),
+            s => s as i64 - MIDDLE,
         };
-        if k == 0 {
-            return v;
-        }
         let low = coder.raw(r as u64 & ((1 << k) - 1), k);
         v.wrapping_shl(k) | low as i64
+    }
+
+    /// How far a residual lies beyond the last symbol.
+    #[cold]
+    fn beyond<C: Coder>(&mut self, coder: &mut C, excess: i64) -> i64 {
+        exp_golomb(coder, &mut self.escape, excess as u64) as i64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arith::{Task, run_lanes};
     use crate::entropy::range::{Decoder, Encoder};
+
+    struct Run<'a, C>(&'a mut C, &'a [u64], usize, &'a mut [i64]);
+
+    impl<C: Coder> Task for Run<'_, C> {
+        fn run<L: Lanes>(self, lanes: L) {
+            let mut model = Residuals::new();
+            for (i, v) in self.3.iter_mut().enumerate() {
+                let context =
+                    Context { energy: self.1[i / self.2], diagonal: 9, before: u64::MAX, signs: 4, phase: 3, room: 0 };
+                *v = model.code(lanes, self.0, *v, &context);
+            }
+        }
+    }
 
     #[test]
     fn any_residual_comes_back() {
         let values = [0, 1, -1, 2, -7, 15, 16, 17, 300, -40_000, 1 << 40, i64::MAX, i64::MIN, i64::MIN + 1, -(1 << 62)];
-        let context = |energy| Context {
-            energy,
-            west: energy / 8,
-            north: 3,
-            diagonal: 9,
-            before: u64::MAX,
-            signs: 4,
-            phase: 3,
-            room: 0,
-        };
         let energies = [0, 1, 16, 40, 1000, 1 << 30, 1 << 43, u64::MAX];
+        let contexts: Vec<_> = energies.iter().flat_map(|&e| values.map(|v| (e, v))).collect();
         let mut e = Encoder::new();
-        let mut model = Residuals::new();
-        for &energy in &energies {
-            for &v in &values {
-                assert_eq!(model.code(&mut e, v, &context(energy)), v, "{energy}");
-            }
-        }
+        let mut coded: Vec<i64> = contexts.iter().map(|c| c.1).collect();
+        run_lanes(Run(&mut e, &energies, values.len(), &mut coded));
         let bytes = e.finish();
-        let mut d = Decoder::new(&bytes);
-        let mut model = Residuals::new();
-        for &energy in &energies {
-            for &v in &values {
-                assert_eq!(model.code(&mut d, 0, &context(energy)), v, "{energy}");
-            }
-        }
+        let mut decoded = vec![0; coded.len()];
+        run_lanes(Run(&mut Decoder::new(&bytes), &energies, values.len(), &mut decoded));
+        assert!(decoded == coded && contexts.iter().zip(&decoded).all(|(c, &d)| c.1 == d));
     }
 }

@@ -8,4 +8,5 @@ pub(super) mod network;
 pub(super) mod peak;
 mod simd;
 pub(super) mod spline;
+pub(super) mod symbols;
 pub(super) mod wide;
