@@ -64,7 +64,7 @@ impl Lanes for Scalar {
         let mut sum = RAMP;
         for (part, w) in parts.into_iter().zip(weights) {
             for (s, &p) in sum.0.iter_mut().zip(&part.0) {
-                *s = s.wrapping_add((u32::from(p) * u32::from(w) >> 16) as u16);
+                *s = s.wrapping_add(((u32::from(p) * u32::from(w)) >> 16) as u16);
             }
         }
         sum.0[SYMBOLS - 1] = 32_768;
@@ -80,7 +80,7 @@ impl Lanes for Scalar {
     fn adapt(self, ends: &mut Ends, symbol: usize, rate: i16) {
         for (i, e) in ends.0.iter_mut().enumerate() {
             let distance = if i < symbol { 0 } else { 32_767 } - i32::from(*e);
-            *e = e.wrapping_add((distance * i32::from(rate) >> 16) as u16);
+            *e = e.wrapping_add(((distance * i32::from(rate)) >> 16) as u16);
         }
     }
 }
