@@ -21,6 +21,7 @@ pub(crate) use kernels::network::{POINTS, PackedLayer, TILE, layer, layer_and_sl
 #[cfg(feature = "bench")]
 pub(crate) use kernels::peak::fused_multiply_adds;
 pub(crate) use kernels::quantise::{Surroundings, Tally, quantise_row};
+pub(crate) use kernels::symbols::{Ends, Lanes, SYMBOLS, Task, run_lanes};
 pub(crate) use kernels::wide::run_wide;
 pub(crate) use lapped::{columns_by, forward_image, inverse_image, transform_outer};
 pub(crate) use network::{Cpu, Evaluator};

@@ -28,8 +28,8 @@ use harmonic::HarmonicField;
 /// How to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// Most worker threads to use; the result does not depend on it. So far only the pyramids of the slices
-    /// of an array with more than two dimensions are inverted side by side.
+    /// Most worker threads to use; the result does not depend on it. The parts of large harmonic streams and the halves of
+    /// large lattice streams are decoded side by side, block rows or slices inverted so.
     pub threads: usize,
     /// Largest array to accept, in bytes. 4 GiB by default.
     pub max_bytes: u64,
@@ -112,9 +112,9 @@ fn working_bytes(stream: &Stream<'_>) -> usize {
     let (len, geometry) = (header.len(), header.geometry());
     let (each, plane, column) = match header.method {
         Method::Stored | Method::Constant => (1, 0, 0),
-        Method::Harmonic => (11, 0, 1),
+        Method::Harmonic => (13, 0, 1),
         Method::Spatial => (5, 0, 1),
-        Method::Lattice => (3, 17, 280),
+        Method::Lattice => (3, 17, 700),
     };
     let part = |count: usize, bytes| count.saturating_mul(bytes);
     let permuted = if header.permutation.is_some() { header.byte_len() } else { 0 };
@@ -205,7 +205,7 @@ pub(crate) fn write_planes<T: Element>(
     match stream.header.method {
         Method::Stored => stored(detail, out)?,
         Method::Constant => out.fill(mask::read_value(&mut { detail })?),
-        Method::Lattice => lattice::decode(detail, &geometry, classes, out)?,
+        Method::Lattice => lattice::decode(detail, &geometry, classes, out, threads)?,
         Method::Harmonic | Method::Spatial => {
             if let Some(field) = field {
                 harmonic::write_values(&field, section(SectionId::Corrections), geometry.width, threads, out)?;

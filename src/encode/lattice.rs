@@ -4,7 +4,8 @@ use super::mapping::{Quantiser, choose, exact, fixed, with_tops};
 use super::problem::Problem;
 use crate::array::Element;
 use crate::entropy::fixed::Rest;
-use crate::entropy::lattice::{Lattice, slices};
+use crate::entropy::integer::Integer;
+use crate::entropy::lattice::{Form, Lattice, band_rows, slices};
 use crate::entropy::mapping::{Mapping, Mappings, code_rest};
 use crate::entropy::range::{Coder, Counter, Encoder};
 use crate::format::{Geometry, Writer};
@@ -15,15 +16,21 @@ pub(crate) struct Plan {
     mappings: Mappings,
     /// With a dead zone at the least value.
     dead: bool,
-    /// Shift of differences for learning.
-    shift: u8,
+    form: Form,
 }
+
+/// Fewest elements that are coded in two halves, and fewest bytes: below, learning twice costs more than a small part. So it
+/// does in arrays of several slices, each of which begins and ends in both halves.
+const HALVED_ELEMENTS: usize = 1 << 18;
+const HALVED_BYTES: usize = 1 << 18;
 
 impl Plan {
     pub(crate) fn new<T: Element>(problem: &Problem<T>) -> Self {
         let plan = |(each, dead): (Vec<Mapping>, bool)| {
-            let mappings = with_tops(problem, each);
-            Self { shift: learning_shift(problem, &Quantiser::new(mappings.of(0))), mappings, dead }
+            let (mappings, narrow) = with_tops(problem, each);
+            let shift = learning_shift(problem, &Quantiser::new(mappings.of(0)));
+            let halved = problem.values.len() >= HALVED_ELEMENTS && problem.geometry.slices() == 1;
+            Self { form: Form { shift, narrow, halved }, mappings, dead }
         };
         let chosen = plan(choose(problem));
         // Native floats, every bit: in the order of their bit patterns, or of their values.
@@ -35,24 +42,51 @@ impl Plan {
 
     /// The payload.
     pub(crate) fn encode<T: Element>(&self, problem: &Problem<T>) -> Vec<u8> {
+        if self.form.narrow { self.encode_as::<T, i32>(problem) } else { self.encode_as::<T, i64>(problem) }
+    }
+
+    fn encode_as<T: Element, Q: Integer>(&self, problem: &Problem<T>) -> Vec<u8> {
+        let height = problem.geometry.height;
+        let band = |from: usize, rows: usize| self.encode_band::<T, Q>(problem, from, rows);
+        let halves = band_rows(&problem.geometry)
+            .filter(|_| self.form.halved)
+            .map(|rows| [band(0, rows[0]), band(rows[0], rows[1])])
+            .filter(|[a, b]| a.len() + b.len() >= HALVED_BYTES);
         let mut w = Writer::default();
         self.mappings.write(&mut w);
-        w.u8(self.shift);
-        let mut coder = Encoder::new();
-        let mut state = State::new(&problem.geometry, self.shift);
-        let (_, plane) = slices(&problem.geometry);
-        let mut done = 0;
-        while done < problem.values.len() {
-            let slice = done / plane;
-            if state.lattice.opens() {
-                state.lattice.start(self.mappings.top(slice), self.mappings.change(slice));
+        w.u8(Form { halved: halves.is_some(), ..self.form }.byte());
+        match halves {
+            Some([first, second]) => {
+                w.varint(first.len() as u64);
+                w.bytes(&first);
+                w.bytes(&second);
             }
-            let part = done..done + state.lattice.row_len();
-            done = part.end;
-            self.row(problem, slice, part, &mut state, &mut coder);
+            None => w.bytes(&band(0, height)),
         }
-        w.bytes(&coder.finish());
         w.0
+    }
+
+    /// Rows `from` to `from + height` of all slices.
+    fn encode_band<T: Element, Q: Integer>(&self, problem: &Problem<T>, from: usize, height: usize) -> Vec<u8> {
+        let geometry = Geometry { height, ..problem.geometry.clone() };
+        let (slices, plane) = slices(&problem.geometry);
+        // All of an array that is coded as one dimension, whatever its rows.
+        let len = if height == problem.geometry.height { plane } else { height * geometry.width };
+        let mut coder = Encoder::new();
+        let mut state = State::<Q>::new(&geometry, self.form.shift);
+        for slice in 0..slices {
+            let start = slice * plane + from * problem.geometry.width;
+            let mut done = 0;
+            while done < len {
+                if state.lattice.opens() {
+                    state.lattice.start(self.mappings.top(slice), self.mappings.change(slice));
+                }
+                let part = start + done..start + done + state.lattice.row_len();
+                done += part.len();
+                self.row(problem, slice, part, &mut state, &mut coder);
+            }
+        }
+        coder.finish()
     }
 
     /// About how many bytes [`encode`](Self::encode) would take, or 0 for arrays so small that this says nothing.
@@ -66,6 +100,10 @@ impl Plan {
 
     /// About the bytes of all, from a quarter of the rows: bands spread over the array, each by itself and through all slices.
     fn sample<T: Element>(&self, problem: &Problem<T>) -> usize {
+        if self.form.narrow { self.sample_as::<T, i32>(problem) } else { self.sample_as::<T, i64>(problem) }
+    }
+
+    fn sample_as<T: Element, Q: Integer>(&self, problem: &Problem<T>) -> usize {
         let width = problem.geometry.width;
         let rows = problem.values.len() / width;
         let (slices, plane) = slices(&problem.geometry);
@@ -76,7 +114,7 @@ impl Plan {
         let mut counter = Counter::default();
         for b in 0..bands {
             let geometry = Geometry { outer: outer.clone(), height: band, ..problem.geometry.clone() };
-            let mut state = State::new(&geometry, self.shift);
+            let mut state = State::<Q>::new(&geometry, self.form.shift);
             let start = (2 * b + 1) * (height - band) / (2 * bands) * width;
             for slice in 0..slices {
                 state.lattice.start(self.mappings.top(slice), self.mappings.change(slice));
@@ -93,19 +131,19 @@ impl Plan {
     }
 
     /// Quantise and code one row, a part of a slice.
-    fn row<T: Element, C: Coder>(
+    fn row<T: Element, Q: Integer, C: Coder>(
         &self,
         problem: &Problem<T>,
         slice: usize,
         part: Range<usize>,
-        state: &mut State,
+        state: &mut State<Q>,
         coder: &mut C,
     ) {
         let mapping = self.mappings.of(slice);
         let quantiser = Quantiser::new(mapping).with_dead_zone(self.dead);
         let q = &mut state.q[..part.len()];
         for (q, &v) in q.iter_mut().zip(&problem.values[part.clone()]) {
-            *q = quantiser.index(v);
+            *q = Q::wrap(quantiser.index(v));
         }
         let masked = problem.classes.as_ref().map(|c| &c[part.clone()]);
         state.lattice.row(coder, q, masked);
@@ -116,17 +154,17 @@ impl Plan {
 }
 
 /// What a run over the rows carries along.
-struct State {
-    lattice: Lattice,
+struct State<Q> {
+    lattice: Lattice<Q>,
     rest: Rest,
     /// The integers of a row.
-    q: Vec<i64>,
+    q: Vec<Q>,
 }
 
-impl State {
+impl<Q: Integer> State<Q> {
     fn new(geometry: &Geometry, shift: u8) -> Self {
         let lattice = Lattice::new(geometry, shift.into());
-        Self { q: vec![0; lattice.row_len()], lattice, rest: Rest::new() }
+        Self { q: vec![Q::default(); lattice.row_len()], lattice, rest: Rest::new() }
     }
 }
 

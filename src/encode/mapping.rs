@@ -172,9 +172,11 @@ pub(crate) fn fixed<T: Element>(problem: &Problem<T>) -> Option<Vec<Mapping>> {
     Some(mappings)
 }
 
-/// Each mapping with the integer of its greatest value.
-pub(crate) fn with_tops<T: Element>(problem: &Problem<T>, each: Vec<Mapping>) -> Mappings {
+/// Each mapping with the integer of its greatest value, and whether 32 bits hold all integers and their differences.
+pub(crate) fn with_tops<T: Element>(problem: &Problem<T>, each: Vec<Mapping>) -> (Mappings, bool) {
+    const NARROW: std::ops::Range<i64> = -(1 << 29)..1 << 29;
     let part = problem.values.len().div_ceil(each.len()).max(1);
+    let mut narrow = true;
     let tops: Vec<i64> = problem
         .values
         .chunks(part)
@@ -185,10 +187,12 @@ pub(crate) fn with_tops<T: Element>(problem: &Problem<T>, each: Vec<Mapping>) ->
                 let q = quantiser.index(v);
                 (lo.min(q), hi.max(q))
             });
+            narrow &= NARROW.contains(&lo) && NARROW.contains(&hi);
             if lo < 0 { 0 } else { hi }
         })
         .collect();
-    Mappings::new(each.into_iter().zip(tops.into_iter().chain(std::iter::repeat(0))).collect())
+    let each = each.into_iter().zip(tops.into_iter().chain(std::iter::repeat(0))).collect();
+    (Mappings::new(each), narrow)
 }
 
 /// Packed data that no offset and step reproduce to the bit: say for each lattice point by how much

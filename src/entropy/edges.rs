@@ -22,20 +22,12 @@ pub(crate) struct Edge {
 impl Edge {
     /// `taps`: the neighbours as the predictor knows them, the western one apart.
     #[inline(always)]
-    pub(crate) fn new<const BEFORE: bool>(
-        low: bool,
-        top: i64,
-        predicted: i64,
-        energy: u64,
-        taps: &[i64],
-        west: i64,
-    ) -> Self {
+    pub(crate) fn new(low: bool, top: i64, predicted: i64, energy: u64, taps: [i64; 7], west: i64) -> Self {
         let at = if low { 0 } else { top };
         let ring = [west, taps[0], taps[1], taps[2], taps[3], taps[4]];
         let mut pattern = ring.iter().enumerate().fold(0, |a, (i, &v)| a | usize::from(v == at) << i);
         // Of the slice before, or two further to the north-west and north-east.
-        let (a, b) = if BEFORE { (taps[10], taps[12]) } else { (taps[5], taps[6]) };
-        pattern |= usize::from(a == at) << 6 | usize::from(b == at) << 7;
+        pattern |= usize::from(taps[5] == at) << 6 | usize::from(taps[6] == at) << 7;
         Self { at, pattern, away: predicted.abs_diff(at), energy, west: west.abs_diff(at), north: taps[0].abs_diff(at) }
     }
 

@@ -2,12 +2,13 @@
 //! One model for both directions, fed row by row; all arithmetic wraps, so that any integers survive.
 
 use super::edges::{Edge, Edges, room};
+use super::integer::Integer;
 use super::mixer::Prob;
 use super::predict::{Predictor, WEIGHT_BITS};
 use super::range::Coder;
 use super::residual::{Context, Residuals, level, low_bits};
 use super::rows::{PAD, Row, rescaled};
-use crate::arith::run_wide;
+use crate::arith::{Lanes, Task, run_lanes};
 use crate::format::Geometry;
 
 /// Neighbours in the slice, and with those in the slice before.
@@ -22,8 +23,38 @@ const WIDE: usize = 4096;
 /// Fraction bits that a prediction keeps.
 const PHASE_BITS: u32 = 3;
 
+/// Fewest rows of a slice whose halves may stand by themselves.
+const HALVED: usize = 2 * FEW;
+
+/// What a stream says of its coder, in one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Shift of differences for learning, below 64.
+    pub(crate) shift: u8,
+    /// Integers have 32 bits.
+    pub(crate) narrow: bool,
+    /// The upper and the lower rows of all slices are coded by themselves.
+    pub(crate) halved: bool,
+}
+
+impl Form {
+    pub(crate) const fn from_byte(byte: u8) -> Self {
+        Self { shift: byte & 63, narrow: byte & 64 != 0, halved: byte & 128 != 0 }
+    }
+
+    pub(crate) const fn byte(self) -> u8 {
+        self.shift | (self.narrow as u8) << 6 | (self.halved as u8) << 7
+    }
+}
+
+/// Rows of the two halves of each slice, where it may be halved.
+pub(crate) const fn band_rows(geometry: &Geometry) -> Option<[usize; 2]> {
+    let first = geometry.height / 2;
+    if geometry.height < HALVED { None } else { Some([first, geometry.height - first]) }
+}
+
 /// The state of a lattice stream.
-pub(crate) struct Lattice {
+pub(crate) struct Lattice<Q> {
     width: usize,
     height: usize,
     len: usize,
@@ -39,20 +70,24 @@ pub(crate) struct Lattice {
     top: i64,
     edges: Edges,
     /// The row that is coded and the two before it.
-    rows: [Row; 3],
+    rows: [Row<Q>; 3],
     /// Rows y - 1, y, y + 1 of the slice before.
-    before: [Row; 3],
+    before: [Row<Q>; 3],
     /// Row y of the slice before that one; in the second slice, of the first.
-    older: Row,
+    older: Row<Q>,
     /// The two slices before, the last one first, and levels of the residuals' sizes in that one. They are
     /// replaced row by row as they fall out of use.
-    planes: [Vec<i64>; 2],
+    planes: [Vec<Q>; 2],
     sizes: Vec<u8>,
     slice: usize,
     y: usize,
+    /// Of the row that is coded: what is known before, element by element.
+    known: Vec<i64>,
+    calm: Vec<u64>,
+    ends: Vec<bool>,
 }
 
-impl Lattice {
+impl<Q: Integer> Lattice<Q> {
     /// `shift` scales differences for learning: those of typical size should be some hundreds or less.
     pub(crate) fn new(geometry: &Geometry, shift: u32) -> Self {
         let ribbon = is_ribbon(geometry);
@@ -84,10 +119,13 @@ impl Lattice {
             rows: std::array::from_fn(|_| Row::new(width)),
             before: std::array::from_fn(|_| Row::new(if deep { width } else { 0 })),
             older: Row::new(if deep { width } else { 0 }),
-            planes: [vec![0; plane], vec![0; if geometry.slices() > 2 { plane } else { 0 }]],
+            planes: [vec![Q::default(); plane], vec![Q::default(); if geometry.slices() > 2 { plane } else { 0 }]],
             sizes: vec![0; plane],
             slice: 0,
             y: 0,
+            known: vec![0; width],
+            calm: vec![0; width],
+            ends: vec![false; width],
         }
     }
 
@@ -102,8 +140,7 @@ impl Lattice {
         self.top = top;
         if let Some((offset, factor)) = change {
             for q in self.planes.iter_mut().flatten() {
-                let v = offset + *q as f64 * factor;
-                *q = (if v < 0.0 { v - 0.5 } else { v + 0.5 }) as i64;
+                *q = Q::nearest(offset + q.wide() as f64 * factor);
             }
             for s in &mut self.sizes {
                 *s = rescaled(*s, factor);
@@ -117,17 +154,11 @@ impl Lattice {
     }
 
     /// Code the next row. Elements that `masked` are not coded.
-    pub(crate) fn row<C: Coder>(&mut self, coder: &mut C, q: &mut [i64], masked: Option<&[u8]>) {
+    pub(crate) fn row<C: Coder>(&mut self, coder: &mut C, q: &mut [Q], masked: Option<&[u8]>) {
         self.open();
         let n = q.len().min(self.width);
         let row = &mut q[..n];
-        run_wide(
-            #[inline(always)]
-            || match self.slice {
-                0 => self.code_row::<C, false>(coder, row, masked),
-                _ => self.code_row::<C, true>(coder, row, masked),
-            },
-        );
+        run_lanes(RowOf { lattice: self, coder, row, masked });
         if n == self.width {
             self.learn();
         }
@@ -148,7 +179,7 @@ impl Lattice {
             }
             let [last, older] = &self.planes;
             let part = |y: usize| y * width..(y + 1) * width;
-            let load = |row: &mut Row, y: usize| {
+            let load = |row: &mut Row<Q>, y: usize| {
                 row.load(&last[part(y)], &self.sizes[part(y)]);
                 row.close(width, periodic, shift);
             };
@@ -171,114 +202,151 @@ impl Lattice {
         row.lead(north, if self.ribbon { width } else { 0 });
     }
 
+    /// What the rows above say of the row: of each element the part of its prediction, its energy, and whether a
+    /// neighbour is at an end of the values.
     #[inline(always)]
-    fn code_row<C: Coder, const BEFORE: bool>(&mut self, coder: &mut C, q: &mut [i64], masked: Option<&[u8]>) {
-        let (shift, top) = (self.shift, self.top);
+    fn foresee<const BEFORE: bool>(&mut self) {
+        let width = self.width;
+        let [_, north, north2] = &self.rows;
+        let (n1, n2) = (&north.q[..width + 2 * PAD], &north2.q[..width + 2 * PAD]);
+        let Some(deep) = self.deep.as_ref().filter(|_| BEFORE) else {
+            let taps = [&n1[2..], &n1[4..], &n2[3..], &n1[1..], &n1[5..], &n2[2..], &n2[4..]];
+            self.near.foresee(&n1[PAD..], taps, [1, 2, 4, 5, 6, 7, 8], &mut self.known);
+            energies(north, &north2.size[PAD..], &mut self.calm);
+            if self.top > 0 {
+                let ring = [&n1[3..], &n1[2..], &n1[4..], &n2[3..], &n1[1..], &n1[5..]];
+                find_ends(ring, Q::wrap(self.top), &mut self.ends);
+            }
+            return;
+        };
+        let [b0, b1, b2] = self.before.each_ref().map(|b| &b.q[..width + 2 * PAD]);
+        let bb = &self.older.q[..width + 2 * PAD];
+        #[rustfmt::skip]
+        let taps = [
+            &n1[2..], &n1[4..], &n2[3..], &n1[1..], &n1[5..], &n2[2..], &n2[4..],
+            &b1[3..], &b1[2..], &b1[4..], &b0[3..], &b2[3..], &b2[4..], &b2[2..], &b0[2..], &b0[4..],
+            &bb[3..], &bb[2..], &bb[4..],
+        ];
+        let which = [1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21];
+        deep.foresee(&n1[PAD..], taps, which, &mut self.known);
+        energies(north, &self.before[1].size[PAD..], &mut self.calm);
+        if self.top > 0 {
+            let ring = [&n1[3..], &n1[2..], &n1[4..], &n2[3..], &b1[3..], &b1[4..]];
+            find_ends(ring, Q::wrap(self.top), &mut self.ends);
+        }
+    }
+
+    #[inline(always)]
+    fn code_row<L: Lanes, C: Coder, const BEFORE: bool>(
+        &mut self,
+        lanes: L,
+        coder: &mut C,
+        q: &mut [Q],
+        masked: Option<&[u8]>,
+    ) {
+        self.foresee::<BEFORE>();
+        let top = self.top;
+        let width = self.width;
         let [row, north, north2] = &mut self.rows;
-        let (n1, n2) = (&north.q[..], &north2.q[..]);
-        let [b0, b1, b2] = &self.before;
-        let bb = &self.older;
-        for (x, value) in q.iter_mut().enumerate() {
+        let (n1, n2) = (&north.q[..width + 2 * PAD], &north2.q[..width + 2 * PAD]);
+        let [_, b1, _] = &self.before;
+        let (size1, size2) = (&north.size[..width + 2 * PAD], &north2.size[..width + 2 * PAD]);
+        let (known, calm, ends) = (&self.known[..width], &self.calm[..width], &self.ends[..width]);
+        let (mut west, mut west2, mut west3) = (row.q[PAD - 1], row.q[PAD - 2], row.q[PAD - 3]);
+        let (mut size_w, mut size_ww) = (row.size[PAD - 1], row.size[PAD - 2]);
+        for x in 0..q.len().min(width) {
             let p = x + PAD;
-            let west = row.q[p - 1];
-            let (n, nw, ne) = (n1[p], n1[p - 1], n1[p + 1]);
-            if masked.is_some_and(|m| m.get(x).is_some_and(|&m| m != 0)) {
-                *value = west.wrapping_add(n.wrapping_sub(west) >> 1);
-                row.put_known(p, *value, row.size[p - 1]);
-                continue;
-            }
-            let (size1, size2) = (&north.size[..], &north2.size[..]);
-            if west == n && n == nw && n == ne {
-                let quiet = size1[p] | size1[p + 1] | row.size[p - 1] == 0;
-                let mut context = usize::from(quiet) | usize::from(n2[p] == n && n2[p + 1] == n) << 1;
-                if BEFORE {
-                    context |= 4 | usize::from(b1.q[p] == west && b1.q[p + 1] == west) << 3;
-                } else {
-                    context |= usize::from(row.q[p - 2] == west && n1[p + 2] == n) << 3;
+            let n = n1[p];
+            let mut value = q[x];
+            'coded: {
+                if masked.is_some_and(|m| m.get(x).is_some_and(|&m| m != 0)) {
+                    value = Q::wrap(west.wide().wrapping_add(n.minus(west).wide() >> 1));
+                    row.put_known(p, value, size_w);
+                    break 'coded;
                 }
-                if !self.flat[context].code(coder, *value != west) {
-                    *value = west;
-                    row.put_known(p, west, 0);
-                    continue;
-                }
-            }
-            let mut taps = [0i64; DEEP];
-            taps[..NEAR].copy_from_slice(&[
-                n,
-                nw,
-                ne,
-                row.q[p - 2],
-                n2[p],
-                n1[p - 2],
-                n1[p + 2],
-                n2[p - 1],
-                n2[p + 1],
-                row.q[p - 3],
-            ]);
-            let mut sum = 0i64;
-            if BEFORE {
-                taps[NEAR..].copy_from_slice(&[
-                    b1.q[p],
-                    b1.q[p - 1],
-                    b1.q[p + 1],
-                    b0.q[p],
-                    b2.q[p],
-                    b2.q[p + 1],
-                    b2.q[p - 1],
-                    b0.q[p - 1],
-                    b0.q[p + 1],
-                    bb.q[p],
-                    bb.q[p - 1],
-                    bb.q[p + 1],
-                ]);
-                if let Some(deep) = &self.deep {
-                    for (&w, &t) in deep.weights(x).iter().zip(&taps) {
-                        sum = sum.wrapping_add(i64::from(w).wrapping_mul(t.wrapping_sub(west)));
+                if west == n && n == n1[p - 1] && n == n1[p + 1] {
+                    let quiet = size1[p] | size1[p + 1] | size_w == 0;
+                    let mut context = usize::from(quiet) | usize::from(n2[p] == n && n2[p + 1] == n) << 1;
+                    if BEFORE {
+                        context |= 4 | usize::from(b1.q[p] == west && b1.q[p + 1] == west) << 3;
+                    } else {
+                        context |= usize::from(west2 == west && n1[p + 2] == n) << 3;
+                    }
+                    if !self.flat[context].code(coder, value != west) {
+                        value = west;
+                        row.put_known(p, west, 0);
+                        break 'coded;
                     }
                 }
-            } else {
-                for (&w, &t) in self.near.weights(x).iter().zip(&taps) {
-                    sum = sum.wrapping_add(i64::from(w).wrapping_mul(t.wrapping_sub(west)));
-                }
-            }
-            let eighths = sum >> (WEIGHT_BITS - PHASE_BITS);
-            let sizes = (row.size[p - 1], size1[p]);
-            let diagonal = size1[p - 1] + size1[p + 1];
-            let before = if BEFORE { b1.size[p] } else { size2[p] };
-            let energy = 2 * sizes.0 + 2 * sizes.1 + diagonal + row.size[p - 2] + before;
-            let half = if low_bits(energy) == 0 { 4 } else { 8 };
-            let mut predicted = west.wrapping_add(eighths.wrapping_add(half) >> PHASE_BITS);
-            let mut class = 0;
-            if top > 0 {
-                predicted = predicted.clamp(0, top);
-                let low = predicted <= top / 2;
-                let edge = Edge::new::<BEFORE>(low, top, predicted, energy, &taps, west);
-                let mut limits = (0, top);
-                if edge.near() {
-                    if self.edges.code(coder, *value == edge.at, &edge) {
-                        *value = edge.at;
-                        row.put(p, edge.at, edge.at - predicted, energy, shift);
-                        continue;
+                let weights = if BEFORE && let Some(deep) = &self.deep { deep.late(x) } else { self.near.late(x) };
+                let sum = known[x]
+                    .wrapping_add(n.minus(west).times(weights[0]))
+                    .wrapping_add(west2.minus(west).times(weights[1]))
+                    .wrapping_add(west3.minus(west).times(weights[2]));
+                let eighths = sum >> (WEIGHT_BITS - PHASE_BITS);
+                let energy = calm[x] + 2 * size_w + size_ww;
+                let half = if low_bits(energy) == 0 { 4 } else { 8 };
+                let mut predicted = Q::wrap(west.wide().wrapping_add(eighths.wrapping_add(half) >> PHASE_BITS)).wide();
+                let mut class = 0;
+                if top > 0 {
+                    predicted = predicted.clamp(0, top);
+                    let end = |v: Q| v == Q::default() || v.wide() == top;
+                    if ends[x] || end(west) || end(west2) || predicted.min(top - predicted) as u64 <= energy {
+                        let low = predicted <= top / 2;
+                        let at = |i: usize| {
+                            (match i {
+                                0 => n,
+                                1 => n1[p - 1],
+                                2 => n1[p + 1],
+                                3 => west2,
+                                4 => n2[p],
+                                5 => {
+                                    if BEFORE {
+                                        b1.q[p]
+                                    } else {
+                                        n1[p - 2]
+                                    }
+                                }
+                                _ => {
+                                    if BEFORE {
+                                        b1.q[p + 1]
+                                    } else {
+                                        n1[p + 2]
+                                    }
+                                }
+                            })
+                            .wide()
+                        };
+                        let edge = Edge::new(low, top, predicted, energy, std::array::from_fn(at), west.wide());
+                        let mut limits = (0, top);
+                        if edge.near() {
+                            if self.edges.code(coder, value.wide() == edge.at, &edge) {
+                                value = Q::wrap(edge.at);
+                                row.put(p, value, edge.at - predicted, energy);
+                                break 'coded;
+                            }
+                            limits = if low { (1, top) } else { (0, top - 1) };
+                            predicted = predicted.clamp(limits.0, limits.1);
+                        }
+                        let away = if low { predicted - limits.0 } else { limits.1 - predicted };
+                        class = room(away as u64, energy, low);
                     }
-                    limits = if low { (1, top) } else { (0, top - 1) };
-                    predicted = predicted.clamp(limits.0, limits.1);
                 }
-                let away = if low { predicted - limits.0 } else { limits.1 - predicted };
-                class = room(away as u64, energy, low);
+                let context = Context {
+                    energy,
+                    diagonal: (size1[p - 1] + size1[p + 1]) / 2,
+                    before: if BEFORE { b1.size[p] } else { size2[p] },
+                    signs: usize::from(row.sign[p - 1]) * 3 + usize::from(north.sign[p]),
+                    phase: (eighths & 7) as usize,
+                    room: class,
+                };
+                let r = self.residuals.code(lanes, coder, value.wide().wrapping_sub(predicted), &context);
+                value = Q::wrap(predicted.wrapping_add(r));
+                row.put(p, value, r, energy);
             }
-            let context = Context {
-                energy,
-                west: sizes.0,
-                north: sizes.1,
-                diagonal: diagonal / 2,
-                before,
-                signs: usize::from(row.sign[p - 1]) * 3 + usize::from(north.sign[p]),
-                phase: (eighths & 7) as usize,
-                room: class,
-            };
-            let r = self.residuals.code(coder, value.wrapping_sub(predicted), &context);
-            *value = predicted.wrapping_add(r);
-            row.put(p, *value, r, energy, shift);
+            q[x] = value;
+            (west3, west2, west) = (west2, west, value);
+            (size_ww, size_w) = (size_w, row.size[p]);
         }
     }
 
@@ -286,6 +354,7 @@ impl Lattice {
     fn learn(&mut self) {
         let [row, n, m] = &mut self.rows;
         row.scale(self.shift);
+        row.weigh(self.shift);
         let target = &row.small[PAD..];
         let west = &row.small[PAD - 1..];
         let near: [&[i32]; NEAR] = [
@@ -345,6 +414,45 @@ impl Lattice {
             }
         }
         self.rows.rotate_right(1);
+    }
+}
+
+/// A row to code.
+struct RowOf<'a, Q, C> {
+    lattice: &'a mut Lattice<Q>,
+    coder: &'a mut C,
+    row: &'a mut [Q],
+    masked: Option<&'a [u8]>,
+}
+
+impl<Q: Integer, C: Coder> Task for RowOf<'_, Q, C> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        match self.lattice.slice {
+            0 => self.lattice.code_row::<L, C, false>(lanes, self.coder, self.row, self.masked),
+            _ => self.lattice.code_row::<L, C, true>(lanes, self.coder, self.row, self.masked),
+        }
+    }
+}
+
+/// Energies but for what the row itself adds.
+#[inline(always)]
+fn energies<Q>(north: &Row<Q>, before: &[u64], calm: &mut [u64]) {
+    let n = calm.len();
+    let (a, b, c, d) = (&north.size[2..][..n], &north.size[3..][..n], &north.size[4..][..n], &before[..n]);
+    for (x, o) in calm.iter_mut().enumerate() {
+        *o = a[x] + 2 * b[x] + c[x] + d[x];
+    }
+}
+
+/// Where a neighbour is at an end of the values.
+#[inline(always)]
+fn find_ends<Q: Integer>(ring: [&[Q]; 6], top: Q, ends: &mut [bool]) {
+    let n = ends.len();
+    let [a, b, c, d, e, f] = ring.map(|r| &r[..n]);
+    let end = |v: Q| (v == Q::default()) | (v == top);
+    for (x, o) in ends.iter_mut().enumerate() {
+        *o = end(a[x]) | end(b[x]) | end(c[x]) | end(d[x]) | end(e[x]) | end(f[x]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the integers of the lattice coder stand for.
 
 use super::fixed::{self, Rest};
+use super::integer::Integer;
 use super::mixer::Prob;
 use super::range::{Coder, Decoder, Encoder};
 use crate::array::Element;
@@ -187,18 +188,18 @@ impl Mappings {
 }
 
 /// Code the digits of a row's values that its integers do not hold. `row` has the values or gets them.
-pub(crate) fn code_rest<T: Element, C: Coder>(
+pub(crate) fn code_rest<T: Element, Q: Integer, C: Coder>(
     coder: &mut C,
     rest: &mut Rest,
     mapping: &Mapping,
-    q: &[i64],
+    q: &[Q],
     masked: Option<&[u8]>,
     row: &mut [T],
 ) {
     let Mapping::Fixed { exponent } = *mapping else { return };
     for (x, (v, &q)) in row.iter_mut().zip(q).enumerate() {
         if masked.is_none_or(|m| m.get(x).is_none_or(|&m| m == 0)) {
-            *v = rest.code(coder, *v, q, exponent);
+            *v = rest.code(coder, *v, q.wide(), exponent);
         }
     }
 }

@@ -2,11 +2,13 @@
 
 mod activity;
 pub(crate) mod bands;
+mod blend;
 pub(crate) mod blocks;
 mod context;
 pub(crate) mod corrections;
 mod edges;
 pub(crate) mod fixed;
+pub(crate) mod integer;
 pub(crate) mod klt;
 pub(crate) mod lattice;
 pub(crate) mod mapping;

@@ -5,6 +5,7 @@
 //! are solved once a row, from earlier rows only, with IEEE + - * / in a fixed order, and rounded to
 //! integers, so that both sides have the same on every machine.
 
+use super::integer::Integer;
 use crate::arith::run_wide;
 
 /// Columns of a cell.
@@ -30,6 +31,8 @@ pub(crate) struct Predictor<const N: usize> {
     /// Per cell: the products of differences, lower triangle row by row; row `N` is the target's.
     products: Vec<f64>,
     weights: Vec<[i32; N]>,
+    /// Sums of those of rows above, and those of the elements two and three to the west.
+    late: Vec<[i32; 3]>,
     prior: [f64; N],
 }
 
@@ -51,14 +54,38 @@ impl<const N: usize> Predictor<N> {
             periodic,
             products: vec![0.0; cells * Self::PAIRS],
             weights: vec![prior.map(fixed); cells],
+            late: vec![late(&prior.map(fixed)); cells],
             prior,
         }
     }
 
-    /// Weights at a column.
-    #[inline]
-    pub(crate) fn weights(&self, x: usize) -> &[i32; N] {
-        &self.weights[x / CELL]
+    /// Weights at a column of what the row itself adds: the difference of north and west for all that is known before,
+    /// and those of the elements one and two further west.
+    #[inline(always)]
+    pub(crate) fn late(&self, x: usize) -> &[i32; 3] {
+        &self.late[x / CELL]
+    }
+
+    /// Weighted differences to `north` of those neighbours in the rows above that `which` names.
+    #[inline(always)]
+    pub(crate) fn foresee<Q: Integer, const K: usize>(
+        &self,
+        north: &[Q],
+        taps: [&[Q]; K],
+        which: [usize; K],
+        known: &mut [i64],
+    ) {
+        for (cell, (known, weights)) in known.chunks_mut(CELL).zip(&self.weights).enumerate() {
+            let part = cell * CELL..cell * CELL + known.len();
+            let north = &north[part.clone()];
+            known.fill(0);
+            for (taps, i) in taps.into_iter().zip(which) {
+                let w = weights[i];
+                for ((k, &t), &n) in known.iter_mut().zip(&taps[part.clone()]).zip(north) {
+                    *k = k.wrapping_add(t.minus(n).times(w));
+                }
+            }
+        }
     }
 
     /// Learn a row. `neighbours[t][x]` and `target[x]` are values scaled to fit 32 bits, `west[x]` what
@@ -119,6 +146,7 @@ impl<const N: usize> Predictor<N> {
                 let w: [f64; N] = std::array::from_fn(|i| solved[i][lane]);
                 let sane = w.iter().all(|v| v.abs() < 64.0);
                 *weights = if sane { w } else { self.prior }.map(fixed);
+                self.late[first + lane] = late(weights);
             }
         }
     }
@@ -187,6 +215,13 @@ impl<const N: usize> Predictor<N> {
     }
 }
 
+/// See [`Predictor::late`].
+fn late<const N: usize>(weights: &[i32; N]) -> [i32; 3] {
+    let at = |i: usize| weights.get(i).copied().unwrap_or(0);
+    let all = weights.iter().fold(0i32, |a, &w| a.wrapping_add(w));
+    [all.wrapping_sub(at(3)).wrapping_sub(at(9)), at(3), at(9)]
+}
+
 /// Ridge as a part of the mean squared difference, and its least value.
 const RIDGE: f64 = 1e-6;
 const RIDGE_FLOOR: f64 = 256.0;
@@ -230,7 +265,7 @@ mod tests {
             p.learn([&a, &b], &t, &w, &vec![1.0; width]);
         }
         for x in 0..width {
-            let [a, b] = p.weights(x).map(f64::from);
+            let [a, b] = p.weights[x / CELL].map(f64::from);
             assert!((a / 65_536.0 - 0.75).abs() < 2e-3 && (b / 65_536.0 + 0.25).abs() < 2e-3, "{a} {b}");
         }
     }

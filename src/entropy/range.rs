@@ -16,11 +16,14 @@ pub(crate) trait Coder {
     /// Code one bit; `p1` is the probability of a 1 in 1..65536, of 65536.
     fn bit(&mut self, bit: bool, p1: u32) -> bool;
     /// Code a symbol of 0..8, given 65536 P(symbol > i) in falling lanes; the last counts as 0.
-    fn symbol(&mut self, symbol: usize, above: &u16x8) -> usize;
+    fn symbol8(&mut self, symbol: usize, above: &u16x8) -> usize;
     /// Code a bit at even odds if `coded`, else nothing: false.
     fn even(&mut self, bit: bool, coded: bool) -> bool;
     /// Code the low `count` (0 to 64) bits of `value` at even odds, high bits first.
     fn raw(&mut self, value: u64, count: u32) -> u64;
+    /// Code a symbol of `N`; `ends[i]`, of 32768, is the probability of symbols up to `i`, more than that of those before. `find` counts the
+    /// ends that are at most its argument.
+    fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, find: impl Fn(u16) -> usize) -> usize;
 }
 
 /// Writes bits.
@@ -97,7 +100,7 @@ impl Coder for Encoder {
     }
 
     #[inline(always)]
-    fn symbol(&mut self, symbol: usize, above: &u16x8) -> usize {
+    fn symbol8(&mut self, symbol: usize, above: &u16x8) -> usize {
         let unit = self.range >> PROB_BITS;
         let (lower, share) = interval(above, symbol);
         debug_assert!(share > 0 && lower + share <= 1 << PROB_BITS);
@@ -127,6 +130,16 @@ impl Coder for Encoder {
             self.renormalise();
         }
         value
+    }
+
+    #[inline(always)]
+    fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
+        let start = if symbol > 0 { ends[symbol - 1] } else { 0 };
+        let unit = self.range >> 15;
+        self.add(unit * u64::from(start));
+        self.range = unit * u64::from(ends[symbol] - start);
+        self.renormalise();
+        symbol
     }
 }
 
@@ -190,7 +203,7 @@ impl Coder for Decoder<'_> {
     }
 
     #[inline(always)]
-    fn symbol(&mut self, _: usize, above: &u16x8) -> usize {
+    fn symbol8(&mut self, _: usize, above: &u16x8) -> usize {
         let unit = self.range >> PROB_BITS;
         let slot = u16x8::splat((self.code / unit).min(65_535) as u16);
         let not_above = above.saturating_sub(slot).simd_eq(u16x8::ZERO).to_bitmask() | 0x80;
@@ -228,6 +241,18 @@ impl Coder for Decoder<'_> {
         }
         value
     }
+
+    #[inline(always)]
+    fn symbol<const N: usize>(&mut self, ends: &[u16; N], _: usize, find: impl Fn(u16) -> usize) -> usize {
+        let unit = self.range >> 15;
+        let slot = (self.code / unit).min(32_767) as u16;
+        let s = find(slot).min(N - 1);
+        let start = if s > 0 { ends[s - 1] } else { 0 };
+        self.code -= unit * u64::from(start);
+        self.range = unit * u64::from(ends[s] - start);
+        self.renormalise();
+        s
+    }
 }
 
 /// Counts what coding would cost, in units of 2^-16 bit, and keeps nothing.
@@ -252,7 +277,7 @@ impl Coder for Counter {
     }
 
     #[inline(always)]
-    fn symbol(&mut self, symbol: usize, above: &u16x8) -> usize {
+    fn symbol8(&mut self, symbol: usize, above: &u16x8) -> usize {
         self.0 += u64::from(super::mixer::cost(interval(above, symbol).1.min(65_535)));
         symbol
     }
@@ -267,6 +292,13 @@ impl Coder for Counter {
     fn raw(&mut self, value: u64, count: u32) -> u64 {
         self.0 += u64::from(count) << 16;
         value
+    }
+
+    #[inline(always)]
+    fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
+        let p = ends[symbol] - if symbol > 0 { ends[symbol - 1] } else { 0 };
+        self.0 += u64::from(super::mixer::cost(u32::from(p) << 1));
+        symbol
     }
 }
 

@@ -1,22 +1,24 @@
-//! Coding of prediction residuals: adaptive Golomb binarisation, every decision a mixed bit model.
+//! Coding of prediction residuals: a symbol of an adaptive distribution whose scale follows the residuals around, and low bits.
 
-use super::mixer::{Mixer, Prob, exp_golomb};
+use super::blend::Blend;
+use super::mixer::{Prob, exp_golomb};
 use super::range::Coder;
+use super::rows::magnitude;
+use crate::arith::{Ends, Lanes, SYMBOLS};
+use std::sync::LazyLock;
 
-/// Most steps of the unary part; an Exp-Golomb escape follows.
-const UNARY: usize = 14;
-/// Decisions that have a model each: zero, sign, the unary steps.
-const SLOTS: usize = 16;
+/// Levels of energy that are told apart.
 const ENERGIES: usize = 128;
+/// Classes of room.
+const ROOMS: usize = 7;
+/// The symbol of the residuals from 0 to one quantum.
+const MIDDLE: i64 = 16;
 
 /// What is known of a residual before it is coded.
 pub(crate) struct Context {
     /// Expected magnitude times 8.
     pub(crate) energy: u64,
-    /// Magnitudes of the residuals west and north.
-    pub(crate) west: u64,
-    pub(crate) north: u64,
-    /// Mean of those north-west and north-east.
+    /// Mean magnitude of the residuals north-west and north-east.
     pub(crate) diagonal: u64,
     /// Magnitude at the place in the slice before, or the one further north.
     pub(crate) before: u64,
@@ -38,157 +40,141 @@ pub(crate) fn level(v: u64) -> usize {
     (4 * (l - 1)) as usize + ((v >> (l - 2)) & 3) as usize
 }
 
-/// Bits of a residual that stay outside the unary part.
+/// Bits of a residual below its symbol: two to four quanta are the magnitude that is expected.
 #[inline(always)]
 pub(crate) fn low_bits(energy: u64) -> u32 {
-    (energy | 1).ilog2().saturating_sub(2).min(56)
+    (energy | 1).ilog2().saturating_sub(4).min(56)
 }
 
+/// Nine classes of magnitude in quanta.
 #[inline(always)]
 fn bucket(v: u64, k: u32) -> usize {
-    match v >> k.saturating_sub(1) {
-        0 => 0,
-        1 => 1,
-        2 => 2,
-        3..=4 => 3,
-        5..=7 => 4,
-        8..=14 => 5,
-        _ => 6,
+    match v >> k {
+        quanta @ 0..=3 => quanta as usize,
+        4..=5 => 4,
+        6..=7 => 5,
+        8..=11 => 6,
+        12..=19 => 7,
+        _ => 8,
     }
 }
 
+/// Typical magnitudes of the buckets, in quanta.
+const TYPICAL: [f64; 9] = [0.3, 0.8, 1.4, 2.0, 2.7, 3.5, 5.0, 7.0, 12.0];
+
+/// Two two-sided geometric distributions mixed, whose mean magnitudes are 0.6 and 1.6 times `mean` quanta: about 0, or about -1/2
+/// where there are low bits.
+fn geometric(mean: f64, low: bool) -> Ends {
+    let weights = |mean: f64| -> [f64; SYMBOLS] {
+        let ratio = ((1.0 + mean * mean).sqrt() - 1.0) / mean;
+        std::array::from_fn(|i| {
+            let v = i as i64 - MIDDLE;
+            let n = if low && v < 0 { -1 - v } else { v.abs() };
+            let p = (0..n).fold(1.0, |p, _| p * ratio);
+            // The ends stand for all that lies beyond.
+            if i == 0 || i == SYMBOLS - 1 { p / (1.0 - ratio) } else { p }
+        })
+    };
+    let sum = |w: &[f64; SYMBOLS]| w.iter().fold(0.0, |a, b| a + b);
+    let (narrow, wide) = (weights(mean * 0.6), weights(mean * 1.6));
+    let (a, b) = (sum(&narrow), sum(&wide));
+    let mut total = 0.0;
+    Ends(std::array::from_fn(|i| {
+        total += 0.6 * narrow[i] / a + 0.4 * wide[i] / b;
+        (total * 32_767.0).min(32_767.0) as u16
+    }))
+}
+
+/// What the distributions start with: by energy and by the two buckets with or without low bits.
+struct Starts {
+    energies: Vec<Ends>,
+    buckets: Vec<Ends>,
+}
+
+static STARTS: LazyLock<Starts> = LazyLock::new(|| {
+    let of_energy = |f: usize| {
+        let e = magnitude(f as u8);
+        let k = low_bits(e);
+        geometric((e as f64 + 0.5) / 8.0 / (1u64 << k) as f64, k > 0)
+    };
+    let of_buckets = |i: usize| geometric((TYPICAL[i / 18] + TYPICAL[i / 2 % 9]) / 2.0, i % 2 == 1);
+    Starts { energies: (0..ENERGIES).map(of_energy).collect(), buckets: (0..9 * 9 * 2).map(of_buckets).collect() }
+});
+
 /// The models of a stream's residuals.
 pub(crate) struct Residuals {
-    mixer: Mixer<4>,
-    low: Vec<Prob>,
-    signs: Vec<Prob>,
-    escape: Vec<Prob>,
+    blend: Blend<4>,
+    escape: [Prob; 63],
 }
 
 impl Residuals {
     pub(crate) fn new() -> Self {
-        Self {
-            mixer: Mixer::new([SLOTS * ENERGIES, SLOTS * 49 * 2, SLOTS * 16 * 16, SLOTS * 49 * 4], SLOTS * 24, 250),
-            low: vec![Prob::HALF; 64 * 4 * 8],
-            signs: vec![Prob::HALF; 7 * 9 * 8],
-            escape: vec![Prob::HALF; 63],
-        }
+        let Starts { energies, buckets } = &*STARTS;
+        let sets = [
+            energies.repeat(ROOMS),
+            buckets.clone(),
+            (0..48 * 9).map(|i| energies[i / 9]).collect(),
+            energies[..64].repeat(9),
+        ];
+        Self { blend: Blend::new(sets, 64), escape: [Prob::HALF; 63] }
     }
 
-    /// Code `r`. With no low bits the zero flag comes first and the sign after it; with low bits the
-    /// sign comes first and r = -1 counts as magnitude 0.
+    /// Code `r`.
     #[inline(always)]
-    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, r: i64, c: &Context) -> i64 {
+    pub(crate) fn code<L: Lanes, C: Coder>(&mut self, lanes: L, coder: &mut C, r: i64, c: &Context) -> i64 {
         let k = low_bits(c.energy);
         let fine = level(c.energy).min(ENERGIES - 1);
-        let coarse = (fine / 3).min(15);
-        let quiet = usize::from(k > 0);
-        let near = (bucket(c.west, k) * 7 + bucket(c.north, k)) * 2 + quiet;
-        let far = (bucket(c.diagonal, k) * 7 + bucket(c.before, k)) * 4 + (k as usize).min(3);
-        let phase = if c.room > 0 {
-            8 + c.room
-        } else if k == 0 {
-            c.phase
-        } else {
-            8
+        let near = (bucket(c.diagonal, k) * 9 + bucket(c.before, k)) * 2 + usize::from(k > 0);
+        let phase = if k == 0 { c.phase } else { 8 };
+        let contexts = [c.room * ENERGIES + fine, near, fine.min(47) * 9 + phase, c.signs * 64 + fine.min(63)];
+        let v = r >> k;
+        let symbol = (v.saturating_add(MIDDLE)).clamp(0, SYMBOLS as i64 - 1) as usize;
+        let v = match self.blend.code(lanes, coder, symbol, contexts, fine) {
+            0 => (-MIDDLE).wrapping_sub(self.beyond(coder, (-MIDDLE).wrapping_sub(v))),
+            31 => (MIDDLE - 1).wrapping_add(self.beyond(coder, v.wrapping_sub(MIDDLE - 1))),
+            s => s as i64 - MIDDLE,
         };
-        let texture = coarse * 16 + phase;
-        let base = [fine * SLOTS, near * SLOTS, texture * SLOTS, far * SLOTS];
-        let select = if c.room > 0 { (16 + c.room) * SLOTS } else { coarse * SLOTS };
-        if k == 0 {
-            if !self.mixer.code(coder, r != 0, base, select) {
-                return 0;
-            }
-            let mut signs = base.map(|b| b + 1);
-            signs[1] = (c.signs * 2) * SLOTS + 1;
-            signs[3] = (c.signs * 4 + c.phase / 2) * SLOTS + 1;
-            let negative = self.mixer.code(coder, r < 0, signs, select + 1);
-            let m = self.magnitude(coder, r.unsigned_abs().wrapping_sub(1), 0, base, select, fine);
-            let v = (m as i64).wrapping_add(1);
-            return if negative { v.wrapping_neg() } else { v };
-        }
-        let sign = (c.room * 9 + c.signs) * 8 + c.phase;
-        let negative = self.signs[sign].code(coder, r < 0);
-        let m = self.magnitude(coder, (r ^ (r >> 63)) as u64, k, base, select, fine) as i64;
-        if negative { !m } else { m }
+        let low = coder.raw(r as u64 & ((1 << k) - 1), k);
+        v.wrapping_shl(k) | low as i64
     }
 
-    #[inline(always)]
-    fn magnitude<C: Coder>(
-        &mut self,
-        coder: &mut C,
-        m: u64,
-        k: u32,
-        base: [usize; 4],
-        select: usize,
-        fine: usize,
-    ) -> u64 {
-        let high = m >> k;
-        let mut steps = 0;
-        while steps < UNARY {
-            let slot = 2 + steps;
-            if !self.mixer.code(coder, high > steps as u64, base.map(|b| b + slot), select + slot) {
-                break;
-            }
-            steps += 1;
-        }
-        let high = if steps < UNARY {
-            steps as u64
-        } else {
-            exp_golomb(coder, &mut self.escape, high.wrapping_sub(UNARY as u64)).wrapping_add(UNARY as u64)
-        };
-        if k == 0 {
-            return high;
-        }
-        // The top low bits lean to the smaller half; the rest are even.
-        let group = (fine.min(63) * 4 + (high as usize).min(3)) * 8;
-        let top = self.low[group].code(coder, m >> (k - 1) & 1 != 0);
-        let mut low = u64::from(top);
-        let mut left = k - 1;
-        if left > 0 {
-            left -= 1;
-            low = low << 1 | u64::from(self.low[group + 1 + usize::from(top)].code(coder, m >> left & 1 != 0));
-        }
-        if left > 0 {
-            low = low << left | coder.raw(m & ((1 << left) - 1), left);
-        }
-        high.wrapping_shl(k) | low
+    /// How far a residual lies beyond the last symbol.
+    #[cold]
+    fn beyond<C: Coder>(&mut self, coder: &mut C, excess: i64) -> i64 {
+        exp_golomb(coder, &mut self.escape, excess as u64) as i64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arith::{Task, run_lanes};
     use crate::entropy::range::{Decoder, Encoder};
+
+    struct Run<'a, C>(&'a mut C, &'a [u64], usize, &'a mut [i64]);
+
+    impl<C: Coder> Task for Run<'_, C> {
+        fn run<L: Lanes>(self, lanes: L) {
+            let mut model = Residuals::new();
+            for (i, v) in self.3.iter_mut().enumerate() {
+                let context =
+                    Context { energy: self.1[i / self.2], diagonal: 9, before: u64::MAX, signs: 4, phase: 3, room: 0 };
+                *v = model.code(lanes, self.0, *v, &context);
+            }
+        }
+    }
 
     #[test]
     fn any_residual_comes_back() {
         let values = [0, 1, -1, 2, -7, 15, 16, 17, 300, -40_000, 1 << 40, i64::MAX, i64::MIN, i64::MIN + 1, -(1 << 62)];
-        let context = |energy| Context {
-            energy,
-            west: energy / 8,
-            north: 3,
-            diagonal: 9,
-            before: u64::MAX,
-            signs: 4,
-            phase: 3,
-            room: 0,
-        };
         let energies = [0, 1, 16, 40, 1000, 1 << 30, 1 << 43, u64::MAX];
+        let contexts: Vec<_> = energies.iter().flat_map(|&e| values.map(|v| (e, v))).collect();
         let mut e = Encoder::new();
-        let mut model = Residuals::new();
-        for &energy in &energies {
-            for &v in &values {
-                assert_eq!(model.code(&mut e, v, &context(energy)), v, "{energy}");
-            }
-        }
+        let mut coded: Vec<i64> = contexts.iter().map(|c| c.1).collect();
+        run_lanes(Run(&mut e, &energies, values.len(), &mut coded));
         let bytes = e.finish();
-        let mut d = Decoder::new(&bytes);
-        let mut model = Residuals::new();
-        for &energy in &energies {
-            for &v in &values {
-                assert_eq!(model.code(&mut d, 0, &context(energy)), v, "{energy}");
-            }
-        }
+        let mut decoded = vec![0; coded.len()];
+        run_lanes(Run(&mut Decoder::new(&bytes), &energies, values.len(), &mut decoded));
+        assert!(decoded == coded && contexts.iter().zip(&decoded).all(|(c, &d)| c.1 == d));
     }
 }

@@ -1,50 +1,60 @@
 //! Rows of a lattice stream, padded on either side, as its models see them.
 
+use super::integer::Integer;
 use super::residual::level;
 
 /// Columns that a row has before and after its own.
 pub(crate) const PAD: usize = 3;
 
 /// Largest size that is kept of a residual.
-const MOST: u64 = 1 << 48;
+pub(crate) const MOST: u64 = 1 << 48;
+/// Stands for the energy of an element that came as it was foretold.
+const KNOWN: u64 = u64::MAX;
 
 /// Values of a row with `PAD` columns on either side; `small` is the same, scaled for learning.
 #[derive(Clone)]
-pub(crate) struct Row {
-    pub(crate) q: Vec<i64>,
+pub(crate) struct Row<Q> {
+    pub(crate) q: Vec<Q>,
     pub(crate) small: Vec<i32>,
     /// Magnitude of the residuals.
     pub(crate) size: Vec<u64>,
     /// Sign of the residuals: 0, 1 positive, 2 negative.
     pub(crate) sign: Vec<u8>,
+    /// Eight times the magnitude that was expected.
+    pub(crate) energy: Vec<u64>,
     /// What an element counts for in learning.
     pub(crate) weight: Vec<f32>,
 }
 
-impl Row {
+impl<Q: Integer> Row<Q> {
     pub(crate) fn new(width: usize) -> Self {
         let n = width + 2 * PAD;
-        Self { q: vec![0; n], small: vec![0; n], size: vec![0; n], sign: vec![0; n], weight: vec![0.0; n] }
+        Self {
+            q: vec![Q::default(); n],
+            small: vec![0; n],
+            size: vec![0; n],
+            sign: vec![0; n],
+            energy: vec![0; n],
+            weight: vec![0.0; n],
+        }
     }
 
     /// Element `p` came as it was foretold, or is not coded at all: nothing to learn.
     #[inline(always)]
-    pub(crate) fn put_known(&mut self, p: usize, q: i64, size: u64) {
+    pub(crate) fn put_known(&mut self, p: usize, q: Q, size: u64) {
         self.q[p] = q;
         self.size[p] = size;
         self.sign[p] = 0;
-        self.weight[p] = 0.0;
+        self.energy[p] = KNOWN;
     }
 
     /// Element `p` with its residual; `energy` is eight times the magnitude that was expected of it.
     #[inline(always)]
-    pub(crate) fn put(&mut self, p: usize, q: i64, residual: i64, energy: u64, shift: u32) {
-        let size = residual.unsigned_abs().min(MOST);
+    pub(crate) fn put(&mut self, p: usize, q: Q, residual: i64, energy: u64) {
         self.q[p] = q;
-        self.size[p] = size;
-        self.sign[p] = if residual == 0 { 0 } else { 1 + u8::from(residual < 0) };
-        // Squared, this weighs differences by about the inverse of their variance.
-        self.weight[p] = 128.0 / (((energy + size) >> shift) as i64 + 8) as f32;
+        self.size[p] = residual.unsigned_abs().min(MOST);
+        self.sign[p] = u8::from(residual > 0) | u8::from(residual < 0) << 1;
+        self.energy[p] = energy;
     }
 
     /// Take the padding on the left from the columns of `other` that start at `from`.
@@ -55,7 +65,8 @@ impl Row {
     }
 
     /// A row of a plane, and its sizes as levels if they are wanted.
-    pub(crate) fn load(&mut self, plane: &[i64], sizes: &[u8]) {
+    #[inline(always)]
+    pub(crate) fn load(&mut self, plane: &[Q], sizes: &[u8]) {
         self.q[PAD..PAD + plane.len()].copy_from_slice(plane);
         for (s, &v) in self.size[PAD..].iter_mut().zip(sizes) {
             *s = magnitude(v);
@@ -63,6 +74,7 @@ impl Row {
     }
 
     /// Fill the padding from the row itself: around the globe, or the end repeated.
+    #[inline(always)]
     pub(crate) fn close(&mut self, width: usize, periodic: bool, shift: u32) {
         for i in 0..PAD {
             let (left, right) = if periodic {
@@ -79,14 +91,26 @@ impl Row {
     }
 
     /// Values for learning.
+    #[inline(always)]
     pub(crate) fn scale(&mut self, shift: u32) {
         for (s, &q) in self.small.iter_mut().zip(&self.q) {
-            *s = (q >> shift) as i32;
+            *s = q.low(shift);
+        }
+    }
+
+    /// What the elements count for: squared, this weighs differences by about the inverse of their variance.
+    #[inline(always)]
+    pub(crate) fn weigh(&mut self, shift: u32) {
+        for ((w, &energy), &size) in self.weight.iter_mut().zip(&self.energy).zip(&self.size) {
+            let expected = (energy.wrapping_add(size) >> shift).min(1 << 30) as i32 + 8;
+            let weight = 128.0 / expected as f32;
+            *w = if energy == KNOWN { 0.0 } else { weight };
         }
     }
 }
 
 /// The least magnitude of a level.
+#[inline(always)]
 pub(crate) fn magnitude(level: u8) -> u64 {
     let v = u64::from(level);
     if v < 4 { v } else { (4 + (v & 3)) << (v / 4 - 1) }

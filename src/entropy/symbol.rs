@@ -88,7 +88,7 @@ impl Distribution {
     /// Code a symbol by this distribution alone.
     #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, symbol: usize) -> usize {
-        let symbol = coder.symbol(symbol, &(self.0.mul_keep_high(u16x8::splat(SHARE as u16)) + LEAST)) & (SYMBOLS - 1);
+        let symbol = coder.symbol8(symbol, &(self.0.mul_keep_high(u16x8::splat(SHARE as u16)) + LEAST)) & (SYMBOLS - 1);
         self.learn(symbol);
         symbol
     }
@@ -121,7 +121,7 @@ impl Mixture {
         let mixed = (a.0.mul_keep_high(shares[0]) + b.0.mul_keep_high(shares[1]))
             + (c.0.mul_keep_high(shares[2]) + d.0.mul_keep_high(shares[3]))
             + LEAST;
-        let symbol = coder.symbol(symbol, &mixed) & (SYMBOLS - 1);
+        let symbol = coder.symbol8(symbol, &mixed) & (SYMBOLS - 1);
         if learn {
             // Gradient of the cost, for each weight in proportion to itself.
             let chance = |above: &u16x8| interval(above, symbol).1 as f32;

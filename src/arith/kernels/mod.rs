@@ -9,4 +9,5 @@ pub(super) mod peak;
 pub(super) mod quantise;
 mod simd;
 pub(super) mod spline;
+pub(super) mod symbols;
 pub(super) mod wide;

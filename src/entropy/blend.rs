@@ -1,0 +1,104 @@
+//! Adaptive distributions of symbols, mixed linearly: several contexts select one each, weighted by how well those
+//! did that the selector has seen so far.
+
+use super::range::Coder;
+use crate::arith::{Ends, Lanes};
+
+/// What a symbol moves its distributions, of 65536: about the 121st part.
+const RATE: i16 = 539;
+/// How fast the weights learn, and their least value before they are scaled to sum to 1.
+const LEARN: f32 = 0.01;
+const LEAST: f32 = 0.01;
+/// What the weights sum to in the units of the lanes, of 65536; the rest is for the least probabilities.
+const WHOLE: f32 = 65_472.0;
+
+/// Distributions in `N` sets, and the weights that mix them.
+pub(crate) struct Blend<const N: usize> {
+    sets: [Vec<Ends>; N],
+    weights: Vec<[f32; N]>,
+}
+
+impl<const N: usize> Blend<N> {
+    /// `sets[k]`: what the contexts of set k start with; `selectors` weight vectors.
+    pub(crate) fn new(sets: [Vec<Ends>; N], selectors: usize) -> Self {
+        Self { sets, weights: vec![[1.0 / N as f32; N]; selectors] }
+    }
+
+    /// Code a symbol: `contexts[k]` selects the distribution of set k, `selector` the weights.
+    /// Indices past the end are held to the last entry.
+    #[inline(always)]
+    pub(crate) fn code<L: Lanes, C: Coder>(
+        &mut self,
+        lanes: L,
+        coder: &mut C,
+        symbol: usize,
+        contexts: [usize; N],
+        selector: usize,
+    ) -> usize {
+        let selector = selector.min(self.weights.len() - 1);
+        let mut weights = self.weights[selector];
+        let places: [usize; N] = std::array::from_fn(|k| contexts[k].min(self.sets[k].len() - 1));
+        let parts = std::array::from_fn(|k| &self.sets[k][places[k]]);
+        let ends = lanes.blend(parts, weights.map(|w| (w * WHOLE) as i32 as u16));
+        let symbol = coder.symbol(&ends.0, symbol, |slot| lanes.count(&ends, slot));
+        let share = |e: &Ends| e.0[symbol] - if symbol > 0 { e.0[symbol - 1] } else { 0 };
+        // A step of expectation and maximisation: what each part would have given of what all gave.
+        let inverse = LEARN / f32::from(share(&ends));
+        let mut sum = 0.0;
+        for (w, part) in weights.iter_mut().zip(parts) {
+            *w = (*w * ((1.0 - LEARN) + f32::from(share(part) + 1) * inverse)).max(LEAST);
+            sum += *w;
+        }
+        let scale = 1.0 / sum;
+        self.weights[selector] = weights.map(|w| w * scale);
+        for (set, &place) in self.sets.iter_mut().zip(&places) {
+            lanes.adapt(&mut set[place], symbol, RATE);
+        }
+        symbol
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arith::{SYMBOLS, Task, run_lanes};
+    use crate::entropy::range::{Decoder, Encoder};
+
+    /// Even odds for all symbols.
+    fn even() -> Ends {
+        Ends(std::array::from_fn(|i| ((i + 1) * 1023) as u16))
+    }
+
+    struct Run<'a, C>(&'a mut C, &'a mut [usize]);
+
+    impl<C: Coder> Task for Run<'_, C> {
+        fn run<L: Lanes>(self, lanes: L) {
+            let mut blend = Blend::new([vec![even()], vec![even(); SYMBOLS]], 1);
+            let mut last = 0;
+            for s in self.1 {
+                *s = blend.code(lanes, self.0, *s, [0, last], 0);
+                last = *s;
+            }
+        }
+    }
+
+    #[test]
+    fn symbols_come_back_and_contexts_pay() {
+        // Each symbol is most often the one before plus 5.
+        let mut last = 0;
+        let symbols: Vec<usize> = (0..20_000u64)
+            .map(|i| {
+                let r = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+                last = if r % 8 == 0 { r as usize / 8 % SYMBOLS } else { (last + 5) % SYMBOLS };
+                last
+            })
+            .collect();
+        let mut encoder = Encoder::new();
+        run_lanes(Run(&mut encoder, &mut symbols.clone()));
+        let bytes = encoder.finish();
+        assert!(bytes.len() < 20_000 * 3 / 16, "{}", bytes.len());
+        let mut decoded = vec![0; symbols.len()];
+        run_lanes(Run(&mut Decoder::new(&bytes), &mut decoded));
+        assert_eq!(decoded, symbols);
+    }
+}
