@@ -1,5 +1,8 @@
 //! Work on equal parts of a slice by scoped threads. No pool: a pool would not survive a fork of the host.
 
+/// Fewer elements than this are not worth a thread.
+pub(crate) const LARGE: usize = 1 << 17;
+
 /// Call `f(index, part)` for every `size` elements of `data`, on up to `threads` threads. The parts do not
 /// depend on the number of threads, so neither does the result.
 pub(crate) fn for_each_part<T: Send>(data: &mut [T], size: usize, threads: usize, f: impl Fn(usize, &mut [T]) + Sync) {

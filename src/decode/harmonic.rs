@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::ops::outer::Inverse;
 use super::ops::pyramid;
-use crate::arith::{Isa, for_each_part, run_wide};
+use crate::arith::{Isa, LARGE, for_each_part, run_wide};
 use crate::array::Element;
 use crate::entropy::bands;
 use crate::entropy::corrections::Corrections;
@@ -63,6 +63,7 @@ pub(crate) fn write_values<T: Element>(
     out: &mut [T],
 ) -> Result<()> {
     let Some(mut reader) = corrections else {
+        let threads = if out.len() < LARGE { 1 } else { threads };
         for_each_part(out, ROUNDED, threads, |i, part| field.rounded(i * ROUNDED, part));
         return Ok(());
     };

@@ -39,11 +39,12 @@ impl Activity {
 
     /// For every block of the finer level, that of the block it lies in.
     pub(super) fn for_level(&self, fine: &Shape) -> Vec<u32> {
-        (0..fine.blocks())
-            .map(|b| {
-                let i = (fine.first + b / fine.cols) * self.rows / fine.whole;
-                self.blocks[i * self.cols + b % fine.cols * self.cols / fine.cols]
-            })
-            .collect()
+        let columns: Vec<usize> = (0..fine.cols).map(|j| j * self.cols / fine.cols).collect();
+        let mut out = Vec::with_capacity(fine.blocks());
+        for i in fine.first..fine.first + fine.rows {
+            let row = &self.blocks[i * self.rows / fine.whole * self.cols..][..self.cols];
+            out.extend(columns.iter().map(|&j| row[j]));
+        }
+        out
     }
 }

@@ -119,8 +119,9 @@ impl<'a> Related<'a> {
         shape.is_coded(u, v).then_some(Self { magnitudes: band, rows: shape.rows, cols: shape.cols })
     }
 
-    /// Adds 16 times the mean around each place of row `i`: centre four times, four neighbours once.
-    fn add_row(&self, i: usize, out: &mut [u32]) {
+    /// Adds 16 times the mean around each place of row `i`: centre four times, four neighbours once. `columns` are the places for
+    /// each of `out`; all of them, if there are none.
+    fn add_row(&self, i: usize, columns: &[usize], out: &mut [u32]) {
         let cols = self.cols;
         let row = &self.magnitudes[i * cols..][..cols];
         let north = if i > 0 { &self.magnitudes[(i - 1) * cols..][..cols] } else { row };
@@ -129,11 +130,10 @@ impl<'a> Related<'a> {
             let sides = [row[j.saturating_sub(1)], row[(j + 1).min(cols - 1)], north[j], south[j]];
             2 * (4 * u32::from(row[j]) + sides.map(u32::from).iter().sum::<u32>())
         };
-        if out.len() == cols {
+        if columns.is_empty() {
             out.iter_mut().enumerate().for_each(|(j, o)| *o += around(j));
         } else {
-            let scale = out.len();
-            out.iter_mut().enumerate().for_each(|(j, o)| *o += around(j * cols / scale));
+            out.iter_mut().zip(columns).for_each(|(o, &j)| *o += around(j));
         }
     }
 }
@@ -169,6 +169,8 @@ pub(super) struct Rows<'a> {
     band: (usize, usize),
     lower: Parents,
     parent: Option<Related<'a>>,
+    /// Where in the parent each column lies, unless they are the same.
+    columns: Vec<usize>,
     siblings: Vec<Related<'a>>,
     /// Of the coarser level.
     pub(super) activity: &'a [u32],
@@ -190,12 +192,18 @@ impl<'a> Surroundings<'a> {
     pub(super) fn band(&'a self, coded: &'a [u16], (u, v): (usize, usize)) -> Rows<'a> {
         let shape = self.shape;
         let row = || vec![0; shape.cols];
+        let parent = self.coarser.and_then(|c| c.band((u, v)));
+        let columns = match &parent {
+            Some(p) if p.cols != shape.cols => (0..shape.cols).map(|j| j * p.cols / shape.cols).collect(),
+            _ => Vec::new(),
+        };
         Rows {
             surroundings: self,
             coded,
             band: (u, v),
             lower: Parents::new(shape, u, v),
-            parent: self.coarser.and_then(|c| c.band((u, v))),
+            parent,
+            columns,
             siblings: [(0, 1), (1, 0)].iter().filter_map(|&b| Related::sibling(coded, shape, b)).collect(),
             activity: &[],
             north: row(),
@@ -221,10 +229,10 @@ impl Rows<'_> {
         if let Some(parent) = &self.parent {
             let place = shape.first + i;
             self.other.fill(0);
-            parent.add_row(place * parent.rows / shape.whole, &mut self.other);
+            parent.add_row(place * parent.rows / shape.whole, &self.columns, &mut self.other);
             self.parents.copy_from_slice(&self.other);
             for sibling in &self.siblings {
-                sibling.add_row(i, &mut self.parents);
+                sibling.add_row(i, &[], &mut self.parents);
             }
             let count = 1 + self.siblings.len() as u32;
             self.parents.iter_mut().for_each(|p| *p /= count);
