@@ -46,36 +46,48 @@ impl Plan {
     }
 
     fn encode_as<T: Element, Q: Integer>(&self, problem: &Problem<T>) -> Vec<u8> {
-        let height = problem.geometry.height;
-        let band = |from: usize, rows: usize| self.encode_band::<T, Q>(problem, from, rows);
-        let halves = band_rows(&problem.geometry)
-            .filter(|_| self.form.halved)
-            .map(|rows| [band(0, rows[0]), band(rows[0], rows[1])])
-            .filter(|[a, b]| a.len() + b.len() >= HALVED_BYTES);
+        let (geometry, shift) = (&problem.geometry, self.form.shift);
+        let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(geometry, shift));
+        let half = band_rows(geometry).filter(|_| self.form.halved).map_or(geometry.height, |[first, _]| first);
+        self.rows(problem, 0..half, &mut state, &mut coder);
+        let mut second = None;
+        if half < geometry.height && coder.len() >= HALVED_BYTES / 2 {
+            let rest = Geometry { height: geometry.height - half, ..geometry.clone() };
+            let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(&rest, shift));
+            self.rows(problem, half..geometry.height, &mut state, &mut coder);
+            second = Some(coder.finish());
+        } else if half < geometry.height {
+            // As if nothing had been halved.
+            self.rows(problem, half..geometry.height, &mut state, &mut coder);
+        }
+        let first = coder.finish();
         let mut w = Writer::default();
         self.mappings.write(&mut w);
-        w.u8(Form { halved: halves.is_some(), ..self.form }.byte());
-        match halves {
-            Some([first, second]) => {
-                w.varint(first.len() as u64);
-                w.bytes(&first);
-                w.bytes(&second);
-            }
-            None => w.bytes(&band(0, height)),
+        w.u8(Form { halved: second.is_some(), ..self.form }.byte());
+        if let Some(second) = second {
+            w.varint(first.len() as u64);
+            w.bytes(&first);
+            w.bytes(&second);
+        } else {
+            w.bytes(&first);
         }
         w.0
     }
 
-    /// Rows `from` to `from + height` of all slices.
-    fn encode_band<T: Element, Q: Integer>(&self, problem: &Problem<T>, from: usize, height: usize) -> Vec<u8> {
-        let geometry = Geometry { height, ..problem.geometry.clone() };
+    /// Code some rows of all slices.
+    fn rows<T: Element, Q: Integer>(
+        &self,
+        problem: &Problem<T>,
+        rows: Range<usize>,
+        state: &mut State<Q>,
+        coder: &mut Encoder,
+    ) {
         let (slices, plane) = slices(&problem.geometry);
+        let width = problem.geometry.width;
         // All of an array that is coded as one dimension, whatever its rows.
-        let len = if height == problem.geometry.height { plane } else { height * geometry.width };
-        let mut coder = Encoder::new();
-        let mut state = State::<Q>::new(&geometry, self.form.shift);
+        let len = if rows.len() == problem.geometry.height { plane } else { rows.len() * width };
         for slice in 0..slices {
-            let start = slice * plane + from * problem.geometry.width;
+            let start = slice * plane + rows.start * width;
             let mut done = 0;
             while done < len {
                 if state.lattice.opens() {
@@ -83,10 +95,9 @@ impl Plan {
                 }
                 let part = start + done..start + done + state.lattice.row_len();
                 done += part.len();
-                self.row(problem, slice, part, &mut state, &mut coder);
+                self.row(problem, slice, part, state, coder);
             }
         }
-        coder.finish()
     }
 
     /// About how many bytes [`encode`](Self::encode) would take, or 0 for arrays so small that this says nothing.

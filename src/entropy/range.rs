@@ -38,6 +38,11 @@ impl Encoder {
         Self { low: 0, range: u64::MAX, out: Vec::new() }
     }
 
+    /// Bytes written so far.
+    pub(crate) const fn len(&self) -> usize {
+        self.out.len()
+    }
+
     #[inline]
     fn add(&mut self, delta: u64) {
         let (low, carry) = self.low.overflowing_add(delta);
