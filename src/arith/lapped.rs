@@ -4,7 +4,7 @@
 
 use super::kernels::blocks::{columns, fold_rows, forward_rows, inverse_rows};
 use super::tables::{Dct, Decimated, Kind, Window, dct, decimated, window};
-use super::{Isa, LARGE, for_each_part};
+use super::{Isa, for_each_part, worthwhile};
 use crate::format::pyramid::AxisBlocks;
 
 /// Longest block of a transform along an outer axis.
@@ -128,7 +128,7 @@ pub(crate) fn inverse_image(
     let (y, x) = (Axis::new(y_blocks, false), Axis::new(x_blocks, periodic_x));
     let count = y_blocks.lens.len();
     // At least two block rows each: one next to either border.
-    let groups = if image.len() < LARGE { 1 } else { threads.clamp(1, (count / 2).max(1)) };
+    let groups = worthwhile(threads, image.len()).clamp(1, (count / 2).max(1));
     let border = |group: usize| count * group / groups;
     let rows = |image: &mut [f32], i: usize, first: usize| {
         if let Some(x) = &x {

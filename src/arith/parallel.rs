@@ -1,7 +1,9 @@
 //! Work on equal parts of a slice by scoped threads. No pool: a pool would not survive a fork of the host.
 
-/// Fewer elements than this are not worth a thread.
-pub(crate) const LARGE: usize = 1 << 17;
+/// How many of `threads` threads that many elements are worth.
+pub(crate) const fn worthwhile(threads: usize, elements: usize) -> usize {
+    if elements < 1 << 17 { 1 } else { threads }
+}
 
 /// Call `f(index, part)` for every `size` elements of `data`, on up to `threads` threads. The parts do not
 /// depend on the number of threads, so neither does the result.

@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::ops::outer::Inverse;
 use super::ops::pyramid;
-use crate::arith::{Isa, LARGE, for_each_part, run_wide};
+use crate::arith::{Isa, for_each_part, run_wide, worthwhile};
 use crate::array::Element;
 use crate::entropy::bands;
 use crate::entropy::corrections::Corrections;
@@ -63,7 +63,7 @@ pub(crate) fn write_values<T: Element>(
     out: &mut [T],
 ) -> Result<()> {
     let Some(mut reader) = corrections else {
-        let threads = if out.len() < LARGE { 1 } else { threads };
+        let threads = worthwhile(threads, out.len());
         for_each_part(out, ROUNDED, threads, |i, part| field.rounded(i * ROUNDED, part));
         return Ok(());
     };
@@ -122,12 +122,6 @@ fn payloads<'a>(reader: &mut Reader<'a>, parts: usize) -> Result<Vec<Reader<'a>>
         lengths.push(usize::try_from(reader.varint("length of a part")?).unwrap_or(usize::MAX));
     }
     Ok((0..parts).map(|k| reader.front(lengths.get(k).copied().unwrap_or(usize::MAX))).collect())
-}
-
-/// Quantised coefficients to coefficients in steps, in place: integers and floats have the same size.
-pub(crate) fn reconstruct(mut volume: Vec<i32>, params: &HarmonicParams) -> Vec<f32> {
-    volume.iter_mut().for_each(|q| *q = params.reconstruct(*q).to_bits() as i32);
-    bytemuck::allocation::cast_vec(volume)
 }
 
 /// Invert the transforms in place: outer axes first, then the pyramid of every slice. The field is left in `volumes[0]`.

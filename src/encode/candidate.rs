@@ -18,6 +18,10 @@ use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::error::Result;
 use crate::format::{Method, Writer};
 use crate::worker::Worker;
+use std::cell::OnceCell;
+
+/// About the bytes of the lattice coder, where that is in question and a glance tells.
+type Glance<'a> = &'a dyn Fn() -> Option<f64>;
 
 /// Fewest elements for which a transform is tried.
 const FEWEST: usize = 64;
@@ -57,9 +61,12 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     }
     let stages = Plan::new(config, problem.geometry.outer.len());
     let (coder, effort) = (stages.coder, Effort::new(config.effort));
-    let harmonic = if coder == Coder::Lattice { None } else { hierarchy(problem, &stages, effort)? };
+    // One look for all stages, where the lattice coder is in question at all.
+    let seen = OnceCell::new();
+    let lattice_bytes = || *seen.get_or_init(|| (coder == Coder::Auto).then(|| glance(problem)).flatten());
+    let harmonic = if coder == Coder::Lattice { None } else { hierarchy(problem, &stages, effort, &lattice_bytes)? };
     // Most fields at most bounds are no question: a glance spares the lattice's own estimate.
-    let unlikely = |h: &Candidate| glance(problem).is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64);
+    let unlikely = |h: &Candidate| lattice_bytes().is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64);
     let harmonic = match harmonic {
         Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return Ok(h),
         other => other,
@@ -91,11 +98,16 @@ fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
 
 /// A base of networks (or none) and the detail above it under the problem's bound, where that can be tried; with the reference
 /// subtracted if that is smaller. A stage stays if the stream is smaller with it, or if the plan says so.
-fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: Effort) -> Result<Option<Candidate>> {
+fn hierarchy<T: Element>(
+    problem: &Problem<T>,
+    plan: &Plan,
+    effort: Effort,
+    lattice_bytes: Glance<'_>,
+) -> Result<Option<Candidate>> {
     if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
         return Ok(None);
     }
-    let on = |base: Option<&Base>| detail(problem, base, plan.coder, effort);
+    let on = |base: Option<&Base>| detail(problem, base, plan.coder, effort, lattice_bytes);
     let mut best = on(None);
     let mut below = None;
     if let Some((hash, base)) = &problem.reference
@@ -137,14 +149,20 @@ fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: Effort) -> R
 }
 
 /// The detail above a base; `None` where the coder cannot keep the bound.
-fn detail<T: Element>(problem: &Problem<T>, base: Option<&Base>, coder: Coder, effort: Effort) -> Option<Candidate> {
+fn detail<T: Element>(
+    problem: &Problem<T>,
+    base: Option<&Base>,
+    coder: Coder,
+    effort: Effort,
+    lattice_bytes: Glance<'_>,
+) -> Option<Candidate> {
     if coder == Coder::Spatial {
         return Spatial::fit(problem, base).map(|s| Candidate::new(Method::Spatial, s.encode()));
     }
     match problem.target {
         Target::Lossless => None,
         Target::Rmse(limit) => harmonic_rmse(problem, base, limit, effort),
-        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, effort, coder == Coder::Auto),
+        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, effort, lattice_bytes),
     }
 }
 
@@ -210,13 +228,13 @@ const LOST: f64 = 1.1;
 
 /// A step near the bound, and corrections for the points that miss it. The larger the step, the fewer
 /// bytes for coefficients and the more for corrections: climb down that valley, further with more effort, unless the
-/// lattice coder is `allowed` and will win anyway.
+/// lattice coder will win anyway.
 fn harmonic_max_abs<T: Element>(
     problem: &Problem<T>,
     base: Option<&Base>,
     eps: f64,
     effort: Effort,
-    allowed: bool,
+    lattice_bytes: Glance<'_>,
 ) -> Option<Candidate> {
     let attempt = |analysis: &Analysis, k: usize| {
         let step = STEPS.get(k)? * eps;
@@ -237,7 +255,7 @@ fn harmonic_max_abs<T: Element>(
     };
     let tried = analyses(problem, base, eps * 0.5, effort).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));
     let (mut best, analysis) = tried.min_by_key(|(c, _)| c.len())?;
-    let lost = || allowed && glance(problem).is_some_and(|bytes| bytes < LOST * best.len() as f64);
+    let lost = || lattice_bytes().is_some_and(|bytes| bytes < LOST * best.len() as f64);
     let mut tries = if effort.steps > 0 && lost() { 0 } else { effort.steps.min(STEPS.len()) };
     let mut turned = false;
     let mut up = true;

@@ -8,7 +8,7 @@ use super::transform::Transformed;
 use crate::arith::Isa;
 use crate::array::Element;
 use crate::decode::base::Base;
-use crate::decode::harmonic::{HarmonicField, reconstruct, synthesise};
+use crate::decode::harmonic::{HarmonicField, synthesise};
 use crate::entropy::bands::{self, MAX_MAGNITUDE};
 use crate::entropy::part::Part;
 use crate::entropy::{klt as basis, range::Encoder};
@@ -151,7 +151,8 @@ impl Analysis {
     /// What the decoder will make of the coefficients, without coding anything.
     pub(crate) fn field(&self, quantised: &Quantised) -> HarmonicField {
         let Quantised { step, volumes, params } = quantised;
-        let mut volumes: Vec<Vec<f32>> = volumes.iter().map(|v| reconstruct(v.clone(), params)).collect();
+        let coefficients = |v: &Vec<i32>| v.iter().map(|&q| params.reconstruct(q)).collect();
+        let mut volumes: Vec<Vec<f32>> = volumes.iter().map(coefficients).collect();
         synthesise(&mut volumes, self.axes.iter().map(|a| &a.inverse), &self.geometry, &self.levels, self.isa, 1);
         HarmonicField { base: self.base.clone(), mean: self.mean, step: *step, field: volumes.swap_remove(0) }
     }

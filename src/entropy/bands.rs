@@ -124,9 +124,9 @@ impl Models {
         for slice in 0..slices {
             let here = slice * bands..(slice + 1) * bands;
             let before = (slice > 0).then_some(&*previous);
-            let mut surroundings = Surroundings::new(shape, coarser.get(slice), before);
+            let surroundings = Surroundings::new(shape, coarser.get(slice), before);
             let q = &mut q[here.start * blocks..here.end * blocks];
-            self.slice(coder, &mut surroundings, q, &mut occupied[here], &mut magnitudes);
+            self.slice(coder, &surroundings, q, &mut occupied[here], &mut magnitudes);
             done(shape, &magnitudes);
             if slices > 1 {
                 std::mem::swap(&mut magnitudes, &mut previous);
@@ -138,7 +138,7 @@ impl Models {
     fn slice<C: Coder>(
         &mut self,
         coder: &mut C,
-        surroundings: &mut Surroundings<'_>,
+        surroundings: &Surroundings<'_>,
         q: &mut [i32],
         occupied: &mut [bool],
         magnitudes: &mut [u16],
@@ -161,7 +161,7 @@ impl Models {
     fn band<C: Coder>(
         &mut self,
         coder: &mut C,
-        surroundings: &mut Surroundings<'_>,
+        surroundings: &Surroundings<'_>,
         (u, v): (usize, usize),
         q: &mut [i32],
         magnitudes: &mut [u16],

@@ -2,7 +2,7 @@
 //! nothing of each other.
 
 use super::shape::Shape;
-use crate::arith::{LARGE, for_each_part};
+use crate::arith::{for_each_part, worthwhile};
 use crate::format::pyramid::Level;
 
 /// The coefficients of some block rows of a level, band after band.
@@ -57,7 +57,7 @@ impl Part {
         for (part, p) in parts.iter().enumerate() {
             p.shape.plane_rows().for_each(|(row, i, u)| rows[row] = (part, i, u));
         }
-        let threads = if volume.len() < LARGE { 1 } else { threads };
+        let threads = worthwhile(threads, volume.len());
         for_each_part(volume, width, threads, |y, out| {
             let (part, i, u) = rows[y % height];
             let Self { shape, q, occupied } = &parts[part];
