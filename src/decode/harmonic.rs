@@ -97,8 +97,8 @@ pub(crate) fn decode(
     let start = reader.offset();
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
     let levels = levels(params.basis, geometry.height, geometry.width);
-    let payloads = payloads(&mut reader, params.parts)?;
-    let payloads = &payloads[..if finer == 0 { payloads.len() } else { 1 }];
+    let mut payloads = payloads(&mut reader, params.payloads(0))?;
+    payloads.truncate(params.payloads(finer));
     let mut decoders: Vec<_> = payloads.iter().map(|p| Decoder::new(p.rest())).collect();
     let mut axes = Vec::with_capacity(params.axes.len());
     for (&kind, &n) in params.axes.iter().zip(&geometry.outer) {
@@ -108,20 +108,20 @@ pub(crate) fn decode(
     let scatter = |l: usize, parts: &[Part]| {
         Part::scatter(parts, &mut volumes[l], threads, |q| params.reconstruct(q));
     };
-    bands::code(&mut decoders, &levels, geometry.slices(), threads, |_, _| (), scatter);
+    bands::code(&mut decoders, &levels, &params.parts[finer.min(params.parts.len())..], geometry.slices(), threads, |_, _| (), scatter);
     synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads);
     let read = |(p, d): (&Reader<'_>, &Decoder<'_>)| p.offset() - start + d.read();
     let bytes = payloads.iter().zip(&decoders).map(read).max().unwrap_or(0);
     Ok((HarmonicField { base: None, mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
 }
 
-/// The range-coded payloads, of which the first may be cut short: it holds all levels but the finest.
-fn payloads<'a>(reader: &mut Reader<'a>, parts: usize) -> Result<Vec<Reader<'a>>> {
-    let mut lengths = Vec::with_capacity(parts);
-    for _ in 1..parts {
+/// The range-coded payloads, of which the last ones may be cut short or missing: they hold the finest level.
+fn payloads<'a>(reader: &mut Reader<'a>, count: usize) -> Result<Vec<Reader<'a>>> {
+    let mut lengths = Vec::with_capacity(count);
+    for _ in 1..count {
         lengths.push(usize::try_from(reader.varint("length of a part")?).unwrap_or(usize::MAX));
     }
-    Ok((0..parts).map(|k| reader.front(lengths.get(k).copied().unwrap_or(usize::MAX))).collect())
+    Ok((0..count).map(|k| reader.front(lengths.get(k).copied().unwrap_or(usize::MAX))).collect())
 }
 
 /// Invert the transforms in place: outer axes first, then the pyramid of every slice. The field is left in `volumes[0]`.

@@ -144,7 +144,8 @@ impl Analysis {
     pub(crate) fn quantised(&self, step: f64) -> Quantised {
         let mut volumes: Vec<Vec<i32>> = self.volumes.iter().map(|v| vec![0; v.len()]).collect();
         let statistics = self.quantise(step, Some(&mut volumes));
-        let parts = ((statistics.coded() / FOR_A_PART) as usize).clamp(1, MOST_PARTS);
+        let n = ((statistics.coded() / FOR_A_PART) as usize).clamp(1, MOST_PARTS);
+        let parts = if n > 1 { vec![n] } else { Vec::new() };
         Quantised { step, volumes, params: self.params(step, parts, statistics.shrink()) }
     }
 
@@ -157,7 +158,7 @@ impl Analysis {
         HarmonicField { base: self.base.clone(), mean: self.mean, step: *step, field: volumes.swap_remove(0) }
     }
 
-    fn params(&self, step: f64, parts: usize, shrink: [u8; 4]) -> HarmonicParams {
+    fn params(&self, step: f64, parts: Vec<usize>, shrink: [u8; 4]) -> HarmonicParams {
         let axes = self.axes.iter().map(|a| a.kind).collect();
         HarmonicParams { mean: self.mean, step, basis: self.basis, parts, axes, shrink }
     }
@@ -178,7 +179,7 @@ impl Analysis {
     /// Code the coefficients.
     pub(crate) fn code(&self, quantised: Quantised) -> Vec<u8> {
         let Quantised { mut volumes, params, .. } = quantised;
-        let mut encoders: Vec<_> = (0..params.parts).map(|_| Encoder::new()).collect();
+        let mut encoders: Vec<_> = (0..params.payloads(0)).map(|_| Encoder::new()).collect();
         for (axis, klt) in self.axes.iter().enumerate().filter_map(|(i, a)| Some((i, a.klt.as_ref()?))) {
             let n = self.geometry.outer[axis];
             basis::code(&mut encoders[0], &mut klt.leading(self.used(axis, &volumes)), n);
@@ -187,7 +188,7 @@ impl Analysis {
             let volume = std::mem::take(&mut volumes[l]);
             parts.iter_mut().for_each(|p| p.gather(&volume));
         };
-        bands::code(&mut encoders, &self.levels, self.geometry.slices(), 1, gather, |_, _| ());
+        bands::code(&mut encoders, &self.levels, &params.parts, self.geometry.slices(), 1, gather, |_, _| ());
         let mut writer = Writer::default();
         params.write(&mut writer);
         let payloads: Vec<_> = encoders.into_iter().map(Encoder::finish).collect();

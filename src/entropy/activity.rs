@@ -1,44 +1,57 @@
 //! What the coefficients of a level say about those of the next finer one.
 
-use super::context::Related;
-use super::shape::Shape;
+use super::context::{Band, magnitude};
+use super::part::Part;
 
 /// How busy the highest frequencies of one slice are on one level: 16 times a mean magnitude for each block.
 pub(crate) struct Activity {
     rows: usize,
     cols: usize,
     blocks: Vec<u32>,
-    /// Magnitudes of the bands of a wavelet level.
-    bands: Vec<((usize, usize), Vec<u16>)>,
+    /// The bands of a wavelet level.
+    bands: Vec<((usize, usize), Vec<i32>, Vec<bool>)>,
 }
 
 impl Activity {
-    /// Of a slice with these magnitudes.
-    pub(super) fn new(s: &Shape, magnitudes: &[u16]) -> Self {
+    /// Of a slice of a level, all its parts.
+    pub(super) fn new(parts: &[Part], slice: usize) -> Self {
+        let Some(s) = parts.first().map(|p| &p.shape) else {
+            return Self { rows: 1, cols: 1, blocks: vec![0], bands: Vec::new() };
+        };
         let from = (s.frequencies.0 * 2 / 3, s.frequencies.1 * 2 / 3);
-        let mut sum = vec![0u32; s.blocks()];
-        let mut bands = 0u32;
-        for (u, v) in s.bands().filter(|&(u, v)| u >= from.0 || v >= from.1) {
-            for (a, &m) in sum.iter_mut().zip(&magnitudes[s.index(u, v)..]) {
-                *a += u32::from(m).min(255);
+        let high: Vec<_> = s.bands().filter(|&(u, v)| u >= from.0 || v >= from.1).collect();
+        let mut blocks = vec![0u32; s.whole * s.cols];
+        for part in parts {
+            for &(u, v) in &high {
+                let band = part.band(slice, u, v);
+                for i in (0..part.shape.rows).filter(|&i| band.is_occupied(i)) {
+                    let sum = &mut blocks[(part.shape.first + i) * s.cols..][..s.cols];
+                    sum.iter_mut().zip(band.row(i)).for_each(|(a, &q)| *a += magnitude(q).min(255));
+                }
             }
-            bands += 1;
         }
-        let bands = bands.max(1);
-        sum.iter_mut().for_each(|a| *a = *a * 16 / bands);
-        let copy = |(u, v)| ((u, v), magnitudes[s.index(u, v)..][..s.blocks()].to_vec());
-        let bands = if s.dyadic { s.bands().map(copy).collect() } else { Vec::new() };
-        Self { rows: s.rows, cols: s.cols, blocks: sum, bands }
+        let count = high.len().max(1) as u32;
+        blocks.iter_mut().for_each(|a| *a = *a * 16 / count);
+        let whole = |(u, v)| {
+            let (mut q, mut occupied) = (Vec::with_capacity(s.whole * s.cols), Vec::with_capacity(s.whole));
+            for band in parts.iter().map(|part| part.band(slice, u, v)) {
+                q.extend_from_slice(band.q);
+                occupied.extend_from_slice(band.occupied);
+            }
+            ((u, v), q, occupied)
+        };
+        let bands = if s.dyadic { s.bands().map(whole).collect() } else { Vec::new() };
+        Self { rows: s.whole, cols: s.cols, blocks, bands }
     }
 
     /// The band (u, v), if this is a level of the wavelet and has it.
-    pub(super) fn band(&self, (u, v): (usize, usize)) -> Option<Related<'_>> {
-        let (_, magnitudes) = self.bands.iter().find(|b| b.0 == (u, v))?;
-        Some(Related { magnitudes, rows: self.rows, cols: self.cols })
+    pub(super) fn band(&self, (u, v): (usize, usize)) -> Option<Band<'_>> {
+        let (_, q, occupied) = self.bands.iter().find(|b| b.0 == (u, v))?;
+        Some(Band { q, occupied, cols: self.cols })
     }
 
-    /// For every block of the finer level, that of the block it lies in.
-    pub(super) fn for_level(&self, fine: &Shape) -> Vec<u32> {
+    /// For every block of a part of the finer level, that of the block it lies in.
+    pub(super) fn for_part(&self, fine: &super::shape::Shape) -> Vec<u32> {
         let columns: Vec<usize> = (0..fine.cols).map(|j| j * self.cols / fine.cols).collect();
         let mut out = Vec::with_capacity(fine.blocks());
         for i in fine.first..fine.first + fine.rows {

@@ -7,7 +7,7 @@
 //! before it, the same place in the previous slice and the activity of the coarser level.
 
 use super::activity::Activity;
-use super::context::{CLASSES, Classes, Surroundings};
+use super::context::{CLASSES, Classes, Rows, Surroundings, magnitude};
 use super::mixer::{Prob, exp_golomb};
 use super::part::Part;
 use super::range::Coder;
@@ -20,44 +20,47 @@ use std::ops::Range;
 /// Largest quantised magnitude.
 pub(crate) const MAX_MAGNITUDE: u32 = 1 << 30;
 
-/// Magnitudes are held to this in contexts.
-const CONTEXT_CAP: u32 = 2047;
 /// What a magnitude past the alphabet is coded as.
 const ESCAPE: usize = SYMBOLS - 1;
 /// Blocks that share one "all zero" flag.
 const GROUP: usize = 16;
 
-/// Code the coefficients of all levels, coarse ones first. The finest is coded in one part for each coder, on up to `threads` threads;
-/// all others by the first coder. `begin` is given the parts of a level before they are coded, `end` afterwards.
+/// Code the coefficients of all levels, coarse ones first, on up to `threads` threads. The finest levels are in so many parts as `cuts`
+/// says, all others in one. The first coder codes these and the first part of the next level; each part after that
+/// has a coder of its own. `begin` is given the parts of a level before they are coded, `end` afterwards.
 pub(crate) fn code<C: Coder + Send>(
     coders: &mut [C],
     levels: &[Level],
+    cuts: &[usize],
     slices: usize,
     threads: usize,
     mut begin: impl FnMut(usize, &mut [Part]),
     mut end: impl FnMut(usize, &[Part]),
 ) {
-    let Some((finest, coarse)) = levels.split_first() else { return };
-    let mut models = Models::new();
+    let mut models = vec![Models::new()];
     let mut coarser = Vec::new();
-    for (l, level) in coarse.iter().enumerate().rev() {
-        let mut parts = Part::cut(level, slices, 1);
-        begin(l + 1, &mut parts);
-        if let ([part], Some(coder)) = (&mut *parts, coders.first_mut()) {
-            coarser = models.level(coder, part, &coarser);
+    let mut first = 0;
+    for (l, level) in levels.iter().enumerate().rev() {
+        let n = cuts.get(l).map_or(1, |&n| n);
+        let mut parts = Part::cut(level, slices, n);
+        begin(l, &mut parts);
+        if models.len() != n {
+            models = (0..n).map(|k| models[k * models.len() / n].clone()).collect();
         }
-        end(l + 1, &parts);
+        let mut tasks: Vec<_> = coders.iter_mut().skip(first).zip(&mut models).zip(&mut parts).collect();
+        for_each_part(&mut tasks, 1, threads, |_, tasks| {
+            for ((coder, models), part) in tasks {
+                models.part(*coder, part, &coarser);
+            }
+        });
+        if l < cuts.len() {
+            first += n;
+        }
+        end(l, &parts);
+        if l > 0 {
+            coarser = (0..slices).map(|slice| Activity::new(&parts, slice)).collect();
+        }
     }
-    let mut parts = Part::cut(finest, slices, coders.len());
-    begin(0, &mut parts);
-    let models = vec![models; coders.len()];
-    let mut tasks: Vec<_> = coders.iter_mut().zip(models).zip(parts.iter_mut()).collect();
-    for_each_part(&mut tasks, 1, threads, |_, tasks| {
-        for ((coder, models), part) in tasks {
-            models.slices(*coder, part, &coarser, |_, _| ());
-        }
-    });
-    end(0, &parts);
 }
 
 /// Adaptive state shared by all levels and slices of a stream.
@@ -101,37 +104,19 @@ impl Models {
         }
     }
 
-    /// Code a whole level; what the next finer one will want to know of each slice.
-    fn level<C: Coder>(&mut self, coder: &mut C, level: &mut Part, coarser: &[Activity]) -> Vec<Activity> {
-        let mut activities = Vec::new();
-        self.slices(coder, level, coarser, |shape, magnitudes| activities.push(Activity::new(shape, magnitudes)));
-        activities
-    }
-
-    /// Code a part of a level, slice by slice; `done` sees the magnitudes of each.
-    fn slices<C: Coder>(
-        &mut self,
-        coder: &mut C,
-        part: &mut Part,
-        coarser: &[Activity],
-        mut done: impl FnMut(&Shape, &[u16]),
-    ) {
+    /// Code a part of a level, slice by slice.
+    fn part<C: Coder>(&mut self, coder: &mut C, part: &mut Part, coarser: &[Activity]) {
         let Part { shape, q, occupied } = part;
-        let (bands, blocks) = (shape.all_bands(), shape.blocks());
-        let slices = occupied.len() / bands.max(1);
-        let mut magnitudes = vec![0; bands * blocks];
-        let mut previous = if slices > 1 { magnitudes.clone() } else { Vec::new() };
-        for slice in 0..slices {
-            let here = slice * bands..(slice + 1) * bands;
-            let before = (slice > 0).then_some(&*previous);
-            let surroundings = Surroundings::new(shape, coarser.get(slice), before);
-            let q = &mut q[here.start * blocks..here.end * blocks];
-            self.slice(coder, &surroundings, q, &mut occupied[here], &mut magnitudes);
-            done(shape, &magnitudes);
-            if slices > 1 {
-                std::mem::swap(&mut magnitudes, &mut previous);
-                magnitudes.fill(0);
-            }
+        let (size, rows) = (shape.all_bands() * shape.blocks(), shape.all_bands() * shape.rows);
+        if size == 0 {
+            return;
+        }
+        for slice in 0..q.len() / size {
+            let (before, q) = q.split_at_mut(slice * size);
+            let (rows_before, occupied) = occupied.split_at_mut(slice * rows);
+            let previous = slice.checked_sub(1).map(|s| (&before[s * size..], &rows_before[s * rows..]));
+            let surroundings = Surroundings::new(shape, coarser.get(slice), previous);
+            self.slice(coder, &surroundings, &mut q[..size], &mut occupied[..rows]);
         }
     }
 
@@ -141,19 +126,23 @@ impl Models {
         surroundings: &Surroundings<'_>,
         q: &mut [i32],
         occupied: &mut [bool],
-        magnitudes: &mut [u16],
     ) {
         let shape = surroundings.shape;
-        let n = shape.blocks();
         let mut zero = false;
         for (u, v) in shape.bands() {
-            let (band, at) = (shape.band(u, v), shape.index(u, v));
-            let previous_zero =
-                surroundings.previous.map_or(0, |p| 1 + usize::from(p[at..at + n].iter().all(|&m| m == 0)));
-            zero = self.band_zero[usize::from(zero) * 3 + previous_zero].code(coder, !occupied[band]);
-            occupied[band] = !zero;
+            let band = shape.band(u, v);
+            let (coded, q) = q.split_at_mut(band * shape.blocks());
+            let (coded_rows, occupied) = occupied.split_at_mut(band * shape.rows);
+            let (q, occupied) = (&mut q[..shape.blocks()], &mut occupied[..shape.rows]);
+            let context = match surroundings.was_occupied((u, v)) {
+                None => 0,
+                Some(true) => 1,
+                Some(false) => 2,
+            };
+            zero = self.band_zero[usize::from(zero) * 3 + context].code(coder, !occupied.contains(&true));
             if !zero {
-                self.band(coder, surroundings, (u, v), &mut q[at..at + n], magnitudes);
+                let rows = surroundings.band((coded, coded_rows), (u, v));
+                self.band(coder, rows, shape, (u, v), q, occupied);
             }
         }
     }
@@ -161,24 +150,24 @@ impl Models {
     fn band<C: Coder>(
         &mut self,
         coder: &mut C,
-        surroundings: &Surroundings<'_>,
+        mut rows: Rows<'_>,
+        shape: &Shape,
         (u, v): (usize, usize),
         q: &mut [i32],
-        magnitudes: &mut [u16],
+        occupied: &mut [bool],
     ) {
-        let shape = surroundings.shape;
         let cols = shape.cols;
-        let (coded, magnitudes) = magnitudes.split_at_mut(shape.index(u, v));
         let radius = shape.radius(u, v);
-        let mut rows = surroundings.band(coded, (u, v));
         // Rows with a margin of two on either side.
-        let mut above = [vec![0u32; cols + 4], vec![0u32; cols + 4]];
-        let mut current = vec![0u32; cols + 4];
+        let [mut north, mut north2, mut current] = std::array::from_fn(|_| vec![0u32; cols + 4]);
         for i in shape.range.0[u].clone() {
-            rows.next(i, &above);
+            let above = i > 0 && occupied[i - 1] || i > 1 && occupied[i - 2];
+            rows.next(i, above.then_some([&north, &north2]));
+            let other = rows.other();
             current.fill(0);
+            let mut any = 0;
             let Range { start: mut j, end: last } = shape.range.1[v].clone();
-            let (q, magnitudes) = (&mut q[i * cols..][..cols], &mut magnitudes[i * cols..][..cols]);
+            let q = &mut q[i * cols..][..cols];
             while j < last {
                 let end = (j + GROUP).min(last);
                 if current[j..j + 2] == [0, 0] && rows.are_quiet(j..end) {
@@ -194,22 +183,21 @@ impl Models {
                     let context = Context {
                         band: (rows.north[j] + 4 * w + ww) * 16 / 14,
                         parents: rows.parents[j],
-                        other: rows.other[j],
+                        other: other[j],
                         radius,
                         near: (w.min(3) * 64 + rows.near[j]) as usize,
                         dyadic: shape.dyadic,
                         learn: j % 2 == 0,
                     };
                     q[j] = self.coefficient(coder, q[j], &context);
-                    let magnitude = q[j].unsigned_abs().min(CONTEXT_CAP);
-                    current[j + 2] = magnitude;
-                    magnitudes[j] = magnitude as u16;
+                    current[j + 2] = magnitude(q[j]);
+                    any |= q[j];
                 }
                 j = end;
             }
-            let [north, north2] = &mut above;
-            std::mem::swap(north, north2);
-            std::mem::swap(north, &mut current);
+            occupied[i] = any != 0;
+            std::mem::swap(&mut north, &mut north2);
+            std::mem::swap(&mut north, &mut current);
         }
     }
 

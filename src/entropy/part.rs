@@ -1,6 +1,7 @@
 //! Coefficients of a level in the order in which they are coded: band after band, in parts of some block rows each that know
 //! nothing of each other.
 
+use super::context::Band;
 use super::shape::Shape;
 use crate::arith::{for_each_part, worthwhile};
 use crate::format::pyramid::Level;
@@ -8,9 +9,9 @@ use crate::format::pyramid::Level;
 /// The coefficients of some block rows of a level, band after band.
 pub(crate) struct Part {
     pub(super) shape: Shape,
-    /// (slices, bands, blocks).
+    /// (slices, bands, rows, columns of blocks).
     pub(super) q: Vec<i32>,
-    /// Whether anything but 0 is in a band: (slices, bands).
+    /// Whether anything but 0 is in a row of blocks: (slices, bands, rows).
     pub(super) occupied: Vec<bool>,
 }
 
@@ -23,27 +24,35 @@ impl Part {
             .map(|k| {
                 let shape = whole.part(border(k)..border(k + 1));
                 let bands = slices * shape.all_bands();
-                Self { q: vec![0; bands * shape.blocks()], occupied: vec![false; bands], shape }
+                Self { q: vec![0; bands * shape.blocks()], occupied: vec![false; bands * shape.rows], shape }
             })
             .collect()
+    }
+
+    /// Band (u, v) of a slice.
+    pub(super) fn band(&self, slice: usize, u: usize, v: usize) -> Band<'_> {
+        let Self { shape, q, occupied } = self;
+        let bands = shape.all_bands();
+        let slice = (&q[slice * bands * shape.blocks()..], &occupied[slice * bands * shape.rows..]);
+        Band::of(slice, shape, u, v)
     }
 
     /// Take the part's coefficients from a volume (slices, height, width).
     pub(crate) fn gather(&mut self, volume: &[i32]) {
         let Self { shape, q, occupied } = self;
-        let (bands, blocks) = (shape.all_bands(), shape.blocks());
+        let bands = shape.all_bands();
         for (slice, plane) in volume.chunks_exact(shape.plane()).enumerate() {
             for (row, i, u) in shape.plane_rows() {
                 let plane = &plane[row * shape.width..][..shape.width];
                 for v in (0..shape.frequencies.1).filter(|&v| shape.is_coded(u, v)) {
-                    let band = slice * bands + shape.band(u, v);
-                    let to = &mut q[band * blocks + i * shape.cols..][..shape.cols];
+                    let at = (slice * bands + shape.band(u, v)) * shape.rows + i;
+                    let to = &mut q[at * shape.cols..][..shape.cols];
                     let mut any = 0;
                     for j in shape.range.1[v].clone() {
                         to[j] = plane[shape.column(j, v)];
                         any |= to[j];
                     }
-                    occupied[band] |= any != 0;
+                    occupied[at] = any != 0;
                 }
             }
         }
@@ -62,9 +71,9 @@ impl Part {
             let (part, i, u) = rows[y % height];
             let Self { shape, q, occupied } = &parts[part];
             for v in (0..shape.frequencies.1).filter(|&v| shape.is_coded(u, v)) {
-                let band = y / height * shape.all_bands() + shape.band(u, v);
-                if occupied[band] {
-                    let from = &q[band * shape.blocks() + i * shape.cols..][..shape.cols];
+                let at = (y / height * shape.all_bands() + shape.band(u, v)) * shape.rows + i;
+                if occupied[at] {
+                    let from = &q[at * shape.cols..][..shape.cols];
                     shape.range.1[v].clone().for_each(|j| out[shape.column(j, v)] = value(from[j]));
                 }
             }

@@ -100,10 +100,6 @@ impl Shape {
     pub(super) const fn all_bands(&self) -> usize {
         self.frequencies.0 * self.frequencies.1
     }
-    /// Where a band starts among all of a slice.
-    pub(super) const fn index(&self, u: usize, v: usize) -> usize {
-        self.band(u, v) * self.blocks()
-    }
     /// (row of the level's plane, block row, u) for all rows of the part.
     pub(super) fn plane_rows(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
         let rows = self.range.0.iter().enumerate();

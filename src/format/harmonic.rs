@@ -16,6 +16,11 @@ pub(crate) enum AxisTransform {
     Klt = 2,
 }
 
+/// Most parts of a level.
+pub(crate) const MOST_PARTS: usize = 16;
+/// Largest byte of basis and cut levels: 7 of them.
+const MOST_CUT: u8 = 15;
+
 /// Everything but the coefficients.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HarmonicParams {
@@ -25,8 +30,8 @@ pub(crate) struct HarmonicParams {
     pub(crate) step: f64,
     /// How a plane is decomposed.
     pub(crate) basis: Basis,
-    /// Parts in which the finest level is coded: 1 to 16.
-    pub(crate) parts: usize,
+    /// In how many parts levels are coded, 1 to [`MOST_PARTS`] each: the finest first, all after these in one.
+    pub(crate) parts: Vec<usize>,
     /// One for each outer axis, outermost first.
     pub(crate) axes: Vec<AxisTransform>,
     /// How far below a magnitude of 1, 2, 3, and 4 or more its reconstruction lies, in 1/512 step.
@@ -37,7 +42,8 @@ impl HarmonicParams {
     pub(crate) fn write(&self, w: &mut Writer) {
         w.f64(self.mean);
         w.f64(self.step);
-        w.u8((self.parts - 1) as u8 * 2 + self.basis as u8);
+        w.u8(self.parts.len() as u8 * 2 + self.basis as u8);
+        self.parts.iter().for_each(|&n| w.u8(n as u8));
         for &a in &self.axes {
             w.u8(a as u8);
         }
@@ -48,10 +54,18 @@ impl HarmonicParams {
         let mean = r.finite_f64("mean")?;
         let step = r.finite_f64("step")?;
         let at = r.offset();
-        let (basis, parts) = match r.u8("basis")? {
-            b @ 0..=31 => (if b & 1 == 0 { Basis::Lapped } else { Basis::Wavelet }, usize::from(b / 2) + 1),
+        let (basis, cut) = match r.u8("basis")? {
+            b @ 0..=MOST_CUT => (if b & 1 == 0 { Basis::Lapped } else { Basis::Wavelet }, b / 2),
             other => return corrupt(at, format!("unknown basis {other}")),
         };
+        let mut parts = Vec::with_capacity(cut.into());
+        for _ in 0..cut {
+            let at = r.offset();
+            match usize::from(r.u8("parts of a level")?) {
+                n @ 1..=MOST_PARTS => parts.push(n),
+                n => return corrupt(at, format!("a level in {n} parts")),
+            }
+        }
         let mut axes = Vec::with_capacity(outer_axes);
         for _ in 0..outer_axes {
             let at = r.offset();
@@ -65,6 +79,11 @@ impl HarmonicParams {
         let mut shrink = [0; 4];
         shrink.copy_from_slice(r.bytes(4, "reconstruction points")?);
         Ok(Self { mean, step, basis, parts, axes, shrink })
+    }
+
+    /// Range-coded payloads that all levels but the `finer` finest ones need.
+    pub(crate) fn payloads(&self, finer: usize) -> usize {
+        self.parts.iter().skip(finer).sum::<usize>().max(1)
     }
 
     /// Reconstruction of a quantised coefficient, in steps.
@@ -103,13 +122,13 @@ mod tests {
             mean: 3.5,
             step: 0.1,
             basis: Basis::Wavelet,
-            parts: 3,
+            parts: vec![3, 1],
             axes: vec![AxisTransform::Dct, AxisTransform::None],
             shrink: [9, 8, 7, 6],
         };
         let mut w = Writer::default();
         p.write(&mut w);
-        assert_eq!(w.0.len(), 8 + 8 + 1 + 2 + 4);
+        assert_eq!(w.0.len(), 8 + 8 + 1 + 2 + 2 + 4);
         assert_eq!(HarmonicParams::read(&mut Reader::new(&w.0, 0), 2).unwrap(), p);
         assert_eq!([p.reconstruct(0), p.reconstruct(-1)], [0.0, -1.0 + 9.0 / 512.0]);
     }
