@@ -69,6 +69,10 @@ struct Models {
     magnitude: Mixture,
     /// Of what is left of a magnitude that is past the alphabet.
     large: Vec<Distribution>,
+    /// Of a coefficient being 0, and of its magnitude if it is not, where all around is 0.
+    lone: Vec<Prob>,
+    lone_by_radius: Vec<Prob>,
+    lone_magnitude: Vec<Distribution>,
     band_zero: Vec<Prob>,
     group_zero: Vec<Prob>,
     escape: Vec<Prob>,
@@ -97,6 +101,9 @@ impl Models {
         Self {
             magnitude: Mixture::new([by_class(), by_class(), by_class(), near], 2 * 3),
             large: (0..2 * CLASSES).map(|c| Distribution::geometric(Classes::typical(c % CLASSES), 5)).collect(),
+            lone: (0..CLASSES * CLASSES).map(|c| Prob::new((65_536 * Classes::typical(c / CLASSES) / (Classes::typical(c / CLASSES) + 16) / 2) as u16, 4)).collect(),
+            lone_by_radius: vec![Prob::new(1 << 12, 5); CLASSES],
+            lone_magnitude: vec![Distribution::geometric(2, 1); CLASSES],
             band_zero: vec![Prob::HALF; 6],
             group_zero: vec![Prob::new(1 << 13, 1); CLASSES * CLASSES],
             escape: vec![Prob::HALF; 31],
@@ -203,6 +210,9 @@ impl Models {
 
     #[inline]
     fn coefficient<C: Coder>(&mut self, coder: &mut C, q: i32, c: &Context) -> i32 {
+        if c.band | c.parents == 0 && c.near == 0 {
+            return self.lone_coefficient(coder, q, Classes::of(c.other), c.radius);
+        }
         let weight = if c.dyadic { 5 } else { 3 };
         let mean = (weight * c.band + (7 - weight) * c.parents) / 7;
         // Large magnitudes: low bits apart, so that the unary part stays short.
@@ -238,5 +248,20 @@ impl Models {
         }
         let value = value.min(MAX_MAGNITUDE.into()) as i32;
         if coder.even(q < 0, value != 0) { -value } else { value }
+    }
+
+    /// One with nothing but 0 around it, so that it will be 0 too.
+    #[inline]
+    fn lone_coefficient<C: Coder>(&mut self, coder: &mut C, q: i32, other: usize, radius: usize) -> i32 {
+        if !Prob::code_by_two(&mut self.lone[other * CLASSES + radius], &mut self.lone_by_radius[radius], coder, q != 0) {
+            return 0;
+        }
+        let rest = q.unsigned_abs().wrapping_sub(1);
+        let mut value = self.lone_magnitude[radius].code(coder, (rest as usize).min(ESCAPE)) as u64;
+        if value == ESCAPE as u64 {
+            value += exp_golomb(coder, &mut self.escape, u64::from(rest).wrapping_sub(value));
+        }
+        let value = (value + 1).min(MAX_MAGNITUDE.into()) as i32;
+        if coder.even(q < 0, true) { -value } else { value }
     }
 }

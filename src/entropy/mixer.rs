@@ -107,6 +107,17 @@ impl Prob {
     }
 }
 
+impl Prob {
+    /// Code a bit with the mean of two models.
+    #[inline(always)]
+    pub(crate) fn code_by_two<C: Coder>(a: &mut Self, b: &mut Self, coder: &mut C, bit: bool) -> bool {
+        let bit = coder.bit(bit, ((u32::from(a.p) + u32::from(b.p)) / 2).clamp(1, 65_535));
+        a.update(bit, 250);
+        b.update(bit, 250);
+        bit
+    }
+}
+
 /// Exp-Golomb with an adaptive length of at most `lengths.len()` bits (63 or fewer) and raw bits: what goes on where a
 /// unary part ends.
 #[cold]
