@@ -7,21 +7,16 @@
 //! before it, the same place in the previous slice and the activity of the coarser level.
 
 use super::activity::Activity;
-use super::context::{CLASSES, Classes, Rows, Surroundings, magnitude};
-use super::mixer::{Prob, exp_golomb};
+use super::coefficient::{Context, Magnitudes};
+use super::context::{CAP, CLASSES, Classes, Rows, Surroundings};
+use super::mixer::Prob;
 use super::part::Part;
 use super::range::Coder;
 use super::shape::Shape;
-use super::symbol::{Distribution, Mixture, SYMBOLS};
 use crate::arith::for_each_part;
 use crate::format::pyramid::Level;
 use std::ops::Range;
 
-/// Largest quantised magnitude.
-pub(crate) const MAX_MAGNITUDE: u32 = 1 << 30;
-
-/// What a magnitude past the alphabet is coded as.
-const ESCAPE: usize = SYMBOLS - 1;
 /// Blocks that share one "all zero" flag.
 const GROUP: usize = 16;
 
@@ -66,48 +61,17 @@ pub(crate) fn code<C: Coder + Send>(
 /// Adaptive state shared by all levels and slices of a stream.
 #[derive(Clone)]
 struct Models {
-    magnitude: Mixture,
-    /// Of what is left of a magnitude that is past the alphabet.
-    large: Vec<Distribution>,
-    /// Of a coefficient being 0, and of its magnitude if it is not, where all around is 0.
-    lone: Vec<Prob>,
-    lone_by_radius: Vec<Prob>,
-    lone_magnitude: Vec<Distribution>,
+    magnitudes: Magnitudes,
     band_zero: Vec<Prob>,
     group_zero: Vec<Prob>,
-    escape: Vec<Prob>,
-    low: Vec<Prob>,
-}
-
-/// What is known about a coefficient before it is coded. Activities are 16 times a mean magnitude.
-struct Context {
-    band: u32,
-    parents: u32,
-    other: u32,
-    radius: usize,
-    near: usize,
-    dyadic: bool,
-    learn: bool,
 }
 
 impl Models {
     fn new() -> Self {
-        let by_class = || {
-            let classes =
-                (0..2 * CLASSES).flat_map(|c| [Distribution::geometric(Classes::typical(c % CLASSES), 5); CLASSES]);
-            classes.collect::<Vec<_>>()
-        };
-        let near = vec![Distribution::geometric(8, 1); 2 * 256];
         Self {
-            magnitude: Mixture::new([by_class(), by_class(), by_class(), near], 2 * 3),
-            large: (0..2 * CLASSES).map(|c| Distribution::geometric(Classes::typical(c % CLASSES), 5)).collect(),
-            lone: (0..CLASSES * CLASSES).map(|c| Prob::new((65_536 * Classes::typical(c / CLASSES) / (Classes::typical(c / CLASSES) + 16) / 2) as u16, 4)).collect(),
-            lone_by_radius: vec![Prob::new(1 << 12, 5); CLASSES],
-            lone_magnitude: vec![Distribution::geometric(2, 1); CLASSES],
+            magnitudes: Magnitudes::new(),
             band_zero: vec![Prob::HALF; 6],
             group_zero: vec![Prob::new(1 << 13, 1); CLASSES * CLASSES],
-            escape: vec![Prob::HALF; 31],
-            low: vec![Prob::HALF; 32 * 4],
         }
     }
 
@@ -165,6 +129,7 @@ impl Models {
     ) {
         let cols = shape.cols;
         let radius = shape.radius(u, v);
+        let weights = if shape.dyadic { Context::WAVELET } else { Context::LAPPED };
         // Rows with a margin of two on either side.
         let [mut north, mut north2, mut current] = std::array::from_fn(|_| vec![0u32; cols + 4]);
         for i in shape.range.0[u].clone() {
@@ -185,20 +150,25 @@ impl Models {
                         continue;
                     }
                 }
-                for j in j..end {
-                    let (w, ww) = (current[j + 1], current[j]);
+                let (mut ww, mut w) = (current[j], current[j + 1]);
+                let known = rows.north[j..end].iter().zip(&rows.parents[j..end]).zip(&rows.near[j..end]).zip(&other[j..end]);
+                let places = q[j..end].iter_mut().zip(&mut current[j + 2..]);
+                for (x, ((((&north, &parents), &near), &other), (q, current))) in known.zip(places).enumerate() {
                     let context = Context {
-                        band: (rows.north[j] + 4 * w + ww) * 16 / 14,
-                        parents: rows.parents[j],
-                        other: other[j],
+                        band: north + 4 * w + ww,
+                        parents,
+                        other,
                         radius,
-                        near: (w.min(3) * 64 + rows.near[j]) as usize,
-                        dyadic: shape.dyadic,
-                        learn: j % 2 == 0,
+                        near: w.min(3) << 6 | near,
+                        weights,
+                        learn: x % 2 == 0,
                     };
-                    q[j] = self.coefficient(coder, q[j], &context);
-                    current[j + 2] = magnitude(q[j]);
-                    any |= q[j];
+                    let magnitude = self.magnitudes.code(coder, q.unsigned_abs(), &context);
+                    let negative = coder.even(*q < 0, magnitude > 0);
+                    *q = if negative { -(magnitude as i32) } else { magnitude as i32 };
+                    any |= magnitude;
+                    (ww, w) = (w, magnitude.min(CAP));
+                    *current = w;
                 }
                 j = end;
             }
@@ -206,62 +176,5 @@ impl Models {
             std::mem::swap(&mut north, &mut north2);
             std::mem::swap(&mut north, &mut current);
         }
-    }
-
-    #[inline]
-    fn coefficient<C: Coder>(&mut self, coder: &mut C, q: i32, c: &Context) -> i32 {
-        if c.band | c.parents == 0 && c.near == 0 {
-            return self.lone_coefficient(coder, q, Classes::of(c.other), c.radius);
-        }
-        let weight = if c.dyadic { 5 } else { 3 };
-        let mean = (weight * c.band + (7 - weight) * c.parents) / 7;
-        // Large magnitudes: low bits apart, so that the unary part stays short.
-        let k = if mean < 6 * 16 { 0 } else { (mean >> 4).ilog2() - 1 };
-        let large = usize::from(k > 0);
-        let class = Classes::of;
-        let (band, parents, both, other) =
-            (class(c.band >> k), class(c.parents >> k), class(mean >> k), class(c.other >> k));
-        let base = [
-            band * CLASSES + parents,
-            both * CLASSES + c.radius,
-            parents * CLASSES + other,
-            other * CLASSES + c.radius,
-        ];
-        let selector = if both == 0 { 0 } else { 1 + usize::from(both > 6) };
-        let magnitude = q.unsigned_abs();
-        let high = (magnitude >> k) as usize;
-        let row = large * CLASSES * CLASSES;
-        let contexts = [row + base[0], row + base[1], row + base[2], large * 256 + c.near];
-        let mut value = self.magnitude.code(coder, high.min(ESCAPE), contexts, large * 3 + selector, c.learn);
-        if value == ESCAPE {
-            value += self.large[large * CLASSES + both].code(coder, (high.wrapping_sub(ESCAPE)).min(ESCAPE));
-        }
-        let mut value = value as u64;
-        if value == 2 * ESCAPE as u64 {
-            value += exp_golomb(coder, &mut self.escape, (high as u64).wrapping_sub(value));
-        }
-        if k > 0 {
-            let top = &mut self.low[k as usize * 4 + value.min(3) as usize];
-            let bit = top.code(coder, magnitude >> (k - 1) & 1 == 1);
-            let rest = coder.raw(u64::from(magnitude) & ((1 << (k - 1)) - 1), k - 1);
-            value = value << k | u64::from(bit) << (k - 1) | rest;
-        }
-        let value = value.min(MAX_MAGNITUDE.into()) as i32;
-        if coder.even(q < 0, value != 0) { -value } else { value }
-    }
-
-    /// One with nothing but 0 around it, so that it will be 0 too.
-    #[inline]
-    fn lone_coefficient<C: Coder>(&mut self, coder: &mut C, q: i32, other: usize, radius: usize) -> i32 {
-        if !Prob::code_by_two(&mut self.lone[other * CLASSES + radius], &mut self.lone_by_radius[radius], coder, q != 0) {
-            return 0;
-        }
-        let rest = q.unsigned_abs().wrapping_sub(1);
-        let mut value = self.lone_magnitude[radius].code(coder, (rest as usize).min(ESCAPE)) as u64;
-        if value == ESCAPE as u64 {
-            value += exp_golomb(coder, &mut self.escape, u64::from(rest).wrapping_sub(value));
-        }
-        let value = (value + 1).min(MAX_MAGNITUDE.into()) as i32;
-        if coder.even(q < 0, true) { -value } else { value }
     }
 }

@@ -8,33 +8,44 @@ use std::ops::Range;
 /// Activity classes.
 pub(super) const CLASSES: usize = 24;
 /// Magnitudes are held to this in contexts.
-const CAP: u32 = 2047;
+pub(super) const CAP: u32 = 2047;
 
 /// Class of an activity: integer thresholds growing by a quarter, 0, 1, 2, 3, 4, 6, 8, 11, ..
-pub(super) struct Classes([u8; 1024]);
+pub(super) struct Classes([u8; 512], [u8; 512]);
 
 impl Classes {
     const TABLE: Self = {
-        let mut table = [0; 1024];
+        let (mut of, mut of_fourteenths) = ([0; 512], [0; 512]);
         let (mut e, mut class, mut next) = (0, 0, 1);
-        while e < 1024 {
+        while e < 512 {
             if e == next && class < CLASSES - 1 {
                 class += 1;
                 next = next + 1 + next / 4;
             }
-            table[e] = class as u8;
+            of[e] = class as u8;
             e += 1;
         }
-        Self(table)
+        let mut e = 0;
+        while e < 512 {
+            let sixteenths = e * 16 / 14;
+            of_fourteenths[e] = of[if sixteenths < 512 { sixteenths } else { 511 }];
+            e += 1;
+        }
+        Self(of, of_fourteenths)
     };
     /// About the mean activity of a class.
     pub(super) fn typical(class: usize) -> u32 {
         let first = |c: usize| Self::TABLE.0.iter().position(|&t| usize::from(t) == c).unwrap_or(1024) as u32;
         if class == 0 { 1 } else { (first(class) + first(class + 1)) / 2 }
     }
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(activity: u32) -> usize {
-        Self::TABLE.0[activity.min(1023) as usize].into()
+        Self::TABLE.0[activity.min(511) as usize].into()
+    }
+    /// Of an activity that is 14 times a mean magnitude.
+    #[inline(always)]
+    pub(super) fn of_fourteenths(activity: u32) -> usize {
+        Self::TABLE.1[activity.min(511) as usize].into()
     }
 }
 

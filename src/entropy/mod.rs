@@ -4,6 +4,7 @@ mod activity;
 pub(crate) mod bands;
 mod blend;
 pub(crate) mod blocks;
+pub(crate) mod coefficient;
 mod context;
 pub(crate) mod corrections;
 mod edges;

@@ -20,11 +20,25 @@ const SHARE: f32 = 65_400.0;
 #[derive(Clone, Copy)]
 pub(crate) struct Distribution(u16x8);
 
+/// Distributions in a set: an index is cut to it, not checked.
+const CONTEXTS: usize = 2048;
+
 /// Sets of distributions and the weights that mix one of each.
 #[derive(Clone)]
 pub(crate) struct Mixture {
-    sets: [Vec<Distribution>; SETS],
-    weights: Vec<f32x4>,
+    sets: [Box<[Distribution; CONTEXTS]>; SETS],
+    weights: Vec<Weights>,
+}
+
+/// Weights of the sets, and what they make of 65536.
+#[derive(Clone, Copy)]
+struct Weights(f32x4, [u16x8; SETS]);
+
+impl Weights {
+    #[inline(always)]
+    fn new(weights: f32x4) -> Self {
+        Self(weights, (weights * SHARE).fast_trunc_int().to_array().map(|share| u16x8::splat(share as u16)))
+    }
 }
 
 /// Where the lanes go when a symbol is seen: to all ones below it, else to 0.
@@ -87,57 +101,56 @@ impl Distribution {
 
     /// Code a symbol by this distribution alone.
     #[inline(always)]
-    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, symbol: usize) -> usize {
-        let symbol = coder.symbol8(symbol, &(self.0.mul_keep_high(u16x8::splat(SHARE as u16)) + LEAST)) & (SYMBOLS - 1);
+    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, symbol: u32) -> u32 {
+        let above = self.0.mul_keep_high(u16x8::splat(SHARE as u16)) + LEAST;
+        let symbol = coder.symbol8(symbol as usize, &above) & (SYMBOLS - 1);
         self.learn(symbol);
-        symbol
+        symbol as u32
     }
 }
 
 impl Mixture {
-    /// Each set has a distribution for each of its contexts, as it starts. There are `selectors` sets of weights.
-    pub(crate) fn new(sets: [Vec<Distribution>; SETS], selectors: usize) -> Self {
-        Self { sets, weights: vec![f32x4::splat(1.0 / SETS as f32); selectors] }
+    /// Each set has a distribution for each of [`CONTEXTS`], as it starts. There are `selectors` sets of weights.
+    pub(crate) fn new(sets: [&dyn Fn(usize) -> Distribution; SETS], selectors: usize) -> Self {
+        let weights = Weights::new(f32x4::splat(1.0 / SETS as f32));
+        Self { sets: sets.map(|start| Box::new(std::array::from_fn(start))), weights: vec![weights; selectors] }
     }
 
     /// Code a symbol: `contexts[k]` selects a distribution of set k, `selector` the weights, which learn if `learn` says so.
-    /// Indices past the end are held to the last entry.
     #[inline(always)]
     pub(crate) fn code<C: Coder>(
         &mut self,
         coder: &mut C,
-        symbol: usize,
+        symbol: u32,
         contexts: [usize; SETS],
         selector: usize,
         learn: bool,
-    ) -> usize {
+    ) -> u32 {
         let [a, b, c, d] = &mut self.sets;
-        let at = |set: &[Distribution], k: usize| contexts[k].min(set.len() - 1);
-        let (i, j, k, l) = (at(a, 0), at(b, 1), at(c, 2), at(d, 3));
+        let [i, j, k, l] = contexts.map(|c| c % CONTEXTS);
         let (a, b, c, d) = (&mut a[i], &mut b[j], &mut c[k], &mut d[l]);
         let selector = selector.min(self.weights.len() - 1);
-        let w = self.weights[selector];
-        let shares = (w * SHARE).fast_trunc_int().to_array().map(|share| u16x8::splat(share as u16));
+        let Weights(w, shares) = &mut self.weights[selector];
         let mixed = (a.0.mul_keep_high(shares[0]) + b.0.mul_keep_high(shares[1]))
             + (c.0.mul_keep_high(shares[2]) + d.0.mul_keep_high(shares[3]))
             + LEAST;
-        let symbol = coder.symbol8(symbol, &mixed) & (SYMBOLS - 1);
+        let symbol = coder.symbol8(symbol as usize, &mixed) & (SYMBOLS - 1);
         if learn {
             // Gradient of the cost, for each weight in proportion to itself.
             let chance = |above: &u16x8| interval(above, symbol).1 as f32;
             let mean = chance(&mixed);
             let gain = (f32x4::new([chance(&a.0), chance(&b.0), chance(&c.0), chance(&d.0)]) - f32x4::splat(mean))
                 * (WEIGHT_RATE / mean);
-            let w = (w + w * gain.fast_min(f32x4::splat(0.5))).fast_max(f32x4::splat(LEAST_WEIGHT));
-            let [a, b, c, d] = w.to_array();
+            let moved = (*w + *w * gain.fast_min(f32x4::splat(0.5))).fast_max(f32x4::splat(LEAST_WEIGHT));
+            let [a, b, c, d] = moved.to_array();
             // Their sum is near 1, and stays so.
-            self.weights[selector] = w * f32x4::splat(2.0 - ((a + c) + (b + d)));
+            self.weights[selector] = Weights::new(moved * f32x4::splat(2.0 - ((a + c) + (b + d))));
         }
         a.learn(symbol);
         b.learn(symbol);
         c.learn(symbol);
         d.learn(symbol);
-        symbol
+        symbol as u32
     }
 }
 
@@ -147,7 +160,7 @@ mod tests {
     use crate::entropy::range::{Counter, Decoder, Encoder};
 
     /// Geometric symbols whose mean depends on a context.
-    fn source(n: usize) -> Vec<(usize, usize)> {
+    fn source(n: usize) -> Vec<(usize, u32)> {
         let mut seed = 1u64;
         let mut random = move || {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -155,14 +168,14 @@ mod tests {
         };
         let mut symbol = |context: usize| {
             let more = [0.02, 0.3, 0.8][context];
-            (0..SYMBOLS - 1).take_while(|_| random() < more).count()
+            (0..SYMBOLS - 1).take_while(|_| random() < more).count() as u32
         };
         (0..n).map(|i| (i / 50 % 3, symbol(i / 50 % 3))).collect()
     }
 
     fn mixture() -> Mixture {
-        let set = |n: usize| vec![Distribution::geometric(16, 0); n];
-        Mixture::new([set(3), set(1), set(2), set(3)], 1)
+        let start = |_| Distribution::geometric(16, 0);
+        Mixture::new([&start; SETS], 1)
     }
 
     fn contexts(c: usize) -> [usize; SETS] {
@@ -187,7 +200,7 @@ mod tests {
     fn symbols_cost_their_entropy() {
         let symbols = source(60_000);
         let mut counts = [[0f64; SYMBOLS]; 3];
-        symbols.iter().for_each(|&(c, s)| counts[c][s] += 1.0);
+        symbols.iter().for_each(|&(c, s)| counts[c][s as usize] += 1.0);
         let entropy: f64 = counts
             .iter()
             .map(|c| {
@@ -209,7 +222,7 @@ mod tests {
         let bytes: Vec<u8> = (0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let (mut decoder, mut model) = (Decoder::new(&bytes), mixture());
         for turn in 0..50_000 {
-            assert!(model.code(&mut decoder, 0, [turn % 5, turn, 1, 0], turn, turn % 2 == 0) < SYMBOLS);
+            assert!(model.code(&mut decoder, 0, [turn % 5, turn, 1, 0], turn, turn % 2 == 0) < SYMBOLS as u32);
         }
     }
 }
