@@ -2,6 +2,7 @@
 
 use super::context::{Band, magnitude};
 use super::part::Part;
+use super::shape::Shape;
 
 /// How busy the highest frequencies of one slice are on one level: 16 times a mean magnitude for each block.
 pub(crate) struct Activity {
@@ -9,7 +10,14 @@ pub(crate) struct Activity {
     cols: usize,
     blocks: Vec<u32>,
     /// The bands of a wavelet level.
-    bands: Vec<((usize, usize), Vec<i32>, Vec<bool>)>,
+    bands: Vec<Whole>,
+}
+
+/// A band of all parts.
+struct Whole {
+    frequency: (usize, usize),
+    q: Vec<i32>,
+    occupied: Vec<bool>,
 }
 
 impl Activity {
@@ -38,7 +46,7 @@ impl Activity {
                 q.extend_from_slice(band.q);
                 occupied.extend_from_slice(band.occupied);
             }
-            ((u, v), q, occupied)
+            Whole { frequency: (u, v), q, occupied }
         };
         let bands = if s.dyadic { s.bands().map(whole).collect() } else { Vec::new() };
         Self { rows: s.whole, cols: s.cols, blocks, bands }
@@ -46,12 +54,12 @@ impl Activity {
 
     /// The band (u, v), if this is a level of the wavelet and has it.
     pub(super) fn band(&self, (u, v): (usize, usize)) -> Option<Band<'_>> {
-        let (_, q, occupied) = self.bands.iter().find(|b| b.0 == (u, v))?;
-        Some(Band { q, occupied, cols: self.cols })
+        let band = self.bands.iter().find(|b| b.frequency == (u, v))?;
+        Some(Band { q: &band.q, occupied: &band.occupied, cols: self.cols })
     }
 
     /// For every block of a part of the finer level, that of the block it lies in.
-    pub(super) fn for_part(&self, fine: &super::shape::Shape) -> Vec<u32> {
+    pub(super) fn for_part(&self, fine: &Shape) -> Vec<u32> {
         let columns: Vec<usize> = (0..fine.cols).map(|j| j * self.cols / fine.cols).collect();
         let mut out = Vec::with_capacity(fine.blocks());
         for i in fine.first..fine.first + fine.rows {

@@ -124,7 +124,7 @@ impl Magnitudes {
     #[cold]
     fn escaped<C: Coder>(&mut self, coder: &mut C, magnitude: u32, least: u32) -> u32 {
         let more = exp_golomb(coder, &mut self.escape, u64::from(magnitude).wrapping_sub(least.into()));
-        more.min(MAX_MAGNITUDE.into()) as u32 + least
+        more.saturating_add(least.into()).min(MAX_MAGNITUDE.into()) as u32
     }
 
     /// The magnitude whose bits from the `k`-th on are `high`.
