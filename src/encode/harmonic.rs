@@ -229,6 +229,35 @@ mod tests {
         assert!(rmse <= most * target && rmse > least * target, "{basis:?} {geometry:?}: {rmse} for {target}");
     }
 
+    /// The field is the same in however many parts its levels are coded, on however many threads, and so is its coarser image.
+    #[test]
+    fn parts_change_nothing() {
+        let geometry = Geometry { outer: vec![3], height: 90, width: 120, periodic: false };
+        let coarse = |l: &Level| Geometry { height: l.height, width: l.width, ..geometry.clone() };
+        let values: Vec<f32> = (0..3 * 90 * 120).map(|i| ((i % 120) as f32 * 0.3).sin() + (i as f32).sin()).collect();
+        let isa = Isa::detect();
+        for basis in [Basis::Lapped, Basis::Wavelet] {
+            let transformed = Transformed::new(basis, values.clone(), &geometry, 0.01, Effort::new(5), isa);
+            let a = Analysis::new(transformed, None, &geometry, (0.0, 1.0), isa);
+            let step = a.step_for_rmse(0.01, None);
+            let fields = |parts: Vec<usize>, threads: usize| {
+                let mut quantised = a.quantised(step);
+                quantised.params.parts = parts;
+                let bytes = a.code(quantised);
+                let decode = |geometry: &Geometry, finer: usize| {
+                    crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, finer, isa, threads).unwrap()
+                };
+                let (whole, small) = (decode(&geometry, 0), decode(&coarse(&a.levels[1]), 1));
+                assert!(small.1 < whole.1 && whole.1 <= bytes.len() + 8);
+                (whole.0.field, small.0.field)
+            };
+            let one = fields(Vec::new(), 1);
+            for parts in [vec![3], vec![1, 2], vec![4, 2], vec![2, 1, 1]] {
+                assert!(fields(parts.clone(), 1) == one && fields(parts.clone(), 3) == one, "{basis:?} in {parts:?}");
+            }
+        }
+    }
+
     #[test]
     fn waves_round_trip() {
         for (outer, h, w, periodic) in
