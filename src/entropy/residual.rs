@@ -46,17 +46,27 @@ pub(crate) fn low_bits(energy: u64) -> u32 {
     (energy | 1).ilog2().saturating_sub(4).min(56)
 }
 
-/// Nine classes of magnitude in quanta.
+/// Nine classes of magnitude in quanta: 0, 1, 2, 3, 4 and 5, 6 and 7, 8 to 11, 12 to 19, more.
+const BUCKETS: [u8; 32] = {
+    let mut buckets = [8; 32];
+    let mut quanta = 0;
+    while quanta < 20 {
+        buckets[quanta] = match quanta {
+            0..=3 => quanta as u8,
+            4..=5 => 4,
+            6..=7 => 5,
+            8..=11 => 6,
+            _ => 7,
+        };
+        quanta += 1;
+    }
+    buckets
+};
+
+/// The class of a magnitude: a table, since branches here cannot be foretold.
 #[inline(always)]
 fn bucket(v: u64, k: u32) -> usize {
-    match v >> k {
-        quanta @ 0..=3 => quanta as usize,
-        4..=5 => 4,
-        6..=7 => 5,
-        8..=11 => 6,
-        12..=19 => 7,
-        _ => 8,
-    }
+    BUCKETS[(v >> k).min(31) as usize].into()
 }
 
 /// Typical magnitudes of the buckets, in quanta.
