@@ -4,6 +4,7 @@
 use super::edges::{Edge, Edges, room};
 use super::integer::Integer;
 use super::mixer::Prob;
+use super::normal::Samples;
 use super::predict::{Predictor, WEIGHT_BITS};
 use super::range::Coder;
 use super::residual::{Context, Residuals, level, low_bits};
@@ -355,8 +356,7 @@ impl<Q: Integer> Lattice<Q> {
         let [row, n, m] = &mut self.rows;
         row.scale(self.shift);
         row.weigh(self.shift);
-        let target = &row.small[PAD..];
-        let west = &row.small[PAD - 1..];
+        let samples = Samples { target: &row.small[PAD..], west: &row.small[PAD - 1..], weight: &row.weight[PAD..] };
         let near: [&[i32]; NEAR] = [
             &n.small[PAD..],
             &n.small[PAD - 1..],
@@ -386,14 +386,9 @@ impl<Q: Integer> Lattice<Q> {
                     &self.older.small[PAD - 1..],
                     &self.older.small[PAD + 1..],
                 ];
-                deep.learn(
-                    std::array::from_fn(|i| if i < NEAR { near[i] } else { below[i - NEAR] }),
-                    target,
-                    west,
-                    &row.weight[PAD..],
-                );
+                deep.learn(std::array::from_fn(|i| if i < NEAR { near[i] } else { below[i - NEAR] }), &samples);
             }
-            _ => self.near.learn(near, target, west, &row.weight[PAD..]),
+            _ => self.near.learn(near, &samples),
         }
     }
 
