@@ -33,11 +33,9 @@ pub(crate) struct Context {
 /// Four steps an octave: 0, 1, 2, 3, then 4 for 4, 5 for 5, ... 8 for 8 and 9.
 #[inline(always)]
 pub(crate) fn level(v: u64) -> usize {
-    if v < 4 {
-        return v as usize;
-    }
-    let l = v.ilog2();
-    (4 * (l - 1)) as usize + ((v >> (l - 2)) & 3) as usize
+    // Below 4 as if from 2 or 0 on in steps of 1, so that there is no branch.
+    let l = (v | 2).ilog2();
+    (4 * (l - 1)) as usize + ((v >> (l.max(2) - 2)) & 3) as usize
 }
 
 /// Bits of a residual below its symbol: two to four quanta are the magnitude that is expected.
