@@ -2,6 +2,7 @@
 //!
 //! Archives hold 8- to 24-bit integers with scale and offset; their floats came from those.
 
+use super::sums::extremes;
 use crate::array::Element;
 
 /// An arithmetic lattice.
@@ -15,15 +16,16 @@ pub(crate) struct Packing {
 
 /// Values looked at first.
 const SAMPLE: usize = 32_768;
-/// Largest index on a lattice.
+/// Largest index on a lattice, and places of a table of values.
 const MAX_INDEX: f64 = 16_777_216.0;
+const MAX_PLACES: usize = 1 << 18;
 
 /// The lattice of these values (masked ones must have been replaced by others of them).
 pub(crate) fn find<T: Element>(values: &[T]) -> Option<Packing> {
     let stride = values.len().div_ceil(SAMPLE).max(1);
     let sample = distinct(values.iter().skip(stride / 2).step_by(stride).copied());
     let step = step_of::<T>(&sample)?;
-    let all = distinct(values.iter().copied());
+    let all = on_lattice(values, step).unwrap_or_else(|| distinct(values.iter().copied()));
     let (base, step) = refine(&all, step)?;
     let close = Packing { offset: base, step, exact: false };
     let exact = fit::<T>(&all, base, step).filter(|p| {
@@ -38,6 +40,24 @@ fn distinct<T: Element>(values: impl Iterator<Item = T>) -> Vec<T> {
     ordinals.sort_unstable();
     ordinals.dedup();
     ordinals.into_iter().map(T::from_ordinal).collect()
+}
+
+/// The same of values that are multiples of a step above the least, each in a place of its own; `None` if they are not.
+fn on_lattice<T: Element>(values: &[T], step: f64) -> Option<Vec<T>> {
+    let (lo, hi) = extremes(values)?;
+    let (base, inverse) = (lo.to_f64(), 1.0 / step);
+    let places = ((hi.to_f64() - base) * inverse + 2.0).min(MAX_INDEX) as usize;
+    if places > MAX_PLACES {
+        return None;
+    }
+    let mut table = vec![None; places];
+    for &v in values {
+        let place = table.get_mut(((v.to_f64() - base) * inverse + 0.5) as usize)?;
+        if !place.get_or_insert(v).same(v) {
+            return None;
+        }
+    }
+    Some(table.into_iter().flatten().collect())
 }
 
 /// Half the distance between neighbouring floats at `v`.

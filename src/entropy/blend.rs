@@ -10,7 +10,7 @@ const RATE: i16 = 539;
 const LEARN: f32 = 0.02;
 const ALIKE: f32 = 0.001;
 /// What the weights sum to in the units of the lanes, of 65536; the rest is for the least probabilities.
-const WHOLE: f32 = 65_472.0;
+const WHOLE: f32 = 65_470.0;
 
 /// Distributions in `N` sets, and the weights that mix them.
 pub(crate) struct Blend<const N: usize> {
