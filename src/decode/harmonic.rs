@@ -108,7 +108,15 @@ pub(crate) fn decode(
     let scatter = |l: usize, parts: &[Part]| {
         Part::scatter(parts, &mut volumes[l], threads, |q| params.reconstruct(q));
     };
-    bands::code(&mut decoders, &levels, &params.parts[finer.min(params.parts.len())..], geometry.slices(), threads, |_, _| (), scatter);
+    bands::code(
+        &mut decoders,
+        &levels,
+        &params.parts[finer.min(params.parts.len())..],
+        geometry.slices(),
+        threads,
+        |_, _| (),
+        scatter,
+    );
     synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads);
     let read = |(p, d): (&Reader<'_>, &Decoder<'_>)| p.offset() - start + d.read();
     let bytes = payloads.iter().zip(&decoders).map(read).max().unwrap_or(0);

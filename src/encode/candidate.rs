@@ -64,11 +64,16 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     // One look for all stages, where the lattice coder is in question at all.
     let seen = OnceCell::new();
     let lattice_bytes = || *seen.get_or_init(|| (coder == Coder::Auto).then(|| glance(problem)).flatten());
-    let hopeless = || effort.quick && coder == Coder::Auto && stages.is_empty() && hopeless(problem, effort);
-    let harmonic =
-        if coder == Coder::Lattice || hopeless() { None } else { hierarchy(problem, &stages, effort, &lattice_bytes)? };
+    let likely = if coder == Coder::Auto && !stages.keeps.any() { likely(problem, effort) } else { None };
+    let harmonic = if coder == Coder::Lattice || likely == Some(Method::Lattice) {
+        None
+    } else {
+        hierarchy(problem, &stages, effort, &lattice_bytes)?
+    };
     // Most fields at most bounds are no question: a glance spares the lattice's own estimate.
-    let unlikely = |h: &Candidate| lattice_bytes().is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64);
+    let unlikely = |h: &Candidate| {
+        likely.is_some() || lattice_bytes().is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64)
+    };
     let harmonic = match harmonic {
         Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return Ok((h, None)),
         other => other,
@@ -76,7 +81,7 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     let plan = lattice::Plan::new(problem);
     let lattice = || Candidate::new(Method::Lattice, plan.encode(problem));
     let best = match harmonic {
-        Some(h) if plan.estimate(problem) > h.len() => h,
+        Some(h) if plan.estimate(problem) as f64 > effort.margin() * h.len() as f64 => h,
         Some(h) => Some(lattice()).filter(|l| l.len() < h.len()).unwrap_or(h),
         None => lattice(),
     };
@@ -86,16 +91,25 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
 
 /// One in so many elements stands for all.
 const SHARE: usize = 16;
-/// The transform is hopeless where a glance promises so many times fewer bytes: the lattice coder does better still.
-const HOPELESS: f64 = 0.95;
-
-/// Is the lattice coder the better one beyond doubt, by a part of the field?
-fn hopeless<T: Element>(problem: &Problem<T>, effort: Effort) -> bool {
-    let promised = || {
-        let cut = problem.cut(SHARE).filter(|_| T::DTYPE.is_float())?;
-        Some((glance(&cut)?, detail(&cut, None, Coder::Auto, effort, &|| None)?))
-    };
-    promised().is_some_and(|(glance, transformed)| glance < HOPELESS * transformed.len() as f64)
+/// The better coder by a part of the field, if that is clear.
+fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> Option<Method> {
+    let clear = effort.clear()?;
+    let cut = problem.cut(SHARE).filter(|_| T::DTYPE.is_float())?;
+    let quick = Effort::new(1);
+    let transformed = detail(&cut, None, Coder::Auto, quick, &|| None)?.len() as f64;
+    let glance = glance(&cut)? / transformed;
+    if glance > effort.doubt() {
+        return Some(Method::Harmonic);
+    }
+    // The lattice coder does better than a glance says, by a third as a rule.
+    if glance < clear.start {
+        return Some(Method::Lattice);
+    }
+    match lattice::Plan::new(&cut).encode(&cut).len() as f64 / transformed {
+        ratio if ratio < clear.start => Some(Method::Lattice),
+        ratio if ratio > clear.end => Some(Method::Harmonic),
+        _ => None,
+    }
 }
 
 /// The value, when one stands for all.

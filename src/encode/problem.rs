@@ -41,7 +41,7 @@ pub(crate) struct Problem<T> {
 /// Elements looked at together.
 pub(crate) const PART: usize = 1024;
 /// Fewest rows and columns of a part that stands for all, and fewest elements of which one is taken.
-const LEAST_SIDE: usize = 48;
+const LEAST_SIDE: usize = 32;
 const LEAST_TO_CUT: usize = 1 << 17;
 
 impl<T: Element> Problem<T> {

@@ -151,7 +151,8 @@ impl Models {
                     }
                 }
                 let (mut ww, mut w) = (current[j], current[j + 1]);
-                let known = rows.north[j..end].iter().zip(&rows.parents[j..end]).zip(&rows.near[j..end]).zip(&other[j..end]);
+                let known =
+                    rows.north[j..end].iter().zip(&rows.parents[j..end]).zip(&rows.near[j..end]).zip(&other[j..end]);
                 let places = q[j..end].iter_mut().zip(&mut current[j + 2..]);
                 for (x, ((((&north, &parents), &near), &other), (q, current))) in known.zip(places).enumerate() {
                     let context = Context {

@@ -119,7 +119,9 @@ struct Lower<'a> {
 impl<'a> Lower<'a> {
     fn new(coded: (&'a [i32], &'a [bool]), shape: &Shape, (u, v): (usize, usize)) -> Self {
         let mut lower = Self { list: Vec::with_capacity(5), total: 0, nearest: Vec::with_capacity(2) };
-        for (du, dv, centre, side, apart) in [(1, 0, 4, 1, 4), (0, 1, 4, 1, 1), (1, 1, 2, 0, 0), (2, 0, 2, 0, 0), (0, 2, 2, 0, 0)] {
+        for (du, dv, centre, side, apart) in
+            [(1, 0, 4, 1, 4), (0, 1, 4, 1, 1), (1, 1, 2, 0, 0), (2, 0, 2, 0, 0), (0, 2, 2, 0, 0)]
+        {
             let (Some(u), Some(v)) = (u.checked_sub(du), v.checked_sub(dv)) else { continue };
             if shape.is_coded(u, v) {
                 let band = Band::of(coded, shape, u, v);
@@ -190,7 +192,9 @@ struct Parent<'a> {
 impl<'a> Parent<'a> {
     fn new(band: Band<'a>, coded: (&'a [i32], &'a [bool]), shape: &Shape) -> Self {
         let columns = if band.cols == shape.cols { 0 } else { shape.cols };
-        let has = |&&(u, v): &&(usize, usize)| (shape.band(u, v) + 1) * shape.blocks() <= coded.0.len() && shape.is_coded(u, v);
+        let has = |&&(u, v): &&(usize, usize)| {
+            (shape.band(u, v) + 1) * shape.blocks() <= coded.0.len() && shape.is_coded(u, v)
+        };
         Self {
             band,
             columns: (0..columns).map(|j| j * band.cols / shape.cols).collect(),
@@ -327,7 +331,9 @@ impl Rows<'_> {
     fn fill(&mut self, i: usize, above: Option<[&[u32]; 2]>) {
         let shape = self.surroundings.shape;
         let parent = match &mut self.parent {
-            Some(p) => p.go((shape.first + i) * p.band.occupied.len() / shape.whole) || p.siblings.iter().any(|s| s.is_busy(i)),
+            Some(p) => {
+                p.go((shape.first + i) * p.band.occupied.len() / shape.whole) || p.siblings.iter().any(|s| s.is_busy(i))
+            }
             None if self.lower.list.is_empty() => self.activity.iter().any(|&a| a != 0),
             None => self.lower.list.iter().any(|(b, ..)| b.is_occupied(i) || b.is_occupied(i + 1)),
         };
