@@ -5,7 +5,7 @@ use crate::array::Element;
 use crate::entropy::fixed::Rest;
 use crate::entropy::integer::Integer;
 use crate::entropy::lattice::{Form, Lattice, band_rows, slices};
-use crate::entropy::mapping::{Mapping, Mappings, code_rest};
+use crate::entropy::mapping::{Mappings, code_rest};
 use crate::entropy::range::Decoder;
 use crate::error::{Result, corrupt};
 use crate::format::{Geometry, Reader};
@@ -77,7 +77,6 @@ fn decode_band<T: Element, Q: Integer>(
     let mut coder = Decoder::new(band.coded);
     let mut lattice = Lattice::<Q>::new(&band.geometry, shift.into());
     let mut rest = Rest::new();
-    let range = Mapping::range::<T>();
     let mut q = vec![Q::default(); lattice.row_len()];
     for (start, values) in &mut band.pieces {
         let mut done = 0;
@@ -92,9 +91,7 @@ fn decode_band<T: Element, Q: Integer>(
             let q = &mut q[..n];
             lattice.row(&mut coder, q, masked);
             let row = &mut values[done..done + n];
-            for (o, &q) in row.iter_mut().zip(&*q) {
-                *o = mapping.value(q.wide(), range);
-            }
+            mapping.values(q, row);
             code_rest(&mut coder, &mut rest, mapping, q, masked, row);
             done += n;
         }

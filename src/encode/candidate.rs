@@ -51,33 +51,65 @@ impl Candidate {
     }
 }
 
-/// The smallest candidate.
+/// The smallest candidate, and what the decoder makes of it if that is known and not in the candidate itself.
 ///
 /// # Errors
 /// If a GPU that was asked for by name fails.
-pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<Candidate> {
+pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<(Candidate, Option<Vec<T>>)> {
     if let Some(detail) = constant(problem) {
-        return Ok(Candidate::new(Method::Constant, detail));
+        return Ok((Candidate::new(Method::Constant, detail), None));
     }
     let stages = Plan::new(config, problem.geometry.outer.len());
     let (coder, effort) = (stages.coder, Effort::new(config.effort));
     // One look for all stages, where the lattice coder is in question at all.
     let seen = OnceCell::new();
     let lattice_bytes = || *seen.get_or_init(|| (coder == Coder::Auto).then(|| glance(problem)).flatten());
-    let harmonic = if coder == Coder::Lattice { None } else { hierarchy(problem, &stages, effort, &lattice_bytes)? };
+    let likely = if coder == Coder::Auto && !stages.keeps.any() { likely(problem, effort) } else { None };
+    let harmonic = if coder == Coder::Lattice || likely == Some(Method::Lattice) {
+        None
+    } else {
+        hierarchy(problem, &stages, effort, &lattice_bytes)?
+    };
     // Most fields at most bounds are no question: a glance spares the lattice's own estimate.
-    let unlikely = |h: &Candidate| lattice_bytes().is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64);
+    let unlikely = |h: &Candidate| {
+        likely.is_some() || lattice_bytes().is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64)
+    };
     let harmonic = match harmonic {
-        Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return Ok(h),
+        Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return Ok((h, None)),
         other => other,
     };
     let plan = lattice::Plan::new(problem);
     let lattice = || Candidate::new(Method::Lattice, plan.encode(problem));
-    Ok(match harmonic {
-        Some(h) if plan.estimate(problem) > h.len() => h,
+    let best = match harmonic {
+        Some(h) if plan.estimate(problem) as f64 > effort.margin() * h.len() as f64 => h,
         Some(h) => Some(lattice()).filter(|l| l.len() < h.len()).unwrap_or(h),
         None => lattice(),
-    })
+    };
+    let values = (effort.quick && best.method == Method::Lattice).then(|| plan.values(problem));
+    Ok((best, values))
+}
+
+/// One in so many elements stands for all.
+const SHARE: usize = 16;
+/// The better coder by a part of the field, if that is clear.
+fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> Option<Method> {
+    let clear = effort.clear()?;
+    let cut = problem.cut(SHARE).filter(|_| T::DTYPE.is_float())?;
+    let quick = Effort::new(1);
+    let transformed = detail(&cut, None, Coder::Auto, quick, &|| None)?.len() as f64;
+    let glance = glance(&cut)? / transformed;
+    if glance > effort.doubt() {
+        return Some(Method::Harmonic);
+    }
+    // The lattice coder does better than a glance says, by a third as a rule.
+    if glance < clear.start {
+        return Some(Method::Lattice);
+    }
+    match lattice::Plan::new(&cut).encode(&cut).len() as f64 / transformed {
+        ratio if ratio < clear.start => Some(Method::Lattice),
+        ratio if ratio > clear.end => Some(Method::Harmonic),
+        _ => None,
+    }
 }
 
 /// The value, when one stands for all.
@@ -236,6 +268,30 @@ fn harmonic_max_abs<T: Element>(
     effort: Effort,
     lattice_bytes: Glance<'_>,
 ) -> Option<Candidate> {
+    // Smooth fields at loose bounds have few large errors, so that larger steps pay.
+    let at = match eps / problem.range() {
+        r if r > 0.03 => 8,
+        r if r > 3e-3 => 6,
+        r if r > 3e-4 => 4,
+        _ => 3,
+    };
+    // With some effort a part of the field tells the step; with all, that is where the search begins.
+    let part = if base.is_none() && effort.steps > 0 { problem.cut(SHARE) } else { None };
+    let Some(part) = part else { return climb(problem, base, (eps, at), effort, lattice_bytes).map(|c| c.0) };
+    let seen = || glance(&part);
+    let at = climb(&part, None, (eps, at), effort, &seen).map_or(at, |c| c.1);
+    let effort = if effort.steps == usize::MAX { effort } else { Effort { steps: 0, ..effort } };
+    climb(problem, base, (eps, at), effort, lattice_bytes).map(|c| c.0)
+}
+
+/// The best that is found from step `at` on, and its step.
+fn climb<T: Element>(
+    problem: &Problem<T>,
+    base: Option<&Base>,
+    (eps, mut at): (f64, usize),
+    effort: Effort,
+    lattice_bytes: Glance<'_>,
+) -> Option<(Candidate, usize)> {
     let attempt = |analysis: &Analysis, k: usize| {
         let step = STEPS.get(k)? * eps;
         analysis.fits(step).then(|| {
@@ -245,13 +301,6 @@ fn harmonic_max_abs<T: Element>(
             let field = effort.quick.then_some(field);
             Candidate { corrections, field, ..Candidate::new(Method::Harmonic, analysis.code(quantised)) }
         })
-    };
-    // Smooth fields at loose bounds have few large errors, so that larger steps pay.
-    let mut at = match eps / problem.range() {
-        r if r > 0.03 => 8,
-        r if r > 3e-3 => 6,
-        r if r > 3e-4 => 4,
-        _ => 3,
     };
     let tried = analyses(problem, base, eps * 0.5, effort).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));
     let (mut best, analysis) = tried.min_by_key(|(c, _)| c.len())?;
@@ -272,7 +321,7 @@ fn harmonic_max_abs<T: Element>(
             None => break,
         }
     }
-    Some(best)
+    Some((best, at))
 }
 
 /// The corrections section that brings every ordinary value within `eps`; empty when all are.

@@ -1,5 +1,7 @@
 //! What an effort stands for.
 
+use std::ops::Range;
+
 /// How far the search for few bytes goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
@@ -32,6 +34,20 @@ impl Effort {
     /// Share of the bound on the mean that must be used.
     pub(crate) const fn share(self) -> f64 {
         if self.quick { 0.985 } else { 0.992 }
+    }
+
+    /// Bytes of the lattice coder over those of the transform, on a part of the field, between which both are tried on all.
+    pub(crate) const fn clear(self) -> Option<Range<f64>> {
+        match self.steps {
+            usize::MAX => None,
+            _ if self.quick => Some(0.98..1.12),
+            _ => Some(0.93..1.25),
+        }
+    }
+
+    /// The lattice coder is not tried where its own estimate promises so many times the bytes of the transform.
+    pub(crate) const fn margin(self) -> f64 {
+        if self.quick { 1.0 } else { 1.04 }
     }
 
     /// The lattice coder is out of the question where a glance promises so many times the bytes of the transform. Over 19 fields

@@ -1,7 +1,7 @@
 //! Values to lattice payload: which integers, then code them.
 
 use super::mapping::{Quantiser, choose, exact, fixed, with_tops};
-use super::problem::Problem;
+use super::problem::{PART, Problem};
 use crate::array::Element;
 use crate::entropy::fixed::Rest;
 use crate::entropy::integer::Integer;
@@ -100,6 +100,32 @@ impl Plan {
         }
     }
 
+    /// What the decoder makes of the integers; of those that are not coded anything.
+    pub(crate) fn values<T: Element>(&self, problem: &Problem<T>) -> Vec<T> {
+        let mut out = problem.values.clone();
+        let (_, plane) = slices(&problem.geometry);
+        for (slice, out) in out.chunks_mut(plane).enumerate() {
+            let mapping = self.mappings.of(slice);
+            // The rest brings back every digit.
+            if matches!(mapping, Mapping::Fixed { .. }) {
+                continue;
+            }
+            let quantiser = Quantiser::new(mapping).with_dead_zone(self.dead);
+            for out in out.chunks_mut(PART) {
+                if self.form.narrow {
+                    let mut q = [0i32; PART];
+                    quantiser.indices(out, &mut q[..out.len()]);
+                    mapping.values(&q, out);
+                } else {
+                    let mut q = [0i64; PART];
+                    quantiser.indices(out, &mut q[..out.len()]);
+                    mapping.values(&q, out);
+                }
+            }
+        }
+        out
+    }
+
     /// About how many bytes [`encode`](Self::encode) would take, or 0 for arrays so small that this says nothing.
     pub(crate) fn estimate<T: Element>(&self, problem: &Problem<T>) -> usize {
         if problem.values.len() / problem.geometry.width < 64 {
@@ -153,9 +179,7 @@ impl Plan {
         let mapping = self.mappings.of(slice);
         let quantiser = Quantiser::new(mapping).with_dead_zone(self.dead);
         let q = &mut state.q[..part.len()];
-        for (q, &v) in q.iter_mut().zip(&problem.values[part.clone()]) {
-            *q = Q::wrap(quantiser.index(v));
-        }
+        quantiser.indices(&problem.values[part.clone()], q);
         let masked = problem.classes.as_ref().map(|c| &c[part.clone()]);
         state.lattice.row(coder, q, masked);
         if matches!(mapping, Mapping::Fixed { .. }) {

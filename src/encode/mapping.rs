@@ -1,10 +1,13 @@
 //! Which integers stand for the values: the data's own lattice, or the coarsest that keeps the target.
 
 use super::packing::{self, Packing, half_ulp};
-use super::problem::{Problem, Target};
+use super::problem::{PART, Problem, Target};
+use super::sums::extremes;
+use crate::arith::run_wide;
 use crate::array::Element;
 use crate::decode::NUDGES_PER_ELEMENT;
 use crate::entropy::fixed;
+use crate::entropy::integer::Integer;
 use crate::entropy::lattice::slices;
 use crate::entropy::mapping::{MAX_NUDGES, Mapping, Mappings, OWN_MAPPING};
 
@@ -54,6 +57,22 @@ impl<'a> Quantiser<'a> {
             // Division by a power of two; its inverse might not be a number.
             Mapping::Fixed { .. } => (v.to_f64() / self.inverse) as i64,
         }
+    }
+    /// The integers of a row, which `Q` holds.
+    pub(crate) fn indices<T: Element, Q: Integer>(&self, values: &[T], q: &mut [Q]) {
+        run_wide(
+            #[inline(always)]
+            || match *self.mapping {
+                Mapping::Scaled { offset, .. } => {
+                    for (q, v) in q.iter_mut().zip(values) {
+                        let x = (v.to_f64() - offset) * self.inverse;
+                        let half = if x < 1.0 { self.first } else { 0.5 };
+                        *q = Q::cut(if x < 0.0 { x - 0.5 } else { x + half });
+                    }
+                }
+                _ => q.iter_mut().zip(values).for_each(|(q, &v)| *q = Q::wrap(self.index(v))),
+            },
+        );
     }
 }
 
@@ -183,10 +202,14 @@ pub(crate) fn with_tops<T: Element>(problem: &Problem<T>, each: Vec<Mapping>) ->
         .zip(&each)
         .map(|(part, m)| {
             let quantiser = Quantiser::new(m);
-            let (lo, hi) = part.iter().fold((i64::MAX, i64::MIN), |(lo, hi), &v| {
-                let q = quantiser.index(v);
-                (lo.min(q), hi.max(q))
-            });
+            let (lo, hi) = match (m, extremes(part)) {
+                // Zeros of either sign are equal values, but not equal ordinals.
+                (Mapping::Ordinals { .. }, _) | (_, None) => part.iter().fold((i64::MAX, i64::MIN), |(lo, hi), &v| {
+                    let q = quantiser.index(v);
+                    (lo.min(q), hi.max(q))
+                }),
+                (_, Some((lo, hi))) => (quantiser.index(lo), quantiser.index(hi)),
+            };
             narrow &= NARROW.contains(&lo) && NARROW.contains(&hi);
             if lo < 0 { 0 } else { hi }
         })
@@ -227,23 +250,44 @@ fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> (f64, bool) {
     (if dead { rmse_step_from(problem, limit, step, true) } else { step }, dead)
 }
 
+/// Of so many parts of the values one is enough for a first guess, if there are more than `MANY`.
+const PARTS: usize = 16;
+const MANY: usize = 1 << 17;
+
 fn rmse_step_from<T: Element>(problem: &Problem<T>, limit: f64, mut step: f64, dead: bool) -> f64 {
-    let offset = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
-    let measure = |step: f64| {
-        let mapping = Mapping::Scaled { offset, step };
-        let quantiser = Quantiser::new(&mapping).with_dead_zone(dead);
-        problem.rmse(|i| mapping.value(quantiser.index(problem.values[i]), (0, 0)))
-    };
     let mut good = 0.0f64;
-    for _ in 0..8 {
-        let rmse = measure(step);
-        if rmse <= limit {
-            good = good.max(step);
-            if rmse >= 0.985 * limit || rmse == 0.0 {
-                break;
+    let parts = if problem.values.len() > MANY { &[PARTS, 1][..] } else { &[1] };
+    for &every in parts {
+        for _ in 0..8 {
+            let rmse = rmse_of_step(problem, step, dead, every);
+            if rmse <= limit {
+                good = if every > 1 { 0.0 } else { good.max(step) };
+                if rmse >= 0.985 * limit || rmse == 0.0 {
+                    break;
+                }
             }
+            step *= (0.995 * limit / rmse).clamp(0.5, 2.0);
         }
-        step *= (0.995 * limit / rmse).clamp(0.5, 2.0);
     }
     good
+}
+
+/// What multiples of a step leave, by one of `every` parts of the values.
+fn rmse_of_step<T: Element>(problem: &Problem<T>, step: f64, dead: bool, every: usize) -> f64 {
+    let mapping = Mapping::Scaled { offset: problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64()), step };
+    let quantiser = Quantiser::new(&mapping).with_dead_zone(dead);
+    if problem.range() / step < f64::from(1 << 29) {
+        rmse_on::<T, i32>(problem, &quantiser, every)
+    } else {
+        rmse_on::<T, i64>(problem, &quantiser, every)
+    }
+}
+
+fn rmse_on<T: Element, Q: Integer>(problem: &Problem<T>, quantiser: &Quantiser<'_>, every: usize) -> f64 {
+    problem.rmse_of_parts(every, |start, out| {
+        let mut q = [Q::default(); PART];
+        let q = &mut q[..out.len()];
+        quantiser.indices(&problem.values[start..], q);
+        quantiser.mapping.values(q, out);
+    })
 }

@@ -2,6 +2,7 @@
 //!
 //! Archives hold 8- to 24-bit integers with scale and offset; their floats came from those.
 
+use super::sums::extremes;
 use crate::array::Element;
 
 /// An arithmetic lattice.
@@ -15,19 +16,25 @@ pub(crate) struct Packing {
 
 /// Values looked at first.
 const SAMPLE: usize = 32_768;
-/// Largest index on a lattice.
+/// Largest index on a lattice, and places of a table of values.
 const MAX_INDEX: f64 = 16_777_216.0;
+const MAX_PLACES: usize = 1 << 18;
 
 /// The lattice of these values (masked ones must have been replaced by others of them).
 pub(crate) fn find<T: Element>(values: &[T]) -> Option<Packing> {
     let stride = values.len().div_ceil(SAMPLE).max(1);
     let sample = distinct(values.iter().skip(stride / 2).step_by(stride).copied());
-    let step = step_of::<T>(&sample)?;
-    let all = distinct(values.iter().copied());
-    let (base, step) = refine(&all, step)?;
+    let (base, step) = step_of::<T>(&sample)?;
+    let (all, (base, step)) = if stride == 1 {
+        (sample, (base, step))
+    } else {
+        let all = on_lattice(values, step).unwrap_or_else(|| distinct(values.iter().copied()));
+        let refined = refine(&all, step)?;
+        (all, refined)
+    };
     let close = Packing { offset: base, step, exact: false };
     let exact = fit::<T>(&all, base, step).filter(|p| {
-        all.iter().all(|&v| T::from_f64(p.offset + ((v.to_f64() - p.offset) / p.step).round() * p.step).same(v))
+        all.iter().all(|&v| T::from_f64(p.offset + nearest((v.to_f64() - p.offset) / p.step) * p.step).same(v))
     });
     Some(exact.unwrap_or(close))
 }
@@ -40,6 +47,24 @@ fn distinct<T: Element>(values: impl Iterator<Item = T>) -> Vec<T> {
     ordinals.into_iter().map(T::from_ordinal).collect()
 }
 
+/// The same of values that are multiples of a step above the least, each in a place of its own; `None` if they are not.
+fn on_lattice<T: Element>(values: &[T], step: f64) -> Option<Vec<T>> {
+    let (lo, hi) = extremes(values)?;
+    let (base, inverse) = (lo.to_f64(), 1.0 / step);
+    let places = ((hi.to_f64() - base) * inverse + 2.0).min(MAX_INDEX) as usize;
+    if places > MAX_PLACES {
+        return None;
+    }
+    let mut table = vec![None; places];
+    for &v in values {
+        let place = table.get_mut(((v.to_f64() - base) * inverse + 0.5) as usize)?;
+        if !place.get_or_insert(v).same(v) {
+            return None;
+        }
+    }
+    Some(table.into_iter().flatten().collect())
+}
+
 /// Half the distance between neighbouring floats at `v`.
 pub(crate) fn half_ulp<T: Element>(v: T) -> f64 {
     let away = if v.to_f64() < 0.0 { -1 } else { 1 };
@@ -48,14 +73,19 @@ pub(crate) fn half_ulp<T: Element>(v: T) -> f64 {
     if d.is_finite() { d } else { 0.0 }
 }
 
-/// The smallest difference, or a half or third of it, when a lattice of that step holds the sample.
-fn step_of<T: Element>(sample: &[T]) -> Option<f64> {
+/// The nearest whole number of one that is not below -1/2.
+fn nearest(x: f64) -> f64 {
+    (x + 0.5) as i64 as f64
+}
+
+/// Base and step of a lattice that holds the sample: its step the smallest difference, or a half to a fourth of it.
+fn step_of<T: Element>(sample: &[T]) -> Option<(f64, f64)> {
     let smallest = sample.windows(2).map(|w| w[1].to_f64() - w[0].to_f64()).min_by(f64::total_cmp)?;
     // Native floats differ by single ulps.
     if sample.len() < 3 || smallest < 2.0 * tolerance(sample) {
         return None;
     }
-    (1..=4).map(|d| smallest / f64::from(d)).find_map(|s| refine(sample, s).map(|r| r.1))
+    (1..=4).map(|d| smallest / f64::from(d)).find_map(|s| refine(sample, s))
 }
 
 /// What rounding does to the difference of two values, at most, and a little more.
@@ -78,7 +108,7 @@ fn refine<T: Element>(sorted: &[T], mut step: f64) -> Option<(f64, f64)> {
         let (mut distances, mut indices, mut n) = (0.0, 0.0, 0.0);
         for i in (0..sorted.len() - lag).step_by((sorted.len() - lag).div_ceil(WINDOWS)) {
             let d = sorted[i + lag].to_f64() - sorted[i].to_f64();
-            let k = (d / step).round();
+            let k = nearest(d / step);
             if k * doubt > 0.25 && k > 1.0 {
                 continue;
             }
@@ -96,7 +126,7 @@ fn refine<T: Element>(sorted: &[T], mut step: f64) -> Option<(f64, f64)> {
     let base = sorted.first()?.to_f64();
     let on = |&v: &T| {
         let d = v.to_f64() - base;
-        let k = (d / step).round();
+        let k = nearest(d / step);
         k <= MAX_INDEX && k * doubt < 0.4 && (d - k * step).abs() <= tolerance + k * step * doubt
     };
     sorted.iter().all(on).then_some((base, step))
@@ -116,7 +146,7 @@ fn fit<T: Element>(all: &[T], base: f64, step: f64) -> Option<Packing> {
         .iter()
         .map(|&v| {
             let x = v.to_f64();
-            let k = ((x - base) / step).round();
+            let k = nearest((x - base) / step);
             let rest = (x - (base + k * step)) / unit;
             let below = half_ulp(T::from_f64(x.next_down().min(x))) / unit;
             let half = half_ulp(v).min(below.max(half_ulp(v) * 0.5) * unit) / unit * (1.0 - 1e-6);

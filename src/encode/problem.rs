@@ -38,6 +38,12 @@ pub(crate) struct Problem<T> {
     pub(crate) reference: Option<(Hash, Base)>,
 }
 
+/// Elements looked at together.
+pub(crate) const PART: usize = 1024;
+/// Fewest rows and columns of a part that stands for all, and fewest elements of which one is taken.
+const LEAST_SIDE: usize = 32;
+const LEAST_TO_CUT: usize = 1 << 17;
+
 impl<T: Element> Problem<T> {
     pub(crate) fn new(array: &ArrayView<'_>, config: &Config, header: &Header) -> Result<Self> {
         let geometry = header.geometry();
@@ -48,13 +54,7 @@ impl<T: Element> Problem<T> {
         let fill = fill_value::<T>(config)?;
         let mut values: Vec<T> = array.iter::<T>().collect();
         let classes = classify(&values, fill);
-        let (extremes, count) = match &classes {
-            None => (extremes(&values), values.len()),
-            Some(classes) => {
-                let ordinary: Vec<T> = values.iter().zip(classes).filter(|(_, c)| **c == 0).map(|(v, _)| *v).collect();
-                (extremes(&ordinary), ordinary.len())
-            }
-        };
+        let (extremes, count) = ordinary_extremes(&values, classes.as_deref());
         let target = resolve::<T>(config.bound, span(extremes))?;
         if let (Some(classes), Some((lo, _))) = (&classes, extremes) {
             continue_smoothly(&mut values, classes, geometry.width, lo);
@@ -79,18 +79,45 @@ impl<T: Element> Problem<T> {
 
     /// The same, if `decode(start, out)` fills `out` with the elements from `start` on.
     pub(crate) fn rmse_of(&self, decode: impl Fn(usize, &mut [T])) -> f64 {
-        let mut part = [T::zeroed(); 1024];
-        let mut squares = 0.0;
-        for (k, values) in self.values.chunks(part.len()).enumerate() {
-            let (start, decoded) = (k * part.len(), &mut part[..values.len()]);
+        self.rmse_of_parts(1, decode)
+    }
+
+    /// The same over one of `every` parts of the elements; `out` has no more than [`PART`].
+    pub(crate) fn rmse_of_parts(&self, every: usize, decode: impl Fn(usize, &mut [T])) -> f64 {
+        let mut part = [T::zeroed(); PART];
+        let (mut squares, mut count) = (0.0, 0);
+        for (k, values) in self.values.chunks(PART).enumerate().skip(every / 2).step_by(every) {
+            let (start, decoded) = (k * PART, &mut part[..values.len()]);
             decode(start, decoded);
+            count += values.len();
             if let Some(classes) = &self.classes {
                 let masked = classes[start..].iter().zip(values).zip(&mut *decoded).filter(|((c, _), _)| **c != 0);
-                masked.for_each(|((_, &v), d)| *d = v);
+                masked.for_each(|((_, &v), d)| (*d, count) = (v, count - 1));
             }
             squares += sum_of_pairs(values, decoded, |v, d| (v.to_f64() - d.to_f64()).powi(2));
         }
-        (squares / self.count.max(1) as f64).sqrt()
+        (squares / count.max(1) as f64).sqrt()
+    }
+
+    /// A part of the planes that stands for all, of about one in `share` elements: from the upper half, where latitudes
+    /// differ, all slices. `None` of fields that are small, have another part known, or that part has no values.
+    pub(crate) fn cut(&self, share: usize) -> Option<Self> {
+        let Geometry { height, width, .. } = self.geometry;
+        let side = |n: usize, part: usize| (n / part).max(LEAST_SIDE);
+        let across = share.ilog2() / 2;
+        let (h, w) = (side(height, share >> across), side(width, 1 << across));
+        if self.reference.is_some() || 2 * h > height || 2 * w > width || self.values.len() < LEAST_TO_CUT {
+            return None;
+        }
+        let (top, left) = (height / 4, (width - w) / 2);
+        let places = |slice: usize| (top..top + h).map(move |y| (slice * height + y) * width + left);
+        let rows = || (0..self.geometry.slices()).flat_map(places);
+        let values: Vec<T> = rows().flat_map(|at| self.values[at..at + w].iter().copied()).collect();
+        let classes = self.classes.as_ref().map(|c| rows().flat_map(|at| c[at..at + w].iter().copied()).collect());
+        let extremes = ordinary_extremes(&values, classes.as_deref());
+        let (extremes, count) = (Some(extremes.0?), extremes.1);
+        let geometry = Geometry { outer: self.geometry.outer.clone(), height: h, width: w, periodic: false };
+        Some(Self { values, classes, fill: self.fill, geometry, target: self.target, extremes, count, reference: None })
     }
 
     /// The mask section; empty without a mask.
@@ -106,6 +133,13 @@ impl<T: Element> Problem<T> {
         w.bytes(&e.finish());
         w.0
     }
+}
+
+/// Least and greatest ordinary value, and how many there are.
+fn ordinary_extremes<T: Element>(values: &[T], classes: Option<&[u8]>) -> (Option<(T, T)>, usize) {
+    let Some(classes) = classes else { return (extremes(values), values.len()) };
+    let ordinary: Vec<T> = values.iter().zip(classes).filter(|(_, c)| **c == 0).map(|(v, _)| *v).collect();
+    (extremes(&ordinary), ordinary.len())
 }
 
 /// Greatest minus least.

@@ -35,6 +35,13 @@ pub(crate) struct Keeps {
     pub(crate) time: bool,
 }
 
+impl Keeps {
+    /// Some stage stays whatever it costs.
+    pub(crate) const fn any(self) -> bool {
+        self.low || self.mid || self.time
+    }
+}
+
 impl Plan {
     /// `outer_axes` is how many the chunk has beside rows and columns.
     pub(crate) fn new(config: &Config, outer_axes: usize) -> Self {

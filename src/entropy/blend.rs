@@ -6,22 +6,26 @@ use crate::arith::{Ends, Lanes};
 
 /// What a symbol moves its distributions, of 65536: about the 121st part.
 const RATE: i16 = 539;
-/// How fast the weights learn, and their least value before they are scaled to sum to 1.
-const LEARN: f32 = 0.01;
-const LEAST: f32 = 0.01;
+/// How fast the weights learn, and the share of what they learn that goes to all alike, so that none vanishes.
+const LEARN: f32 = 0.02;
+const ALIKE: f32 = 0.001;
 /// What the weights sum to in the units of the lanes, of 65536; the rest is for the least probabilities.
-const WHOLE: f32 = 65_472.0;
+const WHOLE: f32 = 65_470.0;
 
 /// Distributions in `N` sets, and the weights that mix them.
 pub(crate) struct Blend<const N: usize> {
     sets: [Vec<Ends>; N],
     weights: Vec<[f32; N]>,
+    /// What the parts gave the symbol before, and its selector: its weights learn only when those of the next symbol are known, so
+    /// that no symbol waits for them.
+    shares: [f32; N],
+    selector: usize,
 }
 
 impl<const N: usize> Blend<N> {
     /// `sets[k]`: what the contexts of set k start with; `selectors` weight vectors.
     pub(crate) fn new(sets: [Vec<Ends>; N], selectors: usize) -> Self {
-        Self { sets, weights: vec![[1.0 / N as f32; N]; selectors] }
+        Self { sets, weights: vec![[1.0 / N as f32; N]; selectors], shares: [1.0; N], selector: 0 }
     }
 
     /// Code a symbol: `contexts[k]` selects the distribution of set k, `selector` the weights.
@@ -36,26 +40,33 @@ impl<const N: usize> Blend<N> {
         selector: usize,
     ) -> usize {
         let selector = selector.min(self.weights.len() - 1);
-        let mut weights = self.weights[selector];
+        let weights = self.weights[selector];
         let places: [usize; N] = std::array::from_fn(|k| contexts[k].min(self.sets[k].len() - 1));
         let parts = std::array::from_fn(|k| &self.sets[k][places[k]]);
-        let ends = lanes.blend(parts, weights.map(|w| (w * WHOLE) as i32 as u16));
+        let ends = lanes.blend(parts, weights.map(|w| (w * WHOLE + 8_388_608.0).to_bits() as u16));
+        self.weights[self.selector] = learned(self.weights[self.selector], self.shares);
         let symbol = coder.symbol(&ends.0, symbol, |slot| lanes.count(&ends, slot));
         let share = |e: &Ends| e.0[symbol] - if symbol > 0 { e.0[symbol - 1] } else { 0 };
-        // A step of expectation and maximisation: what each part would have given of what all gave.
-        let inverse = LEARN / f32::from(share(&ends));
-        let mut sum = 0.0;
-        for (w, part) in weights.iter_mut().zip(parts) {
-            *w = (*w * ((1.0 - LEARN) + f32::from(share(part) + 1) * inverse)).max(LEAST);
-            sum += *w;
-        }
-        let scale = 1.0 / sum;
-        self.weights[selector] = weights.map(|w| w * scale);
+        self.shares = parts.map(|part| f32::from(share(part) + 1));
+        self.selector = selector;
         for (set, &place) in self.sets.iter_mut().zip(&places) {
             lanes.adapt(&mut set[place], symbol, RATE);
         }
         symbol
     }
+}
+
+/// A step of expectation and maximisation: what each part gave of what all gave. The weights go on summing to 1.
+#[inline(always)]
+fn learned<const N: usize>(weights: [f32; N], shares: [f32; N]) -> [f32; N] {
+    let mut given = [0.0; N];
+    let mut sum = 0.0;
+    for k in 0..N {
+        given[k] = weights[k] * shares[k];
+        sum += given[k];
+    }
+    let scale = LEARN * (1.0 - N as f32 * ALIKE) / sum;
+    std::array::from_fn(|k| weights[k] * (1.0 - LEARN) + (given[k] * scale + LEARN * ALIKE))
 }
 
 #[cfg(test)]

@@ -6,8 +6,12 @@ pub(crate) trait Integer: Copy + Default + Eq + Send + Sync {
     fn wrap(v: i64) -> Self;
     /// The integer nearest to a number; 0 for none.
     fn nearest(v: f64) -> Self;
+    /// The whole part of a number that is in range.
+    fn cut(v: f64) -> Self;
     /// Its value.
     fn wide(self) -> i64;
+    /// Its value.
+    fn float(self) -> f64;
     /// The difference, modulo 2^bits.
     fn minus(self, other: Self) -> Self;
     /// The product with a weight, modulo 2^64.
@@ -30,6 +34,16 @@ impl Integer for i32 {
     #[inline(always)]
     fn nearest(v: f64) -> Self {
         rounded(v) as Self
+    }
+
+    #[inline(always)]
+    fn cut(v: f64) -> Self {
+        v as Self
+    }
+
+    #[inline(always)]
+    fn float(self) -> f64 {
+        self.into()
     }
 
     #[inline(always)]
@@ -62,6 +76,16 @@ impl Integer for i64 {
     #[inline(always)]
     fn nearest(v: f64) -> Self {
         rounded(v) as Self
+    }
+
+    #[inline(always)]
+    fn cut(v: f64) -> Self {
+        v as Self
+    }
+
+    #[inline(always)]
+    fn float(self) -> f64 {
+        self as f64
     }
 
     #[inline(always)]

@@ -4,6 +4,7 @@ use super::fixed::{self, Rest};
 use super::integer::Integer;
 use super::mixer::Prob;
 use super::range::{Coder, Decoder, Encoder};
+use crate::arith::run_wide;
 use crate::array::Element;
 use crate::error::{Result, corrupt};
 use crate::format::{Reader, Writer};
@@ -45,6 +46,23 @@ impl Mapping {
             }
             Self::Fixed { exponent } => T::from_f64(q as f64 * fixed::exp2(exponent)),
         }
+    }
+
+    /// The values of a row.
+    pub(crate) fn values<T: Element, Q: Integer>(&self, q: &[Q], out: &mut [T]) {
+        let range = Self::range::<T>();
+        run_wide(
+            #[inline(always)]
+            || match *self {
+                Self::Scaled { offset, step } => {
+                    out.iter_mut().zip(q).for_each(|(o, q)| *o = T::from_f64(offset + q.float() * step));
+                }
+                Self::Ordinals { base, step: 1 } => {
+                    out.iter_mut().zip(q).for_each(|(o, q)| *o = T::from_ordinal(base.wrapping_add(q.wide())));
+                }
+                _ => out.iter_mut().zip(q).for_each(|(o, q)| *o = self.value(q.wide(), range)),
+            },
+        );
     }
 
     /// Least and greatest ordinal of a type.

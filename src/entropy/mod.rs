@@ -15,6 +15,7 @@ pub(crate) mod lattice;
 pub(crate) mod mapping;
 pub(crate) mod mask;
 pub(crate) mod mixer;
+mod normal;
 pub(crate) mod part;
 mod predict;
 pub(crate) mod range;

@@ -33,11 +33,9 @@ pub(crate) struct Context {
 /// Four steps an octave: 0, 1, 2, 3, then 4 for 4, 5 for 5, ... 8 for 8 and 9.
 #[inline(always)]
 pub(crate) fn level(v: u64) -> usize {
-    if v < 4 {
-        return v as usize;
-    }
-    let l = v.ilog2();
-    (4 * (l - 1)) as usize + ((v >> (l - 2)) & 3) as usize
+    // Below 4 as if from 2 or 0 on in steps of 1, so that there is no branch.
+    let l = (v | 2).ilog2();
+    (4 * (l - 1)) as usize + ((v >> (l.max(2) - 2)) & 3) as usize
 }
 
 /// Bits of a residual below its symbol: two to four quanta are the magnitude that is expected.
@@ -46,17 +44,27 @@ pub(crate) fn low_bits(energy: u64) -> u32 {
     (energy | 1).ilog2().saturating_sub(4).min(56)
 }
 
-/// Nine classes of magnitude in quanta.
+/// Nine classes of magnitude in quanta: 0, 1, 2, 3, 4 and 5, 6 and 7, 8 to 11, 12 to 19, more.
+const BUCKETS: [u8; 32] = {
+    let mut buckets = [8; 32];
+    let mut quanta = 0;
+    while quanta < 20 {
+        buckets[quanta] = match quanta {
+            0..=3 => quanta as u8,
+            4..=5 => 4,
+            6..=7 => 5,
+            8..=11 => 6,
+            _ => 7,
+        };
+        quanta += 1;
+    }
+    buckets
+};
+
+/// The class of a magnitude: a table, since branches here cannot be foretold.
 #[inline(always)]
 fn bucket(v: u64, k: u32) -> usize {
-    match v >> k {
-        quanta @ 0..=3 => quanta as usize,
-        4..=5 => 4,
-        6..=7 => 5,
-        8..=11 => 6,
-        12..=19 => 7,
-        _ => 8,
-    }
+    BUCKETS[(v >> k).min(31) as usize].into()
 }
 
 /// Typical magnitudes of the buckets, in quanta.

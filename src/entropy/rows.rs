@@ -8,8 +8,8 @@ pub(crate) const PAD: usize = 3;
 
 /// Largest size that is kept of a residual.
 pub(crate) const MOST: u64 = 1 << 48;
-/// Stands for the energy of an element that came as it was foretold.
-const KNOWN: u64 = u64::MAX;
+/// Stands for the energy of an element that came as it was foretold, or is not coded at all: nothing to learn.
+pub(crate) const KNOWN: u64 = u64::MAX;
 
 /// Values of a row with `PAD` columns on either side; `small` is the same, scaled for learning.
 #[derive(Clone)]
@@ -37,24 +37,6 @@ impl<Q: Integer> Row<Q> {
             energy: vec![0; n],
             weight: vec![0.0; n],
         }
-    }
-
-    /// Element `p` came as it was foretold, or is not coded at all: nothing to learn.
-    #[inline(always)]
-    pub(crate) fn put_known(&mut self, p: usize, q: Q, size: u64) {
-        self.q[p] = q;
-        self.size[p] = size;
-        self.sign[p] = 0;
-        self.energy[p] = KNOWN;
-    }
-
-    /// Element `p` with its residual; `energy` is eight times the magnitude that was expected of it.
-    #[inline(always)]
-    pub(crate) fn put(&mut self, p: usize, q: Q, residual: i64, energy: u64) {
-        self.q[p] = q;
-        self.size[p] = residual.unsigned_abs().min(MOST);
-        self.sign[p] = u8::from(residual > 0) | u8::from(residual < 0) << 1;
-        self.energy[p] = energy;
     }
 
     /// Take the padding on the left from the columns of `other` that start at `from`.
@@ -107,6 +89,12 @@ impl<Q: Integer> Row<Q> {
             *w = if energy == KNOWN { 0.0 } else { weight };
         }
     }
+}
+
+/// What is kept of a residual: its size, and its sign as in [`Row`].
+#[inline(always)]
+pub(crate) fn size_of_residual(residual: i64) -> (u64, u8) {
+    (residual.unsigned_abs().min(MOST), u8::from(residual > 0) | u8::from(residual < 0) << 1)
 }
 
 /// The least magnitude of a level.

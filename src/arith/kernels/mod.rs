@@ -1,6 +1,7 @@
 //! The inner loops, compiled once for each [`Isa`](super::Isa): the only `unsafe` code of the library.
 
 pub(super) mod blocks;
+pub(super) mod cells;
 pub(super) mod cholesky;
 pub(super) mod inner;
 pub(super) mod network;

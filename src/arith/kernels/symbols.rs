@@ -11,7 +11,7 @@ pub(crate) struct Ends(pub(crate) [u16; SYMBOLS]);
 
 /// 32 lanes of 16 bits.
 pub(crate) trait Lanes: Copy {
-    /// The sum of `part * weight / 65536` over all parts, and i + 1 in lane i. The weights sum to 65472 or less;
+    /// The sum of `part * weight / 65536` over all parts, and i + 1 in lane i. The weights sum to 65475 or less;
     /// the last lane is 32768 whatever they are.
     fn blend<const N: usize>(self, parts: [&Ends; N], weights: [u16; N]) -> Ends;
     /// How many lanes are `slot` or less.
@@ -238,9 +238,9 @@ mod tests {
                 for part in &mut parts {
                     lanes.adapt(part, symbol, (random() % 32_768) as i16);
                 }
-                let first = (random() % 65_473) as u16;
-                let second = (random() % (65_473 - usize::from(first))) as u16;
-                let ends = lanes.blend(parts.each_ref(), [first, second, 65_472 - first - second]);
+                let first = (random() % 65_476) as u16;
+                let second = (random() % (65_476 - usize::from(first))) as u16;
+                let ends = lanes.blend(parts.each_ref(), [first, second, 65_475 - first - second]);
                 assert!(ends.0[0] > 0 && ends.0.windows(2).all(|w| w[0] < w[1]) && ends.0[SYMBOLS - 1] == 32_768);
                 self.0.push((ends, lanes.count(&ends, (random() % 32_768) as u16)));
             }

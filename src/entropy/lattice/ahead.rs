@@ -1,0 +1,104 @@
+//! What is known of a row before its first element: all of it that takes no neighbour in the row itself.
+
+use super::past::Past;
+use super::{DEEP, NEAR};
+use crate::entropy::integer::Integer;
+use crate::entropy::predict::Predictor;
+use crate::entropy::rows::{PAD, Row};
+
+/// The element is not coded.
+pub(super) const MASKED: u8 = 1;
+/// The neighbours in the row above are the same.
+pub(super) const LEVEL: u8 = 2;
+/// A neighbour is at an end of the values.
+pub(super) const END: u8 = 4;
+
+/// Element by element.
+pub(super) struct Ahead {
+    /// The part of its prediction.
+    pub(super) known: Vec<i64>,
+    /// The part of its energy.
+    pub(super) calm: Vec<u64>,
+    /// What sets it apart.
+    pub(super) flags: Vec<u8>,
+}
+
+impl Ahead {
+    pub(super) fn new(width: usize) -> Self {
+        Self { known: vec![0; width], calm: vec![0; width], flags: vec![0; width] }
+    }
+
+    /// In the first slice.
+    #[inline(always)]
+    pub(super) fn within<Q: Integer>(
+        &mut self,
+        near: &Predictor<NEAR>,
+        [north, north2]: [&Row<Q>; 2],
+        top: i64,
+        masked: Option<&[u8]>,
+    ) {
+        let padded = self.known.len() + 2 * PAD;
+        let (n1, n2) = (&north.q[..padded], &north2.q[..padded]);
+        let taps = [&n1[2..], &n1[4..], &n2[3..], &n1[1..], &n1[5..], &n2[2..], &n2[4..]];
+        near.foresee(&n1[PAD..], taps, [1, 2, 4, 5, 6, 7, 8], &mut self.known);
+        self.energies(north, &north2.size[PAD..]);
+        self.flags(n1, [&n2[3..], &n1[1..], &n1[5..]], top, masked);
+    }
+
+    /// In a later slice.
+    #[inline(always)]
+    pub(super) fn between<Q: Integer>(
+        &mut self,
+        deep: &Predictor<DEEP>,
+        [north, north2]: [&Row<Q>; 2],
+        past: &Past<Q>,
+        top: i64,
+        masked: Option<&[u8]>,
+    ) {
+        let padded = self.known.len() + 2 * PAD;
+        let (n1, n2) = (&north.q[..padded], &north2.q[..padded]);
+        let [b0, b1, b2] = past.rows.each_ref().map(|b| &b.q[..padded]);
+        let bb = &past.older.q[..padded];
+        #[rustfmt::skip]
+        let taps = [
+            &n1[2..], &n1[4..], &n2[3..], &n1[1..], &n1[5..], &n2[2..], &n2[4..],
+            &b1[3..], &b1[2..], &b1[4..], &b0[3..], &b2[3..], &b2[4..], &b2[2..], &b0[2..], &b0[4..],
+            &bb[3..], &bb[2..], &bb[4..],
+        ];
+        let which = [1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21];
+        deep.foresee(&n1[PAD..], taps, which, &mut self.known);
+        self.energies(north, &past.rows[1].size[PAD..]);
+        self.flags(n1, [&n2[3..], &b1[3..], &b1[4..]], top, masked);
+    }
+
+    #[inline(always)]
+    fn energies<Q>(&mut self, north: &Row<Q>, before: &[u64]) {
+        let n = self.calm.len();
+        let (a, b, c, d) = (&north.size[2..][..n], &north.size[3..][..n], &north.size[4..][..n], &before[..n]);
+        for (x, o) in self.calm.iter_mut().enumerate() {
+            *o = a[x] + 2 * b[x] + c[x] + d[x];
+        }
+    }
+
+    /// `others`: neighbours besides those in the row above, `north`, that may be at an end.
+    #[inline(always)]
+    fn flags<Q: Integer>(&mut self, north: &[Q], others: [&[Q]; 3], top: i64, masked: Option<&[u8]>) {
+        let n = self.flags.len();
+        let [a, b, c] = [&north[2..], &north[3..], &north[4..]].map(|r| &r[..n]);
+        for (x, o) in self.flags.iter_mut().enumerate() {
+            *o = if (a[x] == b[x]) & (b[x] == c[x]) { LEVEL } else { 0 };
+        }
+        if top > 0 {
+            let top = Q::wrap(top);
+            let end = |v: Q| (v == Q::default()) | (v == top);
+            let [d, e, f] = others.map(|r| &r[..n]);
+            for (x, o) in self.flags.iter_mut().enumerate() {
+                let near = end(a[x]) | end(b[x]) | end(c[x]) | end(d[x]) | end(e[x]) | end(f[x]);
+                *o |= if near { END } else { 0 };
+            }
+        }
+        for (o, &m) in self.flags.iter_mut().zip(masked.unwrap_or_default()) {
+            *o |= if m != 0 { MASKED } else { 0 };
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The lattice coder: integers on a grid, predicted from their neighbours, residuals coded.
+//! One model for both directions, fed row by row; all arithmetic wraps, so that any integers survive.
+
+mod ahead;
+mod form;
+mod past;
+mod row;
+
+pub(crate) use form::{Form, band_rows, slices};
+
+use super::integer::Integer;
+use super::normal::Samples;
+use super::predict::Predictor;
+use super::range::Coder;
+use super::rows::{PAD, Row};
+use crate::arith::run_lanes;
+use crate::format::Geometry;
+use ahead::Ahead;
+use form::{RIBBON, is_ribbon};
+use past::Past;
+use row::{Models, RowOf};
+
+/// Neighbours in the slice, and with those in the slices before.
+const NEAR: usize = 10;
+const DEEP: usize = 22;
+
+/// The state of a lattice stream.
+pub(crate) struct Lattice<Q> {
+    width: usize,
+    height: usize,
+    len: usize,
+    /// One-dimensional: each row goes on where the one above ended.
+    ribbon: bool,
+    periodic: bool,
+    shift: u32,
+    near: Predictor<NEAR>,
+    deep: Option<Predictor<DEEP>>,
+    models: Models,
+    /// Greatest integer of the slice, if all are known to lie in 0..=top; or 0.
+    top: i64,
+    /// The row that is coded and the two before it.
+    rows: [Row<Q>; 3],
+    past: Past<Q>,
+    ahead: Ahead,
+    slice: usize,
+    y: usize,
+}
+
+impl<Q: Integer> Lattice<Q> {
+    /// `shift` scales differences for learning: those of typical size should be some hundreds or less.
+    pub(crate) fn new(geometry: &Geometry, shift: u32) -> Self {
+        let ribbon = is_ribbon(geometry);
+        let len = geometry.slices() * geometry.plane();
+        let width = if ribbon { len.min(RIBBON) } else { geometry.width };
+        let height = if ribbon { len.div_ceil(RIBBON) } else { geometry.height };
+        let periodic = geometry.periodic && !ribbon;
+        let slices = if ribbon { 1 } else { geometry.slices() };
+        // Where nothing is learned: west + north - north-west; or the same in the slice before.
+        let mut near = [0.0; NEAR];
+        (near[0], near[1]) = if ribbon { (0.0, 0.0) } else { (1.0, -1.0) };
+        let mut below = [0.0; DEEP];
+        (below[0], below[1]) = (0.5, -0.5);
+        (below[NEAR], below[NEAR + 1]) = (0.5, -0.5);
+        Self {
+            width,
+            height,
+            len: if ribbon { len } else { width * height },
+            ribbon,
+            periodic,
+            shift: shift.min(63),
+            near: Predictor::new(width, periodic, near),
+            deep: (slices > 1).then(|| Predictor::new(width, periodic, below)),
+            models: Models::new(),
+            top: 0,
+            rows: std::array::from_fn(|_| Row::new(width)),
+            past: Past::new(width, slices, geometry.plane()),
+            ahead: Ahead::new(width),
+            slice: 0,
+            y: 0,
+        }
+    }
+
+    /// True when the next row is the first of a slice.
+    pub(crate) const fn opens(&self) -> bool {
+        self.y == 0
+    }
+
+    /// Start a slice, whose integers lie in 0..=top unless `top` is 0. Integers of the slice before are
+    /// `change.0 + change.1 * q` in the units of this one.
+    pub(crate) fn start(&mut self, top: i64, change: Option<(f64, f64)>) {
+        self.top = top;
+        if let Some(change) = change {
+            self.past.change(change);
+        }
+    }
+
+    /// Length of the next row; rows follow each other in the array's order.
+    pub(crate) fn row_len(&self) -> usize {
+        (self.len - self.y * self.width).min(self.width)
+    }
+
+    /// Code the next row. Elements that `masked` are not coded.
+    pub(crate) fn row<C: Coder>(&mut self, coder: &mut C, q: &mut [Q], masked: Option<&[u8]>) {
+        self.open();
+        let n = q.len().min(self.width);
+        let row = &mut q[..n];
+        run_lanes(RowOf { lattice: self, coder, row, masked });
+        if n == self.width {
+            self.learn();
+        }
+        self.rows[0].close(self.width, self.periodic, self.shift);
+        self.past.keep(self.y, self.width, &self.rows[0]);
+        self.rows.rotate_right(1);
+        self.y += 1;
+        if self.y == self.height {
+            self.y = 0;
+            self.slice += 1;
+        }
+    }
+
+    /// Bring the rows above and the rows of the slice before in place.
+    fn open(&mut self) {
+        let (width, periodic, shift) = (self.width, self.periodic, self.shift);
+        if self.slice > 0 {
+            let place = (self.y, self.height);
+            self.past.open(place, width, self.slice == 1, |row| row.close(width, periodic, shift));
+            if self.y == 0 {
+                // Above the first row: the first row of the slice before.
+                self.rows[1] = self.past.rows[1].clone();
+                self.rows[2] = self.past.rows[1].clone();
+            }
+        }
+        let [row, north, _] = &mut self.rows;
+        // A ribbon goes on where the row above ended.
+        row.lead(north, if self.ribbon { width } else { 0 });
+    }
+
+    /// Fit the weights to the row just coded.
+    fn learn(&mut self) {
+        let [row, n, m] = &mut self.rows;
+        row.scale(self.shift);
+        row.weigh(self.shift);
+        let samples = Samples { target: &row.small[PAD..], west: &row.small[PAD - 1..], weight: &row.weight[PAD..] };
+        let near: [&[i32]; NEAR] = [
+            &n.small[PAD..],
+            &n.small[PAD - 1..],
+            &n.small[PAD + 1..],
+            &row.small[PAD - 2..],
+            &m.small[PAD..],
+            &n.small[PAD - 2..],
+            &n.small[PAD + 2..],
+            &m.small[PAD - 1..],
+            &m.small[PAD + 1..],
+            &row.small[PAD - 3..],
+        ];
+        match &mut self.deep {
+            Some(deep) if self.slice > 0 => {
+                let [b0, b1, b2] = &self.past.rows;
+                let below = [
+                    &b1.small[PAD..],
+                    &b1.small[PAD - 1..],
+                    &b1.small[PAD + 1..],
+                    &b0.small[PAD..],
+                    &b2.small[PAD..],
+                    &b2.small[PAD + 1..],
+                    &b2.small[PAD - 1..],
+                    &b0.small[PAD - 1..],
+                    &b0.small[PAD + 1..],
+                    &self.past.older.small[PAD..],
+                    &self.past.older.small[PAD - 1..],
+                    &self.past.older.small[PAD + 1..],
+                ];
+                deep.learn(std::array::from_fn(|i| if i < NEAR { near[i] } else { below[i - NEAR] }), &samples);
+            }
+            _ => self.near.learn(near, &samples),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Coding of a row, element by element.
+
+use super::Lattice;
+use super::ahead::{Ahead, END, LEVEL, MASKED};
+use crate::arith::{Lanes, SAMPLES, Task};
+use crate::entropy::edges::{Edge, Edges, room};
+use crate::entropy::integer::Integer;
+use crate::entropy::mixer::Prob;
+use crate::entropy::predict::WEIGHT_BITS;
+use crate::entropy::range::Coder;
+use crate::entropy::residual::{Context, Residuals, low_bits};
+use crate::entropy::rows::{KNOWN, PAD, Row, size_of_residual};
+
+/// Fraction bits that a prediction keeps.
+const PHASE_BITS: u32 = 3;
+
+/// The models of a stream.
+pub(super) struct Models {
+    residuals: Residuals,
+    flat: [Prob; 16],
+    edges: Edges,
+}
+
+impl Models {
+    pub(super) fn new() -> Self {
+        Self { residuals: Residuals::new(), flat: [Prob::new(2048, 4); 16], edges: Edges::new() }
+    }
+}
+
+/// A row to code.
+pub(super) struct RowOf<'a, Q, C> {
+    pub(super) lattice: &'a mut Lattice<Q>,
+    pub(super) coder: &'a mut C,
+    pub(super) row: &'a mut [Q],
+    pub(super) masked: Option<&'a [u8]>,
+}
+
+impl<Q: Integer, C: Coder> Task for RowOf<'_, Q, C> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { lattice, coder, row: q, masked } = self;
+        let Lattice { rows: [row, north, north2], past, ahead, models, top, .. } = lattice;
+        let around = Around { north, north2, before: &past.rows[1], top: *top };
+        match lattice.deep.as_ref().filter(|_| lattice.slice > 0) {
+            Some(deep) => {
+                ahead.between(deep, [north, north2], past, *top, masked);
+                code_row::<L, C, Q, true>(lanes, coder, q, row, &around, ahead, |x| deep.late(x), models);
+            }
+            None => {
+                let near = &lattice.near;
+                ahead.within(near, [north, north2], *top, masked);
+                code_row::<L, C, Q, false>(lanes, coder, q, row, &around, ahead, |x| near.late(x), models);
+            }
+        }
+    }
+}
+
+/// The rows that a row is coded beside.
+struct Around<'a, Q> {
+    north: &'a Row<Q>,
+    north2: &'a Row<Q>,
+    before: &'a Row<Q>,
+    top: i64,
+}
+
+/// What the row itself has before an element: integers and sizes of residuals, the nearest first, and the sign of the last.
+#[derive(Clone, Copy)]
+struct West<Q> {
+    q: [Q; 3],
+    size: [u64; 2],
+    sign: u8,
+}
+
+#[inline(always)]
+fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
+    lanes: L,
+    coder: &mut C,
+    q: &mut [Q],
+    row: &mut Row<Q>,
+    around: &Around<'_, Q>,
+    ahead: &Ahead,
+    late: impl Fn(usize) -> &'w [i32; 3],
+    models: &mut Models,
+) {
+    let Around { north, north2, before, top } = *around;
+    let mut west = West {
+        q: [row.q[PAD - 1], row.q[PAD - 2], row.q[PAD - 3]],
+        size: [row.size[PAD - 1], row.size[PAD - 2]],
+        sign: row.sign[PAD - 1],
+    };
+    for (cell, q) in q.chunks_mut(SAMPLES).enumerate() {
+        let (first, len) = (cell * SAMPLES, q.len());
+        let weights = late(first);
+        let padded = PAD + first..PAD + first + len;
+        let (known, calm) = (&ahead.known[first..][..len], &ahead.calm[first..][..len]);
+        let flags = &ahead.flags[first..][..len];
+        let (n, sign_n) = (&north.q[padded.clone()][..len], &north.sign[padded.clone()][..len]);
+        let (size_nw, size_ne) = (&north.size[padded.start - 1..][..len], &north.size[padded.start + 1..][..len]);
+        let size_b = if BEFORE { &before.size } else { &north2.size };
+        let size_b = &size_b[padded.clone()][..len];
+        let (out, sizes) = (&mut row.q[padded.clone()][..len], &mut row.size[padded.clone()][..len]);
+        let (signs, energies) = (&mut row.sign[padded.clone()][..len], &mut row.energy[padded][..len]);
+        for x in 0..len {
+            let mut value = q[x];
+            let (mut size, mut sign, mut expected) = (west.size[0], 0, KNOWN);
+            'coded: {
+                if flags[x] & MASKED != 0 {
+                    value = Q::wrap(west.q[0].wide().wrapping_add(n[x].minus(west.q[0]).wide() >> 1));
+                    break 'coded;
+                }
+                if flags[x] & LEVEL != 0 && west.q[0] == n[x] {
+                    let context = around.flat::<BEFORE>(first + x + PAD, &west);
+                    if !models.flat[context].code(coder, value != west.q[0]) {
+                        (value, size) = (west.q[0], 0);
+                        break 'coded;
+                    }
+                }
+                let sum = known[x]
+                    .wrapping_add(n[x].minus(west.q[0]).times(weights[0]))
+                    .wrapping_add(west.q[1].minus(west.q[0]).times(weights[1]))
+                    .wrapping_add(west.q[2].minus(west.q[0]).times(weights[2]));
+                let eighths = sum >> (WEIGHT_BITS - PHASE_BITS);
+                let energy = calm[x] + 2 * west.size[0] + west.size[1];
+                let half = if low_bits(energy) == 0 { 4 } else { 8 };
+                let step = eighths.wrapping_add(half) >> PHASE_BITS;
+                let mut predicted = Q::wrap(west.q[0].wide().wrapping_add(step)).wide();
+                expected = energy;
+                let mut class = 0;
+                if top > 0 {
+                    predicted = predicted.clamp(0, top);
+                    let end = |v: Q| (v == Q::default()) | (v.wide() == top);
+                    let close = predicted.min(top - predicted) as u64 <= energy;
+                    if (flags[x] & END != 0) | end(west.q[0]) | end(west.q[1]) | close {
+                        let low = predicted <= top / 2;
+                        let edge = around.edge::<BEFORE>(first + x + PAD, &west, predicted, energy);
+                        let mut limits = (0, top);
+                        if edge.near() {
+                            if models.edges.code(coder, value.wide() == edge.at, &edge) {
+                                value = Q::wrap(edge.at);
+                                (size, sign) = size_of_residual(edge.at - predicted);
+                                break 'coded;
+                            }
+                            limits = if low { (1, top) } else { (0, top - 1) };
+                            predicted = predicted.clamp(limits.0, limits.1);
+                        }
+                        let away = if low { predicted - limits.0 } else { limits.1 - predicted };
+                        class = room(away as u64, energy, low);
+                    }
+                }
+                let context = Context {
+                    energy,
+                    diagonal: (size_nw[x] + size_ne[x]) / 2,
+                    before: size_b[x],
+                    signs: usize::from(west.sign) * 3 + usize::from(sign_n[x]),
+                    phase: (eighths & 7) as usize,
+                    room: class,
+                };
+                let r = models.residuals.code(lanes, coder, value.wide().wrapping_sub(predicted), &context);
+                value = Q::wrap(predicted.wrapping_add(r));
+                (size, sign) = size_of_residual(r);
+            }
+            (q[x], out[x], sizes[x], signs[x], energies[x]) = (value, value, size, sign, expected);
+            west = West { q: [value, west.q[0], west.q[1]], size: [size, west.size[0]], sign };
+        }
+    }
+}
+
+impl<Q: Integer> Around<'_, Q> {
+    /// The context of an element all of whose neighbours are the same: in the padded row at `p`.
+    #[inline(always)]
+    fn flat<const BEFORE: bool>(&self, p: usize, west: &West<Q>) -> usize {
+        let (n1, n2, size1) = (&self.north.q, &self.north2.q, &self.north.size);
+        let same = west.q[0];
+        let quiet = size1[p] | size1[p + 1] | west.size[0] == 0;
+        let context = usize::from(quiet) | usize::from(n2[p] == same && n2[p + 1] == same) << 1;
+        if BEFORE {
+            let b = &self.before.q;
+            context | 4 | usize::from(b[p] == same && b[p + 1] == same) << 3
+        } else {
+            context | usize::from(west.q[1] == same && n1[p + 2] == same) << 3
+        }
+    }
+
+    /// What is around an element that may be at an end.
+    #[inline(always)]
+    fn edge<const BEFORE: bool>(&self, p: usize, west: &West<Q>, predicted: i64, energy: u64) -> Edge {
+        let (n1, n2, b) = (&self.north.q, &self.north2.q, &self.before.q);
+        let (far, further) = if BEFORE { (b[p], b[p + 1]) } else { (n1[p - 2], n1[p + 2]) };
+        let taps = [n1[p], n1[p - 1], n1[p + 1], west.q[1], n2[p], far, further].map(Q::wide);
+        Edge::new(predicted <= self.top / 2, self.top, predicted, energy, taps, west.q[0].wide())
+    }
+}
