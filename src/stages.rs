@@ -13,7 +13,7 @@ use crate::decode::harmonic as decoder;
 use crate::encode::effort::Effort;
 use crate::encode::harmonic::Analysis;
 use crate::encode::split::split;
-use crate::format::{Cutoffs, Geometry, Reader};
+use crate::format::{Cutoffs, Geometry, Reader, short};
 
 /// A float32 field and its layout.
 pub struct Field<'a> {
@@ -61,11 +61,11 @@ impl Harmonic {
     /// Quantise and transform back; the first value.
     #[must_use]
     pub fn reconstruct(&self, step: f64) -> f32 {
-        self.0.field(&self.0.quantised(step)).field[0]
+        self.0.field(&self.0.quantised(short(step))).field[0]
     }
     /// Quantise and code.
     #[must_use]
     pub fn encode(&self, step: f64) -> Vec<u8> {
-        self.0.code(self.0.quantised(step))
+        self.0.code(self.0.quantised(short(step)))
     }
 }

@@ -16,7 +16,7 @@ use crate::decode::base::Base;
 use crate::decode::harmonic::HarmonicField;
 use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::error::Result;
-use crate::format::{Method, Writer};
+use crate::format::{Method, Writer, short};
 use crate::worker::Worker;
 use std::cell::OnceCell;
 
@@ -293,7 +293,7 @@ fn climb<T: Element>(
     lattice_bytes: Glance<'_>,
 ) -> Option<(Candidate, usize)> {
     let attempt = |analysis: &Analysis, k: usize| {
-        let step = STEPS.get(k)? * eps;
+        let step = short(STEPS.get(k)? * eps);
         analysis.fits(step).then(|| {
             let quantised = analysis.quantised(step);
             let field = analysis.field(&quantised);

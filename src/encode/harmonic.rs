@@ -14,7 +14,7 @@ use crate::entropy::coefficient::MAX_MAGNITUDE;
 use crate::entropy::part::Part;
 use crate::entropy::{klt as basis, range::Encoder};
 use crate::format::pyramid::{Basis, Level};
-use crate::format::{Geometry, HarmonicParams, Writer};
+use crate::format::{Geometry, HarmonicParams, Writer, short};
 
 /// The transformed field, ready to be quantised at any step.
 pub(crate) struct Analysis {
@@ -63,7 +63,7 @@ impl Analysis {
         effort: Effort,
         isa: Isa,
     ) -> Vec<Self> {
-        let mean = sum(values, T::to_f64) / values.len() as f64;
+        let mean = short(sum(values, T::to_f64) / values.len() as f64);
         let peak = peak(values, |v| (v.to_f64() - mean).abs());
         if !(mean.is_finite() && peak.is_finite()) {
             return Vec::new();
@@ -123,7 +123,7 @@ impl Analysis {
                 step = (l * h).sqrt();
             }
         }
-        low.map_or(step, |l| l.0)
+        short(low.map_or(step, |l| l.0))
     }
 
     /// Quantise all coefficients, into `volumes` if they are wanted.
@@ -145,8 +145,9 @@ impl Analysis {
         (total, coded)
     }
 
-    /// The coefficients at a step.
+    /// The coefficients at a step, a [`short`] number.
     pub(crate) fn quantised(&self, step: f64) -> Quantised {
+        debug_assert!(step == short(step));
         let mut volumes: Vec<Vec<i32>> = self.volumes.iter().map(|v| vec![0; v.len()]).collect();
         let (statistics, coded) = self.quantise(step, Some(&mut volumes));
         let parts = |(level, coded): (&Level, f64)| {

@@ -24,7 +24,7 @@ const MOST_CUT: u8 = 15;
 /// Everything but the coefficients.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HarmonicParams {
-    /// Subtracted before the transform.
+    /// Subtracted before the transform; this and the step as [`short`](super::wire::short) numbers.
     pub(crate) mean: f64,
     /// Quantiser step in the data's unit.
     pub(crate) step: f64,
@@ -40,8 +40,8 @@ pub(crate) struct HarmonicParams {
 
 impl HarmonicParams {
     pub(crate) fn write(&self, w: &mut Writer) {
-        w.f64(self.mean);
-        w.f64(self.step);
+        w.f40(self.mean);
+        w.f40(self.step);
         w.u8(self.parts.len() as u8 * 2 + self.basis as u8);
         self.parts.iter().for_each(|&n| w.u8(n as u8));
         for &a in &self.axes {
@@ -51,8 +51,8 @@ impl HarmonicParams {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>, outer_axes: usize) -> Result<Self> {
-        let mean = r.finite_f64("mean")?;
-        let step = r.finite_f64("step")?;
+        let mean = r.finite_f40("mean")?;
+        let step = r.finite_f40("step")?;
         let at = r.offset();
         let (basis, cut) = match r.u8("basis")? {
             b @ 0..=MOST_CUT => (if b & 1 == 0 { Basis::Lapped } else { Basis::Wavelet }, b / 2),
@@ -120,7 +120,7 @@ mod tests {
     fn parameters_come_back() {
         let p = HarmonicParams {
             mean: 3.5,
-            step: 0.1,
+            step: 0.125,
             basis: Basis::Wavelet,
             parts: vec![3, 1],
             axes: vec![AxisTransform::Dct, AxisTransform::None],
@@ -128,7 +128,7 @@ mod tests {
         };
         let mut w = Writer::default();
         p.write(&mut w);
-        assert_eq!(w.0.len(), 8 + 8 + 1 + 2 + 2 + 4);
+        assert_eq!(w.0.len(), 5 + 5 + 1 + 2 + 2 + 4);
         assert_eq!(HarmonicParams::read(&mut Reader::new(&w.0, 0), 2).unwrap(), p);
         assert_eq!([p.reconstruct(0), p.reconstruct(-1)], [0.0, -1.0 + 9.0 / 512.0]);
     }

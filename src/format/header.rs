@@ -95,6 +95,19 @@ impl SectionId {
     }
 }
 
+/// Bit of the byte of dimensions: the bound is in decimal.
+const DECIMAL: u8 = 0x80;
+
+/// Digits and power of ten of a number, where they are shorter than its bits.
+fn decimal(v: f64) -> Option<(u64, i8)> {
+    let text = format!("{v:e}");
+    let (digits, exponent) = text.split_once('e')?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digits: u64 = format!("{whole}{fraction}").parse().ok()?;
+    let exponent = exponent.parse::<i32>().ok()? - fraction.len() as i32;
+    if digits < 1 << 21 { Some((digits, exponent.try_into().ok()?)) } else { None }
+}
+
 /// What a stream declares before its sections.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Header {
@@ -130,12 +143,18 @@ impl Header {
         w.bytes(&MAGIC);
         w.u8(FORMAT_VERSION);
         w.u8(self.dtype as u8 | if self.order == ByteOrder::Big { 0x80 } else { 0 });
-        w.u8(self.shape.len() as u8 | (self.bound.code() << 4));
+        let decimal = decimal(self.bound.value());
+        w.u8(self.shape.len() as u8 | self.bound.code() << 4 | if decimal.is_some() { DECIMAL } else { 0 });
         for &d in &self.shape {
             w.varint(d as u64);
         }
-        if self.bound != Bound::Lossless {
-            w.f64(self.bound.value());
+        match decimal {
+            _ if self.bound == Bound::Lossless => {}
+            Some((digits, exponent)) => {
+                w.varint(digits);
+                w.u8(exponent as u8);
+            }
+            None => w.f64(self.bound.value()),
         }
         let flag = |set, bit| if set { bit } else { 0 };
         w.u8(self.method as u8 | flag(self.periodic, PERIODIC) | flag(self.permutation.is_some(), PERMUTED));
@@ -178,9 +197,21 @@ impl Header {
             };
             shape.push(d);
         }
-        let value = if dims_byte >> 4 == 0 { 0.0 } else { r.finite_f64("bound")? };
-        let Some(bound) = Bound::from_code(dims_byte >> 4, value) else {
-            return corrupt(offset, format!("unknown bound kind {}", dims_byte >> 4));
+        let kind = dims_byte >> 4 & 7;
+        let value = match kind {
+            0 => 0.0,
+            _ if dims_byte & DECIMAL != 0 => {
+                let (at, digits, exponent) = (r.offset(), r.varint("bound")?, r.u8("bound")? as i8);
+                let value = format!("{digits}e{exponent}").parse().unwrap_or(f64::NAN);
+                if !f64::is_finite(value) {
+                    return corrupt(at, format!("bound {digits}e{exponent} is no number"));
+                }
+                value
+            }
+            _ => r.finite_f64("bound")?,
+        };
+        let Some(bound) = Bound::from_code(kind, value) else {
+            return corrupt(offset, format!("unknown bound kind {kind}"));
         };
         let offset = r.offset();
         let code = r.u8("method")?;
@@ -285,5 +316,36 @@ impl<'a> Stream<'a> {
     /// Payload and offset of a section, if there.
     pub(crate) fn section(&self, id: SectionId) -> Option<&Section<'a>> {
         self.sections.iter().find(|s| s.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_come_back() {
+        let header = |bound| Header {
+            dtype: DType::F32,
+            order: ByteOrder::Little,
+            shape: vec![3],
+            permutation: None,
+            bound,
+            periodic: false,
+            method: Method::Stored,
+        };
+        let all = [1e-3, 0.125, 17.0, 20971.51, 1.0 / 3.0, 2.5e-308, 5e-324, 1.7e308, 97.0e20];
+        let bytes = [11, 11, 11, 13, 17, 17, 17, 17, 11];
+        for (value, bytes) in all.into_iter().zip(bytes) {
+            for bound in [Bound::MaxAbs(value), Bound::Nrmse(value)] {
+                let mut w = Writer::default();
+                header(bound).write(&mut w);
+                assert_eq!(w.0.len(), bytes, "{value:e}");
+                assert_eq!(Header::read(&mut Reader::new(&w.0, 0)).unwrap(), header(bound));
+            }
+        }
+        let mut w = Writer::default();
+        header(Bound::Lossless).write(&mut w);
+        assert_eq!((Header::read(&mut Reader::new(&w.0, 0)).unwrap(), w.0.len()), (header(Bound::Lossless), 9));
     }
 }

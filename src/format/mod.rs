@@ -24,7 +24,7 @@ pub(crate) use header::{Header, Method, Section, SectionId, Stream};
 pub(crate) use permutation::Permutation;
 pub use split::Cutoffs;
 pub(crate) use split::Split;
-pub(crate) use wire::{Reader, Writer};
+pub(crate) use wire::{Reader, Writer, short};
 
 /// Bytes of a stream that are neither dimensions nor section payloads, at most: magic, version,
 /// type, bound, method, axis order, section table, checksum.

@@ -2,6 +2,11 @@
 
 use crate::error::{Error, Result, corrupt};
 
+/// `v` without the lower 24 of its bits: 28 significant ones are left.
+pub(crate) const fn short(v: f64) -> f64 {
+    f64::from_bits(v.to_bits() & !0xff_ffff)
+}
+
 /// Writes fields to a byte vector.
 #[derive(Default)]
 pub(crate) struct Writer(pub(crate) Vec<u8>);
@@ -15,6 +20,10 @@ impl Writer {
     }
     pub(crate) fn f64(&mut self, v: f64) {
         self.0.extend_from_slice(&v.to_bits().to_le_bytes());
+    }
+    /// The upper 40 bits of an f64, which [`short`] has left.
+    pub(crate) fn f40(&mut self, v: f64) {
+        self.0.extend_from_slice(&v.to_bits().to_le_bytes()[3..]);
     }
     /// Unsigned LEB128: seven bits a byte, low first.
     pub(crate) fn varint(&mut self, mut v: u64) {
@@ -84,6 +93,14 @@ impl<'a> Reader<'a> {
     pub(crate) fn finite_f64(&mut self, what: &'static str) -> Result<f64> {
         let offset = self.offset();
         let v = self.f64(what)?;
+        if v.is_finite() { Ok(v) } else { corrupt(offset, format!("{what} must be finite, found {v}")) }
+    }
+    /// A finite f64 of 40 bits.
+    pub(crate) fn finite_f40(&mut self, what: &'static str) -> Result<f64> {
+        let offset = self.offset();
+        let mut bytes = [0; 8];
+        bytes[3..].copy_from_slice(self.bytes(5, what)?);
+        let v = f64::from_le_bytes(bytes);
         if v.is_finite() { Ok(v) } else { corrupt(offset, format!("{what} must be finite, found {v}")) }
     }
     pub(crate) fn finite_f32(&mut self, what: &'static str) -> Result<f32> {
