@@ -28,7 +28,7 @@ pub(crate) struct EvalArgs {
     /// 1 (fast) to 9 (small).
     #[arg(long, default_value_t = Config::DEFAULT_EFFORT, value_parser = clap::value_parser!(u8).range(1..=9))]
     effort: u8,
-    /// Worker threads of the codec. So far only decoding the slices of a 3-D chunk uses more than one.
+    /// Worker threads for decoding: parts of large streams and the slices of 3-D chunks. Encoding uses one.
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// Where networks are fitted and evaluated: auto, cpu or cuda:N.
