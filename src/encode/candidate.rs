@@ -255,6 +255,9 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
 /// Steps to try, in units of the bound.
 const STEPS: [f64; 10] = [0.9, 1.1, 1.35, 1.65, 2.0, 2.45, 3.0, 3.7, 4.5, 5.5];
 
+/// Fewest bytes of a part of the field that tell the best step for all.
+const TELLING: usize = 1 << 14;
+
 /// The lattice coder wins where a glance promises no more than so many times the bytes of the transform.
 const LOST: f64 = 1.1;
 
@@ -279,8 +282,13 @@ fn harmonic_max_abs<T: Element>(
     let part = if base.is_none() && effort.steps > 0 { problem.cut(SHARE) } else { None };
     let Some(part) = part else { return climb(problem, base, (eps, at), effort, lattice_bytes).map(|c| c.0) };
     let seen = || glance(&part);
-    let at = climb(&part, None, (eps, at), effort, &seen).map_or(at, |c| c.1);
-    let effort = if effort.steps == usize::MAX { effort } else { Effort { steps: 0, ..effort } };
+    let told = climb(&part, None, (eps, at), effort, &seen).filter(|(best, _)| best.len() >= TELLING);
+    let (at, steps) = match told {
+        Some((_, at)) if effort.steps < STEPS.len() => (at, 0),
+        Some((_, at)) => (at, effort.steps),
+        None => (at, effort.steps),
+    };
+    let effort = Effort { steps, ..effort };
     climb(problem, base, (eps, at), effort, lattice_bytes).map(|c| c.0)
 }
 
