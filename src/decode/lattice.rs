@@ -4,7 +4,7 @@ use crate::arith::for_each_part;
 use crate::array::Element;
 use crate::entropy::fixed::Rest;
 use crate::entropy::integer::Integer;
-use crate::entropy::lattice::{Form, Lattice, band_rows, slices};
+use crate::entropy::lattice::{Form, Lattice, halves, slices};
 use crate::entropy::mapping::{Mappings, code_rest};
 use crate::entropy::range::Decoder;
 use crate::error::{Result, corrupt};
@@ -13,12 +13,13 @@ use crate::format::{Geometry, Reader};
 /// Nudges that a stream may hold, per element.
 pub(crate) const NUDGES_PER_ELEMENT: usize = 2;
 
-/// Rows of all slices that stand by themselves.
+/// A part of the array that stands by itself.
 struct Band<'a, T> {
     geometry: Geometry,
     coded: &'a [u8],
-    /// In each slice the index of the first element, and the elements.
-    pieces: Vec<(usize, &'a mut [T])>,
+    /// Index of its first element, and the elements.
+    start: usize,
+    values: &'a mut [T],
 }
 
 /// Fill `out`; elements that `mask` names are left to the caller.
@@ -34,25 +35,19 @@ pub(crate) fn decode<T: Element>(
     let at = r.offset();
     let form = Form::from_byte(r.u8("form")?);
     let mut bands = if form.halved {
-        let Some(rows) = band_rows(geometry) else {
-            return corrupt(at, format!("{} rows cannot be halved", geometry.height));
+        let Some([upper, lower]) = halves(geometry) else {
+            return corrupt(at, format!("{} slices of {} rows cannot be halved", geometry.slices(), geometry.height));
         };
         let len = r.count(r.rest().len(), "bytes of the first half")?;
         let first = r.bytes(len, "first half")?;
-        let mut bands = [(rows[0], first), (rows[1], r.rest())].map(|(height, coded)| Band {
-            geometry: Geometry { height, ..geometry.clone() },
-            coded,
-            pieces: Vec::with_capacity(slices),
-        });
-        for (slice, values) in out.chunks_mut(plane.max(1)).enumerate() {
-            let start = rows[0] * geometry.width;
-            let (first, second) = values.split_at_mut(start.min(values.len()));
-            bands[0].pieces.push((slice * plane, first));
-            bands[1].pieces.push((slice * plane + start, second));
-        }
-        Vec::from(bands)
+        let start = (upper.slices() * upper.plane()).min(out.len());
+        let (head, tail) = out.split_at_mut(start);
+        vec![
+            Band { geometry: upper, coded: first, start: 0, values: head },
+            Band { geometry: lower, coded: r.rest(), start, values: tail },
+        ]
     } else {
-        vec![Band { geometry: geometry.clone(), coded: r.rest(), pieces: vec![(0, out)] }]
+        vec![Band { geometry: geometry.clone(), coded: r.rest(), start: 0, values: out }]
     };
     for_each_part(&mut bands, 1, threads, |_, bands| {
         for band in bands {
@@ -78,22 +73,21 @@ fn decode_band<T: Element, Q: Integer>(
     let mut lattice = Lattice::<Q>::new(&band.geometry, shift.into());
     let mut rest = Rest::new();
     let mut q = vec![Q::default(); lattice.row_len()];
-    for (start, values) in &mut band.pieces {
-        let mut done = 0;
-        while done < values.len() {
-            let slice = (*start + done) / plane.max(1);
-            if lattice.opens() {
-                lattice.start(mappings.top(slice), mappings.change(slice));
-            }
-            let mapping = mappings.of(slice);
-            let n = lattice.row_len().min(values.len() - done);
-            let masked = mask.map(|m| &m[*start + done..][..n]);
-            let q = &mut q[..n];
-            lattice.row(&mut coder, q, masked);
-            let row = &mut values[done..done + n];
-            mapping.values(q, row);
-            code_rest(&mut coder, &mut rest, mapping, q, masked, row);
-            done += n;
+    let mut done = 0;
+    while done < band.values.len() {
+        let at = band.start + done;
+        let slice = at / plane.max(1);
+        if lattice.opens() {
+            lattice.start(mappings.top(slice), mappings.change(slice));
         }
+        let mapping = mappings.of(slice);
+        let n = lattice.row_len().min(band.values.len() - done);
+        let masked = mask.map(|m| &m[at..][..n]);
+        let q = &mut q[..n];
+        lattice.row(&mut coder, q, masked);
+        let row = &mut band.values[done..done + n];
+        mapping.values(q, row);
+        code_rest(&mut coder, &mut rest, mapping, q, masked, row);
+        done += n;
     }
 }

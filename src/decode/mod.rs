@@ -114,7 +114,7 @@ fn working_bytes(stream: &Stream<'_>) -> usize {
         Method::Stored | Method::Constant => (1, 0, 0),
         Method::Harmonic => (13, 0, 1),
         Method::Spatial => (5, 0, 1),
-        Method::Lattice => (3, 17, 700),
+        Method::Lattice => (3, 34, 700),
     };
     let part = |count: usize, bytes| count.saturating_mul(bytes);
     let permuted = if header.permutation.is_some() { header.byte_len() } else { 0 };

@@ -5,7 +5,7 @@ use super::problem::{PART, Problem};
 use crate::array::Element;
 use crate::entropy::fixed::Rest;
 use crate::entropy::integer::Integer;
-use crate::entropy::lattice::{Form, Lattice, band_rows, slices};
+use crate::entropy::lattice::{Form, Lattice, halves, slices};
 use crate::entropy::mapping::{Mapping, Mappings, code_rest};
 use crate::entropy::range::{Coder, Counter, Encoder};
 use crate::format::{Geometry, Writer};
@@ -19,17 +19,20 @@ pub(crate) struct Plan {
     form: Form,
 }
 
-/// Fewest elements that are coded in two halves, and fewest bytes: below, learning twice costs more than a small part. So it
-/// does in arrays of several slices, each of which begins and ends in both halves.
+/// Fewest elements that are coded in two halves, and fewest bytes: below, learning twice costs more than a small part.
 const HALVED_ELEMENTS: usize = 1 << 18;
 const HALVED_BYTES: usize = 1 << 18;
+/// Share of the bytes that halves may cost where the second one begins with a slice that has none before it, and about what
+/// learning twice costs besides.
+const HALVED_SHARE: f64 = 0.002;
+const LEARNING: f64 = 700.0;
 
 impl Plan {
     pub(crate) fn new<T: Element>(problem: &Problem<T>) -> Self {
         let plan = |(each, dead): (Vec<Mapping>, bool)| {
             let (mappings, narrow) = with_tops(problem, each);
             let shift = learning_shift(problem, &Quantiser::new(mappings.of(0)));
-            let halved = problem.values.len() >= HALVED_ELEMENTS && problem.geometry.slices() == 1;
+            let halved = problem.values.len() >= HALVED_ELEMENTS;
             Self { form: Form { shift, narrow, halved }, mappings, dead }
         };
         let chosen = plan(choose(problem));
@@ -48,17 +51,23 @@ impl Plan {
     fn encode_as<T: Element, Q: Integer>(&self, problem: &Problem<T>) -> Vec<u8> {
         let (geometry, shift) = (&problem.geometry, self.form.shift);
         let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(geometry, shift));
-        let half = band_rows(geometry).filter(|_| self.form.halved).map_or(geometry.height, |[first, _]| first);
-        self.rows(problem, 0..half, &mut state, &mut coder);
-        let mut second = None;
-        if half < geometry.height && coder.len() >= HALVED_BYTES / 2 {
-            let rest = Geometry { height: geometry.height - half, ..geometry.clone() };
-            let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(&rest, shift));
-            self.rows(problem, half..geometry.height, &mut state, &mut coder);
-            second = Some(coder.finish());
-        } else if half < geometry.height {
+        let (end, mut start, mut second) = (problem.values.len(), 0, None);
+        if let Some([upper, lower]) = halves(geometry).filter(|_| self.form.halved) {
+            // The first slice has none before it, as the first one of the second half would.
+            let alone = if upper.slices() > 1 { upper.plane() } else { 0 };
+            self.rows(problem, 0..alone, &mut state, &mut coder);
+            let lone = coder.len();
+            start = upper.slices() * upper.plane();
+            self.rows(problem, alone..start, &mut state, &mut coder);
+            if worth_halving(coder.len(), lone, [&upper, &lower]) {
+                let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(&lower, shift));
+                self.rows(problem, start..end, &mut state, &mut coder);
+                second = Some(coder.finish());
+            }
+        }
+        if second.is_none() {
             // As if nothing had been halved.
-            self.rows(problem, half..geometry.height, &mut state, &mut coder);
+            self.rows(problem, start..end, &mut state, &mut coder);
         }
         let first = coder.finish();
         let mut w = Writer::default();
@@ -74,29 +83,24 @@ impl Plan {
         w.0
     }
 
-    /// Code some rows of all slices.
+    /// Code some elements, whole rows.
     fn rows<T: Element, Q: Integer>(
         &self,
         problem: &Problem<T>,
-        rows: Range<usize>,
+        elements: Range<usize>,
         state: &mut State<Q>,
         coder: &mut Encoder,
     ) {
-        let (slices, plane) = slices(&problem.geometry);
-        let width = problem.geometry.width;
-        // All of an array that is coded as one dimension, whatever its rows.
-        let len = if rows.len() == problem.geometry.height { plane } else { rows.len() * width };
-        for slice in 0..slices {
-            let start = slice * plane + rows.start * width;
-            let mut done = 0;
-            while done < len {
-                if state.lattice.opens() {
-                    state.lattice.start(self.mappings.top(slice), self.mappings.change(slice));
-                }
-                let part = start + done..start + done + state.lattice.row_len();
-                done += part.len();
-                self.row(problem, slice, part, state, coder);
+        let (_, plane) = slices(&problem.geometry);
+        let mut at = elements.start;
+        while at < elements.end {
+            let slice = at / plane;
+            if state.lattice.opens() {
+                state.lattice.start(self.mappings.top(slice), self.mappings.change(slice));
             }
+            let part = at..at + state.lattice.row_len();
+            at = part.end;
+            self.row(problem, slice, part, state, coder);
         }
     }
 
@@ -186,6 +190,19 @@ impl Plan {
             code_rest(coder, &mut state.rest, mapping, q, masked, &mut problem.values[part].to_vec());
         }
     }
+}
+
+/// Do halves pay, the first of which has so many bytes, `lone` of them in its first slice?
+fn worth_halving(bytes: usize, lone: usize, [upper, lower]: [&Geometry; 2]) -> bool {
+    let (bytes, lone) = (bytes as f64, lone as f64);
+    let all = 2.0 * bytes;
+    let more = match (upper.slices(), lower.slices()) {
+        (1, 1) if upper.outer.is_empty() => return all >= HALVED_BYTES as f64,
+        // Nothing is known of a slice that has another before it.
+        (1, _) => return false,
+        (slices, _) => lone - (bytes - lone) / (slices - 1) as f64,
+    };
+    all >= HALVED_BYTES as f64 && more + LEARNING < HALVED_SHARE * all
 }
 
 /// What a run over the rows carries along.

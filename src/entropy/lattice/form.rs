@@ -9,9 +9,6 @@ pub(super) const RIBBON: usize = 256;
 const FEW: usize = 32;
 const WIDE: usize = 4096;
 
-/// Fewest rows of a slice whose halves may stand by themselves.
-const HALVED: usize = 2 * FEW;
-
 /// What a stream says of its coder, in one byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Form {
@@ -19,7 +16,7 @@ pub(crate) struct Form {
     pub(crate) shift: u8,
     /// Integers have 32 bits.
     pub(crate) narrow: bool,
-    /// The upper and the lower rows of all slices are coded by themselves.
+    /// The two [`halves`] are coded by themselves.
     pub(crate) halved: bool,
 }
 
@@ -33,10 +30,17 @@ impl Form {
     }
 }
 
-/// Rows of the two halves of each slice, where it may be halved.
-pub(crate) const fn band_rows(geometry: &Geometry) -> Option<[usize; 2]> {
-    let first = geometry.height / 2;
-    if geometry.height < HALVED { None } else { Some([first, geometry.height - first]) }
+/// The two parts of an array that may stand by themselves: the upper and the lower rows of a single slice, or the first and
+/// the other slices. `None` for arrays of few rows.
+pub(crate) fn halves(geometry: &Geometry) -> Option<[Geometry; 2]> {
+    let slices = geometry.slices();
+    let part = |n: usize| match slices {
+        1 => Geometry { outer: Vec::new(), height: n, ..geometry.clone() },
+        _ => Geometry { outer: vec![n], ..geometry.clone() },
+    };
+    let all = if slices == 1 { geometry.height } else { slices };
+    let parts = [part(all / 2), part(all - all / 2)];
+    (parts[0].slices() * parts[0].height >= FEW).then_some(parts)
 }
 
 /// Slices that the coder sees, and their elements.

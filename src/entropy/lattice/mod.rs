@@ -6,7 +6,7 @@ mod form;
 mod past;
 mod row;
 
-pub(crate) use form::{Form, band_rows, slices};
+pub(crate) use form::{Form, halves, slices};
 
 use super::integer::Integer;
 use super::normal::Samples;
