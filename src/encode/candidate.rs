@@ -91,19 +91,20 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
 
 /// One in so many elements stands for all.
 const SHARE: usize = 16;
+/// Where a glance at a part promises so many times the bytes of the transform, the lattice coder is not clearly better.
+const UNCLEAR: f64 = 1.2;
+
 /// The better coder by a part of the field, if that is clear.
 fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> Option<Method> {
     let clear = effort.clear()?;
     let cut = problem.cut(SHARE).filter(|_| T::DTYPE.is_float())?;
     let quick = Effort::new(1);
     let transformed = detail(&cut, None, Coder::Auto, quick, &|| None)?.len() as f64;
-    let glance = glance(&cut)? / transformed;
-    if glance > effort.doubt() {
-        return Some(Method::Harmonic);
-    }
     // The lattice coder does better than a glance says, by a third as a rule.
-    if glance < clear.start {
-        return Some(Method::Lattice);
+    match glance(&cut)? / transformed {
+        ratio if ratio < clear.start => return Some(Method::Lattice),
+        ratio if ratio > UNCLEAR => return None,
+        _ => {}
     }
     match lattice::Plan::new(&cut).encode(&cut).len() as f64 / transformed {
         ratio if ratio < clear.start => Some(Method::Lattice),

@@ -37,12 +37,12 @@ impl Effort {
     }
 
     /// Bytes of the lattice coder over those of the transform, on a part of the field, between which both are tried on all. A
-    /// part is harder for the transform, by a tenth or so: it has more borders, and its models learn from less.
+    /// part is harder for either, by a tenth or so: it has more borders, and models learn from less.
     pub(crate) const fn clear(self) -> Option<Range<f64>> {
         match self.steps {
             usize::MAX => None,
-            _ if self.quick => Some(0.88..1.05),
-            _ => Some(0.82..1.1),
+            _ if self.quick => Some(0.88..1.3),
+            _ => Some(0.82..1.4),
         }
     }
 

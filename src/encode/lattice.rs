@@ -25,7 +25,7 @@ const HALVED_BYTES: usize = 1 << 18;
 /// Share of the bytes that halves may cost where the second one begins with a slice that has none before it, and about what
 /// learning twice costs besides.
 const HALVED_SHARE: f64 = 0.002;
-const LEARNING: f64 = 700.0;
+const LEARNING: f64 = 1100.0;
 
 impl Plan {
     pub(crate) fn new<T: Element>(problem: &Problem<T>) -> Self {

@@ -106,7 +106,8 @@ impl<T: Element> Problem<T> {
         let side = |n: usize, part: usize| (n / part).max(LEAST_SIDE);
         let across = share.ilog2() / 2;
         let (h, w) = (side(height, share >> across), side(width, 1 << across));
-        if self.reference.is_some() || 2 * h > height || 2 * w > width || self.values.len() < LEAST_TO_CUT {
+        let large = h * w * share * 3 / 4 > height * width || self.values.len() < LEAST_TO_CUT;
+        if self.reference.is_some() || 2 * h > height || 2 * w > width || large {
             return None;
         }
         let (top, left) = (height / 4, (width - w) / 2);
