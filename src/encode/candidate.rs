@@ -81,7 +81,7 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     let plan = lattice::Plan::new(problem);
     let lattice = || Candidate::new(Method::Lattice, plan.encode(problem));
     let best = match harmonic {
-        Some(h) if plan.estimate(problem) as f64 > effort.margin() * h.len() as f64 => h,
+        Some(h) if plan.estimate(problem) as f64 > MARGIN * h.len() as f64 => h,
         Some(h) => Some(lattice()).filter(|l| l.len() < h.len()).unwrap_or(h),
         None => lattice(),
     };
@@ -89,6 +89,8 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     Ok((best, values))
 }
 
+/// The lattice coder is not tried where its own estimate promises so many times the bytes of the transform.
+const MARGIN: f64 = 1.04;
 /// One in so many elements stands for all.
 const SHARE: usize = 16;
 /// Where a glance at a part promises so many times the bytes of the transform, the lattice coder is not clearly better.

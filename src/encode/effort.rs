@@ -46,11 +46,6 @@ impl Effort {
         }
     }
 
-    /// The lattice coder is not tried where its own estimate promises so many times the bytes of the transform.
-    pub(crate) const fn margin(self) -> f64 {
-        if self.quick { 1.0 } else { 1.04 }
-    }
-
     /// The lattice coder is out of the question where a glance promises so many times the bytes of the transform. Over 19 fields
     /// and 8 bounds it was never smaller above 1.55, and hardly above 1.4.
     pub(crate) const fn doubt(self) -> f64 {
