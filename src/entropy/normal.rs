@@ -52,7 +52,7 @@ impl<const N: usize> Normal<N> {
 
     /// `prior`: the weights where nothing has been learned.
     pub(crate) fn new(width: usize, periodic: bool, prior: [f64; N]) -> Self {
-        const { assert!(N < ROWS && N % 2 == 0) }
+        const { assert!(N < ROWS && N.is_multiple_of(2)) }
         let cells = width.div_ceil(SAMPLES);
         let stride = cells.next_multiple_of(CELLS) + 2;
         Self {

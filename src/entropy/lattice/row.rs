@@ -40,23 +40,25 @@ impl<Q: Integer, C: Coder> Task for RowOf<'_, Q, C> {
     fn run<L: Lanes>(self, lanes: L) {
         let Self { lattice, coder, row: q, masked } = self;
         let Lattice { rows: [row, north, north2], past, ahead, models, top, .. } = lattice;
-        let around = Around { north, north2, before: &past.rows[1], top: *top };
         match lattice.deep.as_ref().filter(|_| lattice.slice > 0) {
             Some(deep) => {
                 ahead.between(deep, [north, north2], past, *top, masked);
-                code_row::<L, C, Q, true>(lanes, coder, q, row, &around, ahead, |x| deep.late(x), models);
+                let around = Around { ahead, north, north2, before: &past.rows[1], top: *top };
+                code_row::<L, C, Q, true>(lanes, coder, q, row, &around, |x| deep.late(x), models);
             }
             None => {
                 let near = &lattice.near;
                 ahead.within(near, [north, north2], *top, masked);
-                code_row::<L, C, Q, false>(lanes, coder, q, row, &around, ahead, |x| near.late(x), models);
+                let around = Around { ahead, north, north2, before: &past.rows[1], top: *top };
+                code_row::<L, C, Q, false>(lanes, coder, q, row, &around, |x| near.late(x), models);
             }
         }
     }
 }
 
-/// The rows that a row is coded beside.
+/// The rows that a row is coded beside, and what they say of it.
 struct Around<'a, Q> {
+    ahead: &'a Ahead,
     north: &'a Row<Q>,
     north2: &'a Row<Q>,
     before: &'a Row<Q>,
@@ -78,11 +80,10 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
     q: &mut [Q],
     row: &mut Row<Q>,
     around: &Around<'_, Q>,
-    ahead: &Ahead,
     late: impl Fn(usize) -> &'w [i32; 3],
     models: &mut Models,
 ) {
-    let Around { north, north2, before, top } = *around;
+    let Around { ahead, north, north2, before, top } = *around;
     let mut west = West {
         q: [row.q[PAD - 1], row.q[PAD - 2], row.q[PAD - 3]],
         size: [row.size[PAD - 1], row.size[PAD - 2]],
