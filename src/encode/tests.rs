@@ -240,19 +240,21 @@ fn axes_in_any_order() {
 
 #[test]
 fn large_lattices_are_decoded_by_two_threads() {
-    let shape = [520, 520];
-    let values: Vec<i32> = (0..520 * 520).map(|i| (65_536.0 * noise(3, i)) as i32).collect();
-    let view = ArrayView::new(&values, &shape).unwrap();
-    let stream = encode(&view, &Config::new(Bound::Lossless)).unwrap();
-    let parsed = crate::format::Stream::read(&stream).unwrap();
-    let detail = parsed.section(crate::format::SectionId::Detail).unwrap();
-    let mut r = crate::format::Reader::new(detail.payload, detail.offset);
-    crate::entropy::mapping::Mappings::read::<i32>(&mut r, 1, values.len(), 0).unwrap();
-    let form = crate::entropy::lattice::Form::from_byte(r.u8("form").unwrap());
-    assert!(form.halved && form.narrow, "{form:?}");
-    for threads in [1, 2, 5] {
-        let decoded =
-            crate::decode_with(&stream, &crate::DecodeOptions { threads, ..crate::DecodeOptions::default() }).unwrap();
-        assert_eq!(decoded.bytes(), bytemuck::cast_slice::<i32, u8>(&values), "{threads}");
+    for shape in [&[520, 520][..], &[10, 230, 250]] {
+        let n: usize = shape.iter().product();
+        let values: Vec<i32> = (0..n).map(|i| (65_536.0 * noise(3, i)) as i32).collect();
+        let view = ArrayView::new(&values, shape).unwrap();
+        let stream = encode(&view, &Config::new(Bound::Lossless)).unwrap();
+        let parsed = crate::format::Stream::read(&stream).unwrap();
+        let detail = parsed.section(crate::format::SectionId::Detail).unwrap();
+        let mut r = crate::format::Reader::new(detail.payload, detail.offset);
+        crate::entropy::mapping::Mappings::read::<i32>(&mut r, 1, values.len(), 0).unwrap();
+        let form = crate::entropy::lattice::Form::from_byte(r.u8("form").unwrap());
+        assert!(form.halved && form.narrow, "{shape:?}: {form:?}");
+        for threads in [1, 2, 5] {
+            let options = crate::DecodeOptions { threads, ..crate::DecodeOptions::default() };
+            let decoded = crate::decode_with(&stream, &options).unwrap();
+            assert_eq!(decoded.bytes(), bytemuck::cast_slice::<i32, u8>(&values), "{shape:?}, {threads}");
+        }
     }
 }
