@@ -16,7 +16,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 RELEASE := $(TARGET)/release
 DEBUG := $(TARGET)/debug
 VENV := $(CURDIR)/build/venv
-FEATURES := --all-features
+# All but `ablation`, which is for benches alone.
+FEATURES := --features bench,cli,cuda,zarr
 LIBRARIES := build-essential pkg-config libhdf5-dev libnetcdf-dev
 READERS := netcdf-bin python3 python3-netcdf4
 TEST_TOOLS := netcdf-bin hdf5-tools cdo nco python3-venv

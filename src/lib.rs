@@ -20,6 +20,11 @@
 //! ```
 #![warn(missing_docs)]
 
+#[cfg(feature = "ablation")]
+#[doc(hidden)]
+pub mod ablation;
+#[cfg(not(feature = "ablation"))]
+mod ablation;
 mod arith;
 mod array;
 mod cells;

@@ -9,6 +9,7 @@ use super::problem::{Problem, Target, continue_smoothly, write_value};
 use super::profile::Plan;
 use super::spatial::Spatial;
 use super::verify::{all_within, within};
+use crate::ablation::{Part, without};
 use crate::arith::{Cpu, Isa};
 use crate::array::Element;
 use crate::config::{Coder, Config};
@@ -63,8 +64,9 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     let (coder, effort) = (stages.coder, Effort::new(config.effort));
     // One look for all stages, where the lattice coder is in question at all.
     let seen = OnceCell::new();
-    let lattice_bytes = || *seen.get_or_init(|| (coder == Coder::Auto).then(|| glance(problem)).flatten());
-    let likely = if coder == Coder::Auto && !stages.keeps.any() { likely(problem, effort) } else { None };
+    let auto = coder == Coder::Auto && !without(Part::Glance);
+    let lattice_bytes = || *seen.get_or_init(|| auto.then(|| glance(problem)).flatten());
+    let likely = if auto && !stages.keeps.any() { likely(problem, effort) } else { None };
     let harmonic = if coder == Coder::Lattice || likely == Some(Method::Lattice) {
         None
     } else {
@@ -316,7 +318,7 @@ fn climb<T: Element>(
     let tried = analyses(problem, base, eps * 0.5, effort).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));
     let (mut best, analysis) = tried.min_by_key(|(c, _)| c.len())?;
     let lost = || lattice_bytes().is_some_and(|bytes| bytes < LOST * best.len() as f64);
-    let mut tries = if effort.steps > 0 && lost() { 0 } else { effort.steps.min(STEPS.len()) };
+    let mut tries = if effort.steps > 0 && lost() || without(Part::StepSearch) { 0 } else { effort.steps.min(STEPS.len()) };
     let mut turned = false;
     let mut up = true;
     while tries > 0 {

@@ -5,6 +5,7 @@ use super::outer::Outer;
 use super::quantise::{RowQuantiser, Statistics};
 use super::sums::{peak, sum};
 use super::transform::Transformed;
+use crate::ablation::{Part as Ablated, without};
 use crate::arith::Isa;
 use crate::array::Element;
 use crate::decode::base::Base;
@@ -150,9 +151,10 @@ impl Analysis {
         debug_assert!(step == short(step));
         let mut volumes: Vec<Vec<i32>> = self.volumes.iter().map(|v| vec![0; v.len()]).collect();
         let (statistics, coded) = self.quantise(step, Some(&mut volumes));
+        let most = if without(Ablated::FinestInParts) { 1 } else { MOST_PARTS };
         let parts = |(level, coded): (&Level, f64)| {
             let rows = if level.dyadic { WAVELET_ROWS_FOR_A_PART } else { LAPPED_ROWS_FOR_A_PART };
-            ((coded / FOR_A_PART) as usize).min(level.y.lens.len() / rows).clamp(1, MOST_PARTS)
+            ((coded / FOR_A_PART) as usize).min(level.y.lens.len() / rows).clamp(1, most)
         };
         let mut parts: Vec<usize> = self.levels.iter().zip(coded).map(parts).collect();
         parts.truncate(parts.iter().rposition(|&n| n > 1).map_or(0, |l| l + 1));

@@ -2,6 +2,7 @@
 
 use super::mapping::{Quantiser, choose, exact, fixed, with_tops};
 use super::problem::{PART, Problem};
+use crate::ablation::{Part, without};
 use crate::array::Element;
 use crate::entropy::fixed::Rest;
 use crate::entropy::integer::Integer;
@@ -32,12 +33,12 @@ impl Plan {
         let plan = |(each, dead): (Vec<Mapping>, bool)| {
             let (mappings, narrow) = with_tops(problem, each);
             let shift = learning_shift(problem, &Quantiser::new(mappings.of(0)));
-            let halved = problem.values.len() >= HALVED_ELEMENTS;
+            let halved = problem.values.len() >= HALVED_ELEMENTS && !without(Part::Halves);
             Self { form: Form { shift, narrow, halved }, mappings, dead }
         };
         let chosen = plan(choose(problem));
         // Native floats, every bit: in the order of their bit patterns, or of their values.
-        match fixed(problem).filter(|_| *chosen.mappings.of(0) == exact(problem)).map(|each| plan((each, false))) {
+        match fixed(problem).filter(|_| !without(Part::FixedPoint) && *chosen.mappings.of(0) == exact(problem)).map(|each| plan((each, false))) {
             Some(fixed) if fixed.sample(problem) < chosen.sample(problem) => fixed,
             _ => chosen,
         }

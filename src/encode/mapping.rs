@@ -3,6 +3,7 @@
 use super::packing::{self, Packing, half_ulp};
 use super::problem::{PART, Problem, Target};
 use super::sums::extremes;
+use crate::ablation::{Part, without};
 use crate::arith::run_wide;
 use crate::array::Element;
 use crate::decode::NUDGES_PER_ELEMENT;
@@ -101,11 +102,12 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
         }
     };
     let plain = plain.filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
-    let packing = packing::find(&problem.values);
+    let packing = packing::find(&problem.values).filter(|_| !without(Part::Packing));
     if let (Some(p), Target::Lossless) = (packing, problem.target)
         && !p.exact
     {
-        return (vec![nudged(problem, p).unwrap_or(exact)], false);
+        let nudged = nudged(problem, p).filter(|_| !without(Part::Nudges));
+        return (vec![nudged.unwrap_or(exact)], false);
     }
     if let Some(m) = packing.and_then(|p| on_packing(p, problem.target, rounding, plain)) {
         return (vec![m], false);
@@ -139,7 +141,7 @@ fn on_packing(p: Packing, target: Target, rounding: f64, plain: Option<f64>) -> 
 /// A mapping for each slice, where each has a packing of its own, as messages in GRIB have.
 fn per_slice<T: Element>(problem: &Problem<T>, rounding: f64, plain: Option<f64>) -> Option<Vec<Mapping>> {
     let (slices, plane) = slices(&problem.geometry);
-    if slices < 2 || plane < OWN_MAPPING {
+    if slices < 2 || plane < OWN_MAPPING || without(Part::SliceMappings) {
         return None;
     }
     let mut mappings = Vec::with_capacity(slices);
@@ -246,7 +248,7 @@ fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> (f64, bool) {
     let step = rmse_step_from(problem, limit, limit * 12f64.sqrt() * 0.9995, false);
     let lo = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
     let least = problem.values.iter().filter(|v| v.to_f64() - lo < 0.5 * step).count();
-    let dead = least > problem.values.len() / 2;
+    let dead = least > problem.values.len() / 2 && !without(Part::LeastValueZone);
     (if dead { rmse_step_from(problem, limit, step, true) } else { step }, dead)
 }
 

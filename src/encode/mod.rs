@@ -26,6 +26,7 @@ mod transform;
 mod verify;
 mod waves;
 
+use crate::ablation::{Part, unless};
 use crate::array::{ArrayView, DType, Element, with_element};
 use crate::config::Config;
 use crate::decode::harmonic::HarmonicField;
@@ -86,7 +87,7 @@ fn encode_typed<T: Element>(
     };
     let problem = Problem::<T>::new(array, config, &header)?;
     let split = split(|i| problem.values[i].to_f64(), problem.range(), &problem.geometry, config.split);
-    let split = split.map_or(Vec::new(), Split::section);
+    let split = unless(Part::SplitSection, split.map_or(Vec::new(), Split::section));
     let mask = problem.mask_section();
     let (mut best, values) = candidate::best(&problem, config)?;
     // The decoder's own functions made this field, or these values, of the integers that were coded, so the bound holds for what

@@ -1,6 +1,7 @@
 //! Choice of a transform along an outer axis: none, DCT, or a Karhunen-Loeve basis made for the chunk.
 
 use super::effort::Effort;
+use crate::ablation::{Part, without};
 use crate::arith::{Dct, Isa, Kind, columns_by, klt, transform_outer};
 use crate::decode::ops::outer::Inverse;
 use crate::entropy::{klt as basis, range::Counter};
@@ -117,8 +118,12 @@ pub(super) fn transform(
     let step = step_for(&cosines, target);
     let (plain, cosine_cost) = (cost(&samples, step_for(&samples, target)), cost(&cosines, step));
     let bases = WHITENING.map(|whitening| Karhunen::new(&samples, n, whitening, step, target, isa));
-    let basis = bases.into_iter().flatten().min_by(|a, b| a.cost.total_cmp(&b.cost));
-    if let Some(Karhunen { rows, matrix, .. }) = basis.filter(|b| b.cost <= plain.min(cosine_cost)) {
+    let bases = bases.into_iter().take(if without(Part::SecondWhitening) { 1 } else { WHITENING.len() });
+    let bases = bases.filter(|_| !without(Part::OuterKlt) && !without(Part::OuterAxes));
+    let basis = bases.flatten().min_by(|a, b| a.cost.total_cmp(&b.cost));
+    if let Some(Karhunen { rows, matrix, .. }) =
+        basis.filter(|b| b.cost <= plain.min(cosine_cost) || without(Part::OuterDct) && b.cost <= plain)
+    {
         let mut dropped = 0.0;
         for (volume, &inner) in volumes.iter_mut().zip(inner) {
             columns_by(volume, inner, &matrix, isa);
@@ -131,7 +136,7 @@ pub(super) fn transform(
         let inverse = Inverse::Klt(klt::inverse(&rows, n));
         return Outer { kind: AxisTransform::Klt, inverse, klt: Some(rows), dropped };
     }
-    if cosine_cost < plain {
+    if cosine_cost < plain && !without(Part::OuterDct) && !without(Part::OuterAxes) {
         volumes.iter_mut().zip(inner).for_each(|(v, &inner)| cosine(v, inner));
         return Outer { kind: AxisTransform::Dct, inverse: Inverse::Dct, klt: None, dropped: 0.0 };
     }

@@ -1,5 +1,6 @@
 //! Coefficients to whole numbers, and what that loses.
 
+use crate::ablation::{Part, without};
 use crate::arith::{Isa, Surroundings, Tally, quantise_row, run_wide};
 use crate::format::pyramid::Level;
 
@@ -55,7 +56,8 @@ impl Statistics {
     pub(super) fn shrink(&self) -> [u8; 4] {
         std::array::from_fn(|k| {
             let mean = -self.excess[k + 1] / self.count[k + 1].max(1.0);
-            (mean * 512.0).round().clamp(0.0, 255.0) as u8
+            let most = if without(Part::Centroids) { 0.0 } else { 255.0 };
+            (mean * 512.0).round().clamp(0.0, most) as u8
         })
     }
 

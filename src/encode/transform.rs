@@ -4,6 +4,7 @@ use super::effort::Effort;
 use super::estimate::Sample;
 use super::ops::pyramid;
 use super::outer::{self, Outer};
+use crate::ablation::{Part, without};
 use crate::arith::Isa;
 use crate::format::pyramid::{Basis, Level, levels};
 use crate::format::{AxisTransform, Geometry};
@@ -43,7 +44,8 @@ impl Transformed {
         let ratio = BIAS * wavelet.bits / lapped.bits;
         let doubtful = (1.0 / DOUBT..DOUBT).contains(&ratio) && wavelet.bits.min(lapped.bits) < SMALL.max(FEW * count);
         let mut candidates = if ratio < 1.0 { vec![wavelet, lapped] } else { vec![lapped, wavelet] };
-        candidates.truncate(if doubtful && !effort.quick { 2 } else { 1 });
+        candidates.retain(|c| !without(if c.basis == Basis::Lapped { Part::Lapped } else { Part::Wavelet }));
+        candidates.truncate(if doubtful && !effort.quick && !without(Part::CodingBoth) { 2 } else { 1 });
         candidates
     }
 

@@ -13,6 +13,7 @@ use super::mixer::Prob;
 use super::part::Part;
 use super::range::Coder;
 use super::shape::Shape;
+use crate::ablation::{Part as Ablated, without};
 use crate::arith::for_each_part;
 use crate::format::pyramid::Level;
 use std::ops::Range;
@@ -85,8 +86,9 @@ impl Models {
         for slice in 0..q.len() / size {
             let (before, q) = q.split_at_mut(slice * size);
             let (rows_before, occupied) = occupied.split_at_mut(slice * rows);
-            let previous = slice.checked_sub(1).map(|s| (&before[s * size..], &rows_before[s * rows..]));
-            let surroundings = Surroundings::new(shape, coarser.get(slice), previous);
+            let previous = slice.checked_sub(1).filter(|_| !without(Ablated::PreviousSlice)).map(|s| (&before[s * size..], &rows_before[s * rows..]));
+            let coarser = coarser.get(slice).filter(|_| !without(Ablated::CoarserLevel));
+            let surroundings = Surroundings::new(shape, coarser, previous);
             self.slice(coder, &surroundings, &mut q[..size], &mut occupied[..rows]);
         }
     }
@@ -110,7 +112,8 @@ impl Models {
                 Some(true) => 1,
                 Some(false) => 2,
             };
-            zero = self.band_zero[usize::from(zero) * 3 + context].code(coder, !occupied.contains(&true));
+            let flag = &mut self.band_zero[usize::from(zero) * 3 + context];
+            zero = !without(Ablated::BandZero) && flag.code(coder, !occupied.contains(&true));
             if !zero {
                 let rows = surroundings.band((coded, coded_rows), (u, v));
                 self.band(coder, rows, shape, (u, v), q, occupied);
@@ -142,7 +145,7 @@ impl Models {
             let q = &mut q[i * cols..][..cols];
             while j < last {
                 let end = (j + GROUP).min(last);
-                if current[j..j + 2] == [0, 0] && rows.are_quiet(j..end) {
+                if current[j..j + 2] == [0, 0] && rows.are_quiet(j..end) && !without(Ablated::GroupZero) {
                     let zero = C::ENCODES && q[j..end].iter().all(|&q| q == 0);
                     let context = radius * CLASSES + Classes::of(rows.activity[j]);
                     if !self.group_zero[context].code(coder, !zero) {

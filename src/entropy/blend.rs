@@ -2,6 +2,7 @@
 //! did that the selector has seen so far.
 
 use super::range::Coder;
+use crate::ablation::{Part, without};
 use crate::arith::{Ends, Lanes};
 
 /// What a symbol moves its distributions, of 65536: about the 121st part.
@@ -44,7 +45,9 @@ impl<const N: usize> Blend<N> {
         let places: [usize; N] = std::array::from_fn(|k| contexts[k].min(self.sets[k].len() - 1));
         let parts = std::array::from_fn(|k| &self.sets[k][places[k]]);
         let ends = lanes.blend(parts, weights.map(|w| (w * WHOLE + 8_388_608.0).to_bits() as u16));
-        self.weights[self.selector] = learned(self.weights[self.selector], self.shares);
+        if !without(Part::BlendWeights) {
+            self.weights[self.selector] = learned(self.weights[self.selector], self.shares);
+        }
         let symbol = coder.symbol(&ends.0, symbol, |slot| lanes.count(&ends, slot));
         let share = |e: &Ends| e.0[symbol] - if symbol > 0 { e.0[symbol - 1] } else { 0 };
         self.shares = parts.map(|part| f32::from(share(part) + 1));

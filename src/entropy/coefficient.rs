@@ -4,6 +4,7 @@ use super::context::{CLASSES, Classes};
 use super::mixer::{Prob, exp_golomb};
 use super::range::Coder;
 use super::symbol::{Distribution, Mixture, SYMBOLS};
+use crate::ablation::{Part, unless, without};
 
 /// Largest quantised magnitude.
 pub(crate) const MAX_MAGNITUDE: u32 = 1 << 30;
@@ -53,8 +54,8 @@ impl Context {
 
 impl Magnitudes {
     pub(super) fn new() -> Self {
-        let typical: [_; 32] =
-            std::array::from_fn(|c| Distribution::geometric(Classes::typical(c.min(CLASSES - 1)), 5));
+        let mean = |c: usize| if without(Part::CoefficientStarts) { 16 } else { Classes::typical(c.min(CLASSES - 1)) };
+        let typical: [_; 32] = std::array::from_fn(|c| Distribution::geometric(mean(c), 5));
         let by_class = |c: usize| typical[c >> 5 & 31];
         let near = Distribution::geometric(8, 1);
         // Nearly 0, and the less near the more there is elsewhere.
@@ -75,7 +76,7 @@ impl Magnitudes {
 
     #[inline(always)]
     pub(super) fn code<C: Coder>(&mut self, coder: &mut C, magnitude: u32, c: &Context) -> u32 {
-        if c.band | c.parents | c.near == 0 {
+        if c.band | c.parents | c.near == 0 && !without(Part::Lone) {
             return self.lone(coder, magnitude, c);
         }
         let mean = (c.weights[0] * c.band + c.weights[1] * c.parents) >> 8;
@@ -87,15 +88,18 @@ impl Magnitudes {
         let (both, other) = (class(mean >> k), class(c.other >> k));
         let row = large << 10;
         let contexts = [
-            row | pair(band, parents),
-            row | pair(both, c.radius),
-            row | pair(parents, other),
-            large << 8 | c.near as usize,
+            row | unless(Part::SetOfBand, pair(band, parents)),
+            row | unless(Part::SetOfRadius, pair(both, c.radius)),
+            row | unless(Part::SetOfParents, pair(parents, other)),
+            large << 8 | unless(Part::SetOfNear, c.near as usize),
         ];
-        let selector = large * 3 + if both == 0 { 0 } else { 1 + usize::from(both > 6) };
+        let selector = unless(Part::WeightSelector, if both == 0 { 0 } else { 1 + usize::from(both > 6) });
+        let selector = large * 3 + selector;
         let high = magnitude >> k;
         let mut value = self.mixture.code(coder, high.min(ESCAPE), contexts, selector, c.learn);
-        if value == ESCAPE {
+        if value == ESCAPE && without(Part::SecondSymbol) {
+            value = self.escaped(coder, high, value);
+        } else if value == ESCAPE {
             value += self.large[large * CLASSES + both].code(coder, high.wrapping_sub(ESCAPE).min(ESCAPE));
             if value == 2 * ESCAPE {
                 value = self.escaped(coder, high, value);
@@ -130,7 +134,8 @@ impl Magnitudes {
     /// The magnitude whose bits from the `k`-th on are `high`.
     fn with_low_bits<C: Coder>(&mut self, coder: &mut C, magnitude: u32, high: u32, k: u32) -> u32 {
         let top = &mut self.low[k as usize * 4 + high.min(3) as usize];
-        let bit = top.code(coder, magnitude >> (k - 1) & 1 == 1);
+        let bit = magnitude >> (k - 1) & 1 == 1;
+        let bit = if without(Part::LowBit) { coder.raw(bit.into(), 1) == 1 } else { top.code(coder, bit) };
         let rest = coder.raw(u64::from(magnitude) & ((1 << (k - 1)) - 1), k - 1);
         let all = u64::from(high) << k | u64::from(bit) << (k - 1) | rest;
         all.min(MAX_MAGNITUDE.into()) as u32

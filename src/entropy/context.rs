@@ -2,6 +2,7 @@
 
 use super::activity::Activity;
 use super::shape::Shape;
+use crate::ablation::{Part, without};
 use crate::arith::run_wide;
 use std::ops::Range;
 
@@ -125,8 +126,10 @@ impl<'a> Lower<'a> {
             let (Some(u), Some(v)) = (u.checked_sub(du), v.checked_sub(dv)) else { continue };
             if shape.is_coded(u, v) {
                 let band = Band::of(coded, shape, u, v);
-                lower.list.push((band, centre, side));
-                lower.total += centre + 2 * side;
+                if !without(Part::LowerFrequencies) {
+                    lower.list.push((band, centre, side));
+                    lower.total += centre + 2 * side;
+                }
                 if apart > 0 {
                     lower.nearest.push((band, apart));
                 }
@@ -198,7 +201,7 @@ impl<'a> Parent<'a> {
         Self {
             band,
             columns: (0..columns).map(|j| j * band.cols / shape.cols).collect(),
-            siblings: [(0, 1), (1, 0)].iter().filter(has).map(|&(u, v)| Band::of(coded, shape, u, v)).collect(),
+            siblings: [(0, 1), (1, 0)].iter().filter(|_| !without(Part::SiblingBands)).filter(has).map(|&(u, v)| Band::of(coded, shape, u, v)).collect(),
             around: vec![0; band.cols],
             row: None,
             any: false,

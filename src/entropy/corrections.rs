@@ -2,6 +2,7 @@
 
 use super::mixer::Prob;
 use super::range::Coder;
+use crate::ablation::{Part, unless};
 
 /// Elements that share one "all zero" flag.
 const GROUP: usize = 16;
@@ -36,7 +37,7 @@ impl Corrections {
         let mut west_group = 0;
         for (g, part) in row.chunks_mut(GROUP).enumerate() {
             let east = self.above_groups.get(g + 1).copied().unwrap_or(0);
-            let context = 3 * west_group + self.above_groups[g] + east.min(1);
+            let context = unless(Part::CorrectionGroups, 3 * west_group + self.above_groups[g] + east.min(1));
             let any = C::ENCODES && part.iter().any(|&v| v != 0);
             let any = self.group_zero[usize::from(context.min(8))].code(coder, any);
             west_group = u8::from(any);
@@ -54,9 +55,9 @@ impl Corrections {
     fn group<C: Coder>(&mut self, coder: &mut C, part: &mut [i32], at: usize) {
         let mut west = 0i32;
         for (v, north) in part.iter_mut().zip(&mut self.above[at..]) {
-            let context = 3 * usize::from(west != 0) + usize::from(*north != 0);
+            let context = unless(Part::CorrectionNeighbours, 3 * usize::from(west != 0) + usize::from(*north != 0));
             if self.nonzero[context].code(coder, *v != 0) {
-                let expected = (west.signum() + north.signum()).signum();
+                let expected = unless(Part::CorrectionSigns, (west.signum() + north.signum()).signum());
                 let negative = self.sign[(expected + 1) as usize].code(coder, *v < 0);
                 let magnitude = v.unsigned_abs();
                 let mut m = 1;

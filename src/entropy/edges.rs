@@ -4,6 +4,7 @@
 use super::mixer::Mixer;
 use super::range::Coder;
 use super::residual::level;
+use crate::ablation::{Part, unless};
 
 /// What stands around an element, seen from the nearer end of the values.
 pub(crate) struct Edge {
@@ -54,7 +55,12 @@ impl Edges {
         let side = usize::from(e.at == 0);
         let (away, energy) = (level(e.away).min(31), level(e.energy).min(31));
         let (west, north) = (level(e.west).min(23), level(e.north).min(23));
-        let contexts = [e.pattern, away * 32 + energy, west * 24 + north, away * 64 + (e.pattern & 63)];
+        let contexts = [
+            unless(Part::EdgePattern, e.pattern),
+            unless(Part::EdgeDistance, away * 32 + energy),
+            unless(Part::EdgeNeighbours, west * 24 + north),
+            unless(Part::EdgeBoth, away * 64 + (e.pattern & 63)),
+        ];
         self.mixer.code(coder, there, contexts.map(|c| 2 * c + side), 2 * (e.pattern & 15) + side)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::mixer::Prob;
 use super::range::Coder;
+use crate::ablation::{Part, unless, without};
 use crate::format::Geometry;
 
 /// Code the classes (0 to 7) of an array row by row; a row like the one above, or like the same row
@@ -22,7 +23,7 @@ pub(crate) fn code<C: Coder>(coder: &mut C, classes: &mut [u8], geometry: &Geome
         let north = above.or(before).unwrap_or(&zeros);
         // Flags: like the row above; if not, like the row in the slice before.
         let like = |flag: &mut Prob, coder: &mut C, row: &mut [u8], other: &[u8]| {
-            let same = flag.code(coder, C::ENCODES && *row == *other);
+            let same = !without(Part::MaskRows) && flag.code(coder, C::ENCODES && *row == *other);
             if same {
                 row.copy_from_slice(other);
             }
@@ -49,7 +50,7 @@ pub(crate) fn code<C: Coder>(coder: &mut C, classes: &mut [u8], geometry: &Geome
                 | usize::from(before[x] == west) << 3
                 | usize::from(before[east] == west) << 4
                 | usize::from(x > 1 && row[x - 2] == west) << 5;
-            row[x] = if west_models[context].code(coder, row[x] == west) {
+            row[x] = if west_models[unless(Part::MaskNeighbours, context)].code(coder, row[x] == west) {
                 west
             } else if north[x] != west && north_models[usize::from(west & 7)].code(coder, row[x] == north[x]) {
                 north[x]

@@ -1,6 +1,7 @@
 //! Least squares in cells of 32 columns, row by row: sums of products that forget, and their solution. The sums of a row are
 //! integers, the rest IEEE + - * / in a fixed order, so that both sides have the same on every machine.
 
+use crate::ablation::{Part, without};
 use crate::arith::{CELLS, Cells, NO_SAMPLES, Numbers, OnCells, PerCell, SAMPLES, Turned, run_cells};
 
 /// Neighbours and the target, filled up to tiles of four.
@@ -107,7 +108,8 @@ impl<const N: usize> Normal<N> {
         for first in (0..self.cells).step_by(CELLS) {
             for (equation, row) in self.equations.iter_mut().zip(self.products.chunks_exact(self.stride)) {
                 let row = |at: usize| row[first + at..].first_chunk().map_or(c.load(&NONE.0), |r| c.load(r));
-                c.store(c.add(c.add(row(0), row(1)), row(2)), &mut equation.0);
+                let sum = if without(Part::CellsBeside) { row(1) } else { c.add(c.add(row(0), row(1)), row(2)) };
+                c.store(sum, &mut equation.0);
             }
             let solved = solve_group(c, &mut self.equations, &self.prior);
             for lane in 0..CELLS.min(self.cells - first) {

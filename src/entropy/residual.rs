@@ -4,6 +4,7 @@ use super::blend::Blend;
 use super::mixer::{Prob, exp_golomb};
 use super::range::Coder;
 use super::rows::magnitude;
+use crate::ablation::{Part, unless, without};
 use crate::arith::{Ends, Lanes, SYMBOLS};
 use std::sync::LazyLock;
 
@@ -124,6 +125,7 @@ impl Residuals {
             (0..48 * 9).map(|i| energies[i / 9]).collect(),
             energies[..64].repeat(9),
         ];
+        let sets = sets.map(|set| if without(Part::ResidualStarts) { vec![energies[16]; set.len()] } else { set });
         Self { blend: Blend::new(sets, 64), escape: [Prob::HALF; 63] }
     }
 
@@ -134,10 +136,15 @@ impl Residuals {
         let fine = level(c.energy).min(ENERGIES - 1);
         let near = (bucket(c.diagonal, k) * 9 + bucket(c.before, k)) * 2 + usize::from(k > 0);
         let phase = if k == 0 { c.phase } else { 8 };
-        let contexts = [c.room * ENERGIES + fine, near, fine.min(47) * 9 + phase, c.signs * 64 + fine.min(63)];
+        let contexts = [
+            unless(Part::BlendOfEnergy, c.room * ENERGIES + fine),
+            unless(Part::BlendOfBuckets, near),
+            unless(Part::BlendOfPhase, fine.min(47) * 9 + phase),
+            unless(Part::BlendOfSigns, c.signs * 64 + fine.min(63)),
+        ];
         let v = r >> k;
         let symbol = (v.saturating_add(MIDDLE)).clamp(0, SYMBOLS as i64 - 1) as usize;
-        let v = match self.blend.code(lanes, coder, symbol, contexts, fine) {
+        let v = match self.blend.code(lanes, coder, symbol, contexts, unless(Part::BlendSelector, fine)) {
             0 => (-MIDDLE).wrapping_sub(self.beyond(coder, (-MIDDLE).wrapping_sub(v))),
             31 => (MIDDLE - 1).wrapping_add(self.beyond(coder, v.wrapping_sub(MIDDLE - 1))),
             s => s as i64 - MIDDLE,

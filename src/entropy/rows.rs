@@ -2,6 +2,7 @@
 
 use super::integer::Integer;
 use super::residual::level;
+use crate::ablation::{Part, without};
 
 /// Columns that a row has before and after its own.
 pub(crate) const PAD: usize = 3;
@@ -85,7 +86,7 @@ impl<Q: Integer> Row<Q> {
     pub(crate) fn weigh(&mut self, shift: u32) {
         for ((w, &energy), &size) in self.weight.iter_mut().zip(&self.energy).zip(&self.size) {
             let expected = (energy.wrapping_add(size) >> shift).min(1 << 30) as i32 + 8;
-            let weight = 128.0 / expected as f32;
+            let weight = if without(Part::LearningWeights) { 1.0 } else { 128.0 / expected as f32 };
             *w = if energy == KNOWN { 0.0 } else { weight };
         }
     }

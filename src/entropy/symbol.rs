@@ -4,6 +4,7 @@
 //! operations on all lanes, whatever the symbol.
 
 use super::range::Coder;
+use crate::ablation::{Part, without};
 use wide::{f32x4, u16x8};
 
 /// Symbols of the alphabet.
@@ -85,6 +86,8 @@ impl Distribution {
             p = p * u64::from(mean) / u64::from(mean + 16);
             *a = (p >> 16).min(65_535) as u16;
         }
+        // Left out: the rate that it falls to, from the start.
+        let count = if without(Part::FallingRate) { 89 } else { count };
         above[SYMBOLS - 1] = (131_072 / (2 * count + 3)) as u16;
         Self(u16x8::new(above))
     }
@@ -135,7 +138,7 @@ impl Mixture {
             + (c.0.mul_keep_high(shares[2]) + d.0.mul_keep_high(shares[3]))
             + LEAST;
         let symbol = coder.symbol8(symbol as usize, &mixed) & (SYMBOLS - 1);
-        if learn {
+        if learn && !without(Part::MixingWeights) {
             // Gradient of the cost, for each weight in proportion to itself.
             let chance = |above: &u16x8| interval(above, symbol).1 as f32;
             let mean = chance(&mixed);

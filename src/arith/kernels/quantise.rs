@@ -3,6 +3,7 @@
 //! **Order.** Element `x` goes to lane `x % 16`; then the lanes are added in one fixed tree.
 
 use super::simd::{Simd, for_each_isa, total};
+use crate::ablation::{Part, without};
 
 /// Magnitudes below which sums are kept.
 const BELOW: [f32; 4] = [1.0, 2.0, 3.0, 4.0];
@@ -83,7 +84,13 @@ fn quantise_body<S: Simd>(
 fn magnitude<S: Simd>(s: S, scaled: S::V, activity: S::V) -> S::V {
     let t = s.mul(activity, s.splat(0.25));
     let busy = s.mul_add(s.mul(t, s.splat(0.5)), t, s.add(s.splat(1.0), t));
-    let dead_zone = s.add(s.splat(0.52), s.div(s.splat(0.30), busy));
+    let dead_zone = if without(Part::DeadZone) {
+        s.splat(0.5)
+    } else if without(Part::DeadZoneByNeighbours) {
+        s.splat(0.62)
+    } else {
+        s.add(s.splat(0.52), s.div(s.splat(0.30), busy))
+    };
     // Rounded down where 1 is added instead of a half.
     s.abs(s.round(s.add(scaled, s.sub(s.splat(0.5), dead_zone))))
 }

@@ -50,6 +50,10 @@ pub(crate) struct EvalArgs {
     json: bool,
     #[command(flatten)]
     climatology: ClimatologyArgs,
+    /// Leave out this part of the coders, to measure what it earns; repeatable.
+    #[cfg(feature = "ablation")]
+    #[arg(long, value_name = "PART", value_parser = part)]
+    without: Vec<hiha::ablation::Part>,
 }
 
 /// The bounds to try, in the order of this list.
@@ -89,8 +93,18 @@ impl Bounds {
     }
 }
 
+/// A part by its name.
+#[cfg(feature = "ablation")]
+fn part(name: &str) -> Result<hiha::ablation::Part, String> {
+    let all = hiha::ablation::Part::ALL;
+    let names = || all.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ");
+    all.iter().find(|p| p.name() == name).copied().ok_or_else(|| format!("unknown part; there are {}", names()))
+}
+
 /// Run; true when every bound held.
 pub(crate) fn run(args: &EvalArgs) -> Result<bool> {
+    #[cfg(feature = "ablation")]
+    hiha::ablation::leave_out(&args.without);
     let bounds = args.bounds.list();
     let climatology = args.climatology.load()?;
     let mut all_hold = true;

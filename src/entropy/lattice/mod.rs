@@ -13,6 +13,7 @@ use super::normal::Samples;
 use super::predict::Predictor;
 use super::range::Coder;
 use super::rows::{PAD, Row};
+use crate::ablation::{Part, unless, without};
 use crate::arith::run_lanes;
 use crate::format::Geometry;
 use ahead::Ahead;
@@ -88,7 +89,7 @@ impl<Q: Integer> Lattice<Q> {
     /// Start a slice, whose integers lie in 0..=top unless `top` is 0. Integers of the slice before are
     /// `change.0 + change.1 * q` in the units of this one.
     pub(crate) fn start(&mut self, top: i64, change: Option<(f64, f64)>) {
-        self.top = top;
+        self.top = unless(Part::Edges, top);
         if let Some(change) = change {
             self.past.change(change);
         }
@@ -105,7 +106,7 @@ impl<Q: Integer> Lattice<Q> {
         let n = q.len().min(self.width);
         let row = &mut q[..n];
         run_lanes(RowOf { lattice: self, coder, row, masked });
-        if n == self.width {
+        if n == self.width && !without(Part::LatticeLearning) {
             self.learn();
         }
         self.rows[0].close(self.width, self.periodic, self.shift);
@@ -153,8 +154,11 @@ impl<Q: Integer> Lattice<Q> {
             &m.small[PAD + 1..],
             &row.small[PAD - 3..],
         ];
+        // Differences of 0 are never learned from.
+        let west = samples.west;
+        let near = if without(Part::FarTaps) { std::array::from_fn(|i| if i < 5 { near[i] } else { west }) } else { near };
         match &mut self.deep {
-            Some(deep) if self.slice > 0 => {
+            Some(deep) if self.slice > 0 && !without(Part::SliceTaps) => {
                 let [b0, b1, b2] = &self.past.rows;
                 let below = [
                     &b1.small[PAD..],
@@ -170,6 +174,8 @@ impl<Q: Integer> Lattice<Q> {
                     &self.past.older.small[PAD - 1..],
                     &self.past.older.small[PAD + 1..],
                 ];
+                let out = |i: usize| (5..9).contains(&i) && without(Part::SliceCornerTaps) || i > 8 && without(Part::OlderTaps);
+                let below: [_; DEEP - NEAR] = std::array::from_fn(|i| if out(i) { west } else { below[i] });
                 deep.learn(std::array::from_fn(|i| if i < NEAR { near[i] } else { below[i - NEAR] }), &samples);
             }
             _ => self.near.learn(near, &samples),

@@ -2,6 +2,7 @@
 
 use super::Lattice;
 use super::ahead::{Ahead, END, LEVEL, MASKED};
+use crate::ablation::{Part, unless, without};
 use crate::arith::{Lanes, SAMPLES, Task};
 use crate::entropy::edges::{Edge, Edges, room};
 use crate::entropy::integer::Integer;
@@ -40,7 +41,7 @@ impl<Q: Integer, C: Coder> Task for RowOf<'_, Q, C> {
     fn run<L: Lanes>(self, lanes: L) {
         let Self { lattice, coder, row: q, masked } = self;
         let Lattice { rows: [row, north, north2], past, ahead, models, top, .. } = lattice;
-        match lattice.deep.as_ref().filter(|_| lattice.slice > 0) {
+        match lattice.deep.as_ref().filter(|_| lattice.slice > 0 && !without(Part::SliceTaps)) {
             Some(deep) => {
                 ahead.between(deep, [north, north2], past, *top, masked);
                 let around = Around { ahead, north, north2, before: &past.rows[1], top: *top };
@@ -109,7 +110,7 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                     value = Q::wrap(west.q[0].wide().wrapping_add(n[x].minus(west.q[0]).wide() >> 1));
                     break 'coded;
                 }
-                if flags[x] & LEVEL != 0 && west.q[0] == n[x] {
+                if flags[x] & LEVEL != 0 && west.q[0] == n[x] && !without(Part::FlatRuns) {
                     let context = around.flat::<BEFORE>(first + x + PAD, &west);
                     if !models.flat[context].code(coder, value != west.q[0]) {
                         (value, size) = (west.q[0], 0);
@@ -153,8 +154,8 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                     diagonal: (size_nw[x] + size_ne[x]) / 2,
                     before: size_b[x],
                     signs: usize::from(west.sign) * 3 + usize::from(sign_n[x]),
-                    phase: (eighths & 7) as usize,
-                    room: class,
+                    phase: unless(Part::Phase, (eighths & 7) as usize),
+                    room: unless(Part::Room, class),
                 };
                 let r = models.residuals.code(lanes, coder, value.wide().wrapping_sub(predicted), &context);
                 value = Q::wrap(predicted.wrapping_add(r));
