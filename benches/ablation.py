@@ -50,7 +50,6 @@ PARTS = {
     "Harmonic coder: quantiser and transforms": [
         ("dead-zone", "plain rounding", harmonic),
         ("dead-zone-by-neighbours", "one dead zone (0.62) for all coefficients", harmonic),
-        ("centroids", "reconstruction at whole steps", harmonic),
         ("outer-axes", "no transform along time, level, band", both(harmonic, volume)),
         ("outer-dct", "no DCT there", both(harmonic, volume)),
         ("outer-klt", "no Karhunen-Loeve basis there", both(harmonic, volume)),

@@ -7,7 +7,7 @@ macro_rules! parts {
     ($($part:ident = $name:literal,)*) => {
         /// A part of the coders; each place that asks for it says what stands in for it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs)]
+        #[allow(missing_docs, unreachable_pub)]
         pub enum Part { $($part,)* }
 
         #[cfg(feature = "ablation")]
@@ -47,7 +47,6 @@ parts! {
     // Its quantiser and transforms.
     DeadZone = "dead-zone",
     DeadZoneByNeighbours = "dead-zone-by-neighbours",
-    Centroids = "centroids",
     OuterAxes = "outer-axes",
     OuterDct = "outer-dct",
     OuterKlt = "outer-klt",

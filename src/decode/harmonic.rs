@@ -106,7 +106,7 @@ pub(crate) fn decode(
     }
     let mut volumes: Vec<Vec<f32>> = levels.iter().map(|l| vec![0.0; l.height * l.width * geometry.slices()]).collect();
     let scatter = |l: usize, parts: &[Part]| {
-        Part::scatter(parts, &mut volumes[l], threads, |q| params.reconstruct(q));
+        Part::scatter(parts, &mut volumes[l], threads, |q| q as f32);
     };
     bands::code(
         &mut decoders,

@@ -98,7 +98,7 @@ impl Analysis {
         let mut step = start.unwrap_or(self.start * self.scale);
         for _ in 0..24 {
             let (statistics, _) = self.quantise(step, None);
-            let lost = statistics.squared_error(statistics.shrink()) * step * step + dropped;
+            let lost = statistics.squared_error() * step * step + dropped;
             let rmse = (lost / n).sqrt();
             let here = (step, rmse);
             if rmse <= goal {
@@ -150,7 +150,7 @@ impl Analysis {
     pub(crate) fn quantised(&self, step: f64) -> Quantised {
         debug_assert!(step == short(step));
         let mut volumes: Vec<Vec<i32>> = self.volumes.iter().map(|v| vec![0; v.len()]).collect();
-        let (statistics, coded) = self.quantise(step, Some(&mut volumes));
+        let (_, coded) = self.quantise(step, Some(&mut volumes));
         let most = if without(Ablated::FinestInParts) { 1 } else { MOST_PARTS };
         let parts = |(level, coded): (&Level, f64)| {
             let rows = if level.dyadic { WAVELET_ROWS_FOR_A_PART } else { LAPPED_ROWS_FOR_A_PART };
@@ -158,21 +158,20 @@ impl Analysis {
         };
         let mut parts: Vec<usize> = self.levels.iter().zip(coded).map(parts).collect();
         parts.truncate(parts.iter().rposition(|&n| n > 1).map_or(0, |l| l + 1));
-        Quantised { step, volumes, params: self.params(step, parts, statistics.shrink()) }
+        Quantised { step, volumes, params: self.params(step, parts) }
     }
 
     /// What the decoder will make of the coefficients, without coding anything.
     pub(crate) fn field(&self, quantised: &Quantised) -> HarmonicField {
-        let Quantised { step, volumes, params } = quantised;
-        let coefficients = |v: &Vec<i32>| v.iter().map(|&q| params.reconstruct(q)).collect();
-        let mut volumes: Vec<Vec<f32>> = volumes.iter().map(coefficients).collect();
+        let Quantised { step, volumes, .. } = quantised;
+        let mut volumes: Vec<Vec<f32>> = volumes.iter().map(|v| v.iter().map(|&q| q as f32).collect()).collect();
         synthesise(&mut volumes, self.axes.iter().map(|a| &a.inverse), &self.geometry, &self.levels, self.isa, 1);
         HarmonicField { base: self.base.clone(), mean: self.mean, step: *step, field: volumes.swap_remove(0) }
     }
 
-    fn params(&self, step: f64, parts: Vec<usize>, shrink: [u8; 4]) -> HarmonicParams {
+    fn params(&self, step: f64, parts: Vec<usize>) -> HarmonicParams {
         let axes = self.axes.iter().map(|a| a.kind).collect();
-        HarmonicParams { mean: self.mean, step, basis: self.basis, parts, axes, shrink }
+        HarmonicParams { mean: self.mean, step, basis: self.basis, parts, axes }
     }
 
     /// Can every coefficient be held at this step?

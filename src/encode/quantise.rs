@@ -1,16 +1,17 @@
 //! Coefficients to whole numbers, and what that loses.
 
-use crate::ablation::{Part, without};
 use crate::arith::{Isa, Surroundings, Tally, quantise_row, run_wide};
 use crate::format::pyramid::Level;
 
-/// Sums over coefficients by quantised magnitude: 0, 1, 2, 3, 4 and more.
+/// Sums over coefficients.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Statistics {
-    count: [f64; 5],
-    /// Sum of (|c| - magnitude), in steps.
-    excess: [f64; 5],
-    excess_squared: [f64; 5],
+    count: f64,
+    /// Of those that become 0.
+    zeros: f64,
+    /// Squared errors in squared steps, of those that become 0 and of all others.
+    lost: f64,
+    rounded: f64,
 }
 
 /// The wavelet is not quite orthonormal: squared errors of its coefficients count a little more in the field ..
@@ -22,53 +23,33 @@ pub(super) fn zeroed_weight(zeros: f64, count: f64) -> f64 {
 }
 
 impl Statistics {
-    fn add_row(&mut self, tally: &Tally) {
-        let add = |sums: &mut [f64; 5], below: &[f32; 5]| {
-            for k in 0..5 {
-                sums[k] += f64::from(below[k]) - if k > 0 { f64::from(below[k - 1]) } else { 0.0 };
-            }
-        };
-        add(&mut self.count, &tally.count);
-        add(&mut self.excess, &tally.excess);
-        add(&mut self.excess_squared, &tally.excess_squared);
+    fn add_row(&mut self, width: usize, tally: &Tally) {
+        self.count += width as f64;
+        self.zeros += f64::from(tally.zeros);
+        self.lost += f64::from(tally.squares_of_zeros);
+        self.rounded += f64::from(tally.squares) - f64::from(tally.squares_of_zeros);
     }
 
     /// Add those of a level.
-    pub(super) fn add_level(&mut self, level: &Level, mut other: Self) {
-        let mut weight = 1.0;
-        if level.dyadic {
-            other.excess_squared[0] *= zeroed_weight(other.count[0], other.count.iter().sum());
-            weight = WAVELET_ERROR;
-        }
-        for k in 0..5 {
-            self.count[k] += weight * other.count[k];
-            self.excess[k] += weight * other.excess[k];
-            self.excess_squared[k] += weight * other.excess_squared[k];
-        }
+    pub(super) fn add_level(&mut self, level: &Level, other: Self) {
+        let (lost, rounded) = match level.dyadic {
+            true => (WAVELET_ERROR * zeroed_weight(other.zeros, other.count), WAVELET_ERROR),
+            false => (1.0, 1.0),
+        };
+        self.count += other.count;
+        self.zeros += other.zeros;
+        self.lost += lost * other.lost;
+        self.rounded += rounded * other.rounded;
     }
 
     /// How many are not 0.
     pub(super) fn coded(&self) -> f64 {
-        self.count[1..].iter().sum()
+        self.count - self.zeros
     }
 
-    /// Best reconstruction points, in 1/512 step below the magnitude.
-    pub(super) fn shrink(&self) -> [u8; 4] {
-        std::array::from_fn(|k| {
-            let mean = -self.excess[k + 1] / self.count[k + 1].max(1.0);
-            let most = if without(Part::Centroids) { 0.0 } else { 255.0 };
-            (mean * 512.0).round().clamp(0.0, most) as u8
-        })
-    }
-
-    /// Sum of squared errors with those points, in squared steps.
-    pub(super) fn squared_error(&self, shrink: [u8; 4]) -> f64 {
-        (0..5)
-            .map(|k| {
-                let r = if k == 0 { 0.0 } else { -f64::from(shrink[k - 1]) / 512.0 };
-                self.excess_squared[k] - 2.0 * r * self.excess[k] + self.count[k] * r * r
-            })
-            .sum()
+    /// Sum of squared errors, in squared steps.
+    pub(super) fn squared_error(&self) -> f64 {
+        self.lost + self.rounded
     }
 }
 
@@ -114,7 +95,7 @@ impl<'a> RowQuantiser<'a> {
             block: bx,
         };
         let tally = quantise_row(self.isa, &around, w, self.inverse, &mut self.scaled, &mut self.magnitudes);
-        self.statistics.add_row(&tally);
+        self.statistics.add_row(w, &tally);
         if let Some(q) = q {
             run_wide(
                 #[inline(always)]

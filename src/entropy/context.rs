@@ -201,7 +201,12 @@ impl<'a> Parent<'a> {
         Self {
             band,
             columns: (0..columns).map(|j| j * band.cols / shape.cols).collect(),
-            siblings: [(0, 1), (1, 0)].iter().filter(|_| !without(Part::SiblingBands)).filter(has).map(|&(u, v)| Band::of(coded, shape, u, v)).collect(),
+            siblings: [(0, 1), (1, 0)]
+                .iter()
+                .filter(|_| !without(Part::SiblingBands))
+                .filter(has)
+                .map(|&(u, v)| Band::of(coded, shape, u, v))
+                .collect(),
             around: vec![0; band.cols],
             row: None,
             any: false,

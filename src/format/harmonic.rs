@@ -34,8 +34,6 @@ pub(crate) struct HarmonicParams {
     pub(crate) parts: Vec<usize>,
     /// One for each outer axis, outermost first.
     pub(crate) axes: Vec<AxisTransform>,
-    /// How far below a magnitude of 1, 2, 3, and 4 or more its reconstruction lies, in 1/512 step.
-    pub(crate) shrink: [u8; 4],
 }
 
 impl HarmonicParams {
@@ -47,7 +45,6 @@ impl HarmonicParams {
         for &a in &self.axes {
             w.u8(a as u8);
         }
-        w.bytes(&self.shrink);
     }
 
     pub(crate) fn read(r: &mut Reader<'_>, outer_axes: usize) -> Result<Self> {
@@ -76,39 +73,12 @@ impl HarmonicParams {
                 other => return corrupt(at, format!("unknown axis transform {other}")),
             });
         }
-        let mut shrink = [0; 4];
-        shrink.copy_from_slice(r.bytes(4, "reconstruction points")?);
-        Ok(Self { mean, step, basis, parts, axes, shrink })
+        Ok(Self { mean, step, basis, parts, axes })
     }
 
     /// Range-coded payloads that all levels but the `finer` finest ones need.
     pub(crate) fn payloads(&self, finer: usize) -> usize {
         self.parts.iter().skip(finer).sum::<usize>().max(1)
-    }
-
-    /// Reconstruction of a quantised coefficient, in steps.
-    #[inline]
-    pub(crate) fn reconstruct(&self, q: i32) -> f32 {
-        // Choices, not a table's element: this runs in vectors.
-        let [one, two, three, more] = self.shrink.map(|s| f32::from(s) / 512.0);
-        let magnitude = q.unsigned_abs();
-        let shrink = if magnitude > 3 {
-            more
-        } else if magnitude > 2 {
-            three
-        } else if magnitude > 1 {
-            two
-        } else {
-            one
-        };
-        let value = magnitude as f32 - shrink;
-        if q > 0 {
-            value
-        } else if q < 0 {
-            -value
-        } else {
-            0.0
-        }
     }
 }
 
@@ -124,12 +94,10 @@ mod tests {
             basis: Basis::Wavelet,
             parts: vec![3, 1],
             axes: vec![AxisTransform::Dct, AxisTransform::None],
-            shrink: [9, 8, 7, 6],
         };
         let mut w = Writer::default();
         p.write(&mut w);
-        assert_eq!(w.0.len(), 5 + 5 + 1 + 2 + 2 + 4);
+        assert_eq!(w.0.len(), 5 + 5 + 1 + 2 + 2);
         assert_eq!(HarmonicParams::read(&mut Reader::new(&w.0, 0), 2).unwrap(), p);
-        assert_eq!([p.reconstruct(0), p.reconstruct(-1)], [0.0, -1.0 + 9.0 / 512.0]);
     }
 }

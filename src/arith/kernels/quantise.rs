@@ -5,8 +5,6 @@
 use super::simd::{Simd, for_each_isa, total};
 use crate::ablation::{Part, without};
 
-/// Magnitudes below which sums are kept.
-const BELOW: [f32; 4] = [1.0, 2.0, 3.0, 4.0];
 /// What a neighbour counts at most, in steps.
 const MOST_NEAR: f32 = 8.0;
 
@@ -20,13 +18,14 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) block: usize,
 }
 
-/// Sums over the coefficients of a row whose magnitude is below 1, 2, 3 and 4, and over all.
+/// Sums over the coefficients of a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Tally {
-    pub(crate) count: [f32; 5],
-    /// Sum of (|c| - magnitude), in steps.
-    pub(crate) excess: [f32; 5],
-    pub(crate) excess_squared: [f32; 5],
+    /// How many become 0.
+    pub(crate) zeros: f32,
+    /// Squared errors in squared steps, of these and of all.
+    pub(crate) squares_of_zeros: f32,
+    pub(crate) squares: f32,
 }
 
 for_each_isa!(
@@ -99,31 +98,20 @@ fn magnitude<S: Simd>(s: S, scaled: S::V, activity: S::V) -> S::V {
 #[inline(always)]
 fn tally<S: Simd>(s: S, scaled: &[f32], magnitudes: &[f32], width: usize) -> Tally {
     let one = s.wide_splat(1.0);
-    let mut counts = [s.wide_splat(0.0); 4];
-    let mut sums = [[s.wide_splat(0.0); 2]; 5];
+    let [mut zeros, mut squares_of_zeros, mut squares] = [s.wide_splat(0.0); 3];
     for (scaled, magnitudes) in scaled.chunks_exact(16).zip(magnitudes.chunks_exact(16)) {
         // SAFETY: both have 16 values.
         let (scaled, magnitude) = unsafe { (s.wide_load(scaled.as_ptr()), s.wide_load(magnitudes.as_ptr())) };
-        let excess = s.wide_mul_add(magnitude, s.wide_splat(-1.0), scaled);
-        for ((count, [sum, squares]), below) in counts.iter_mut().zip(&mut sums).zip(BELOW) {
-            let below = s.wide_splat(below);
-            *count = s.wide_mul_add(s.wide_where_less(magnitude, below, one), one, *count);
-            let excess = s.wide_where_less(magnitude, below, excess);
-            *sum = s.wide_mul_add(excess, one, *sum);
-            *squares = s.wide_mul_add(excess, excess, *squares);
-        }
-        let [sum, squares] = &mut sums[4];
-        *sum = s.wide_mul_add(excess, one, *sum);
-        *squares = s.wide_mul_add(excess, excess, *squares);
+        let error = s.wide_mul_add(magnitude, s.wide_splat(-1.0), scaled);
+        let of_zero = s.wide_where_less(magnitude, one, error);
+        zeros = s.wide_mul_add(s.wide_where_less(magnitude, one, one), one, zeros);
+        squares_of_zeros = s.wide_mul_add(of_zero, of_zero, squares_of_zeros);
+        squares = s.wide_mul_add(error, error, squares);
     }
+    let total = |v: S::Wide| total(&s.wide_array(v));
     // The zeros at the end were counted, too.
     let filling = (magnitudes.len() - width) as f32;
-    let count = |k: usize| if k < 4 { total(&s.wide_array(counts[k])) - filling } else { width as f32 };
-    Tally {
-        count: std::array::from_fn(count),
-        excess: sums.map(|[sum, _]| total(&s.wide_array(sum))),
-        excess_squared: sums.map(|[_, squares]| total(&s.wide_array(squares))),
-    }
+    Tally { zeros: total(zeros) - filling, squares_of_zeros: total(squares_of_zeros), squares: total(squares) }
 }
 
 #[cfg(test)]
@@ -165,17 +153,16 @@ mod tests {
                 let mut plain = Tally::default();
                 for (x, &m) in magnitudes[..width].iter().enumerate() {
                     assert!((exact[x] - m - 0.5).abs() <= 0.5001 && m.fract() == 0.0, "{isa:?} {x}: {m} {}", exact[x]);
-                    let excess = rows[0][x].abs() * 1.7 - m;
-                    for k in (0..5).filter(|&k| k == 4 || m < BELOW[k]) {
-                        plain.count[k] += 1.0;
-                        plain.excess[k] += excess;
-                        plain.excess_squared[k] += excess * excess;
+                    let square = (rows[0][x].abs() * 1.7 - m).powi(2);
+                    plain.squares += square;
+                    if m == 0.0 {
+                        plain.zeros += 1.0;
+                        plain.squares_of_zeros += square;
                     }
                 }
-                assert_eq!(tally.count, plain.count);
-                for (a, b) in [(tally.excess, plain.excess), (tally.excess_squared, plain.excess_squared)] {
-                    assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4), "{a:?} {b:?}");
-                }
+                assert_eq!(tally.zeros, plain.zeros);
+                let pairs = [(tally.squares, plain.squares), (tally.squares_of_zeros, plain.squares_of_zeros)];
+                assert!(pairs.iter().all(|(a, b)| (a - b).abs() < 1e-4), "{pairs:?}");
                 let first = quantise_row(Isa::Scalar, &around, width, 1.7, &mut scaled, &mut vec![0.0; filled]);
                 assert_eq!(tally, first);
             }
