@@ -81,8 +81,6 @@ parts! {
     Edges = "edges",
     EdgePattern = "edge-pattern",
     EdgeDistance = "edge-distance",
-    EdgeNeighbours = "edge-neighbours",
-    EdgeBoth = "edge-both",
     Room = "room",
     Phase = "phase",
     BlendOfEnergy = "blend-energy",

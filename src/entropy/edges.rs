@@ -15,9 +15,6 @@ pub(crate) struct Edge {
     /// Distance of the prediction, and eight times the residual that is expected.
     pub(crate) away: u64,
     pub(crate) energy: u64,
-    /// Distances of the western and northern neighbours.
-    pub(crate) west: u64,
-    pub(crate) north: u64,
 }
 
 impl Edge {
@@ -29,7 +26,7 @@ impl Edge {
         let mut pattern = ring.iter().enumerate().fold(0, |a, (i, &v)| a | usize::from(v == at) << i);
         // Of the slice before, or two further to the north-west and north-east.
         pattern |= usize::from(taps[5] == at) << 6 | usize::from(taps[6] == at) << 7;
-        Self { at, pattern, away: predicted.abs_diff(at), energy, west: west.abs_diff(at), north: taps[0].abs_diff(at) }
+        Self { at, pattern, away: predicted.abs_diff(at), energy }
     }
 
     /// True when the flag is worth its bits.
@@ -41,12 +38,12 @@ impl Edge {
 
 /// The models of the flags.
 pub(crate) struct Edges {
-    mixer: Mixer<4>,
+    mixer: Mixer<2>,
 }
 
 impl Edges {
     pub(crate) fn new() -> Self {
-        Self { mixer: Mixer::new([2 * 256, 2 * 32 * 32, 2 * 24 * 24, 2 * 32 * 64], 2 * 16, 250) }
+        Self { mixer: Mixer::new([2 * 256, 2 * 32 * 32], 2 * 16, 250) }
     }
 
     /// Code whether the element is at the edge.
@@ -54,13 +51,7 @@ impl Edges {
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, there: bool, e: &Edge) -> bool {
         let side = usize::from(e.at == 0);
         let (away, energy) = (level(e.away).min(31), level(e.energy).min(31));
-        let (west, north) = (level(e.west).min(23), level(e.north).min(23));
-        let contexts = [
-            unless(Part::EdgePattern, e.pattern),
-            unless(Part::EdgeDistance, away * 32 + energy),
-            unless(Part::EdgeNeighbours, west * 24 + north),
-            unless(Part::EdgeBoth, away * 64 + (e.pattern & 63)),
-        ];
+        let contexts = [unless(Part::EdgePattern, e.pattern), unless(Part::EdgeDistance, away * 32 + energy)];
         self.mixer.code(coder, there, contexts.map(|c| 2 * c + side), 2 * (e.pattern & 15) + side)
     }
 }
