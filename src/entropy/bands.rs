@@ -86,7 +86,10 @@ impl Models {
         for slice in 0..q.len() / size {
             let (before, q) = q.split_at_mut(slice * size);
             let (rows_before, occupied) = occupied.split_at_mut(slice * rows);
-            let previous = slice.checked_sub(1).filter(|_| !without(Ablated::PreviousSlice)).map(|s| (&before[s * size..], &rows_before[s * rows..]));
+            let previous = slice
+                .checked_sub(1)
+                .filter(|_| !without(Ablated::PreviousSlice))
+                .map(|s| (&before[s * size..], &rows_before[s * rows..]));
             let coarser = coarser.get(slice).filter(|_| !without(Ablated::CoarserLevel));
             let surroundings = Surroundings::new(shape, coarser, previous);
             self.slice(coder, &surroundings, &mut q[..size], &mut occupied[..rows]);
