@@ -318,7 +318,8 @@ fn climb<T: Element>(
     let tried = analyses(problem, base, eps * 0.5, effort).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));
     let (mut best, analysis) = tried.min_by_key(|(c, _)| c.len())?;
     let lost = || lattice_bytes().is_some_and(|bytes| bytes < LOST * best.len() as f64);
-    let mut tries = if effort.steps > 0 && lost() || without(Part::StepSearch) { 0 } else { effort.steps.min(STEPS.len()) };
+    let mut tries =
+        if effort.steps > 0 && lost() || without(Part::StepSearch) { 0 } else { effort.steps.min(STEPS.len()) };
     let mut turned = false;
     let mut up = true;
     while tries > 0 {

@@ -38,7 +38,10 @@ impl Plan {
         };
         let chosen = plan(choose(problem));
         // Native floats, every bit: in the order of their bit patterns, or of their values.
-        match fixed(problem).filter(|_| !without(Part::FixedPoint) && *chosen.mappings.of(0) == exact(problem)).map(|each| plan((each, false))) {
+        match fixed(problem)
+            .filter(|_| !without(Part::FixedPoint) && *chosen.mappings.of(0) == exact(problem))
+            .map(|each| plan((each, false)))
+        {
             Some(fixed) if fixed.sample(problem) < chosen.sample(problem) => fixed,
             _ => chosen,
         }

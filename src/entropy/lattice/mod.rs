@@ -156,7 +156,8 @@ impl<Q: Integer> Lattice<Q> {
         ];
         // Differences of 0 are never learned from.
         let west = samples.west;
-        let near = if without(Part::FarTaps) { std::array::from_fn(|i| if i < 5 { near[i] } else { west }) } else { near };
+        let near =
+            if without(Part::FarTaps) { std::array::from_fn(|i| if i < 5 { near[i] } else { west }) } else { near };
         match &mut self.deep {
             Some(deep) if self.slice > 0 && !without(Part::SliceTaps) => {
                 let [b0, b1, b2] = &self.past.rows;
@@ -174,7 +175,9 @@ impl<Q: Integer> Lattice<Q> {
                     &self.past.older.small[PAD - 1..],
                     &self.past.older.small[PAD + 1..],
                 ];
-                let out = |i: usize| (5..9).contains(&i) && without(Part::SliceCornerTaps) || i > 8 && without(Part::OlderTaps);
+                let out = |i: usize| {
+                    (5..9).contains(&i) && without(Part::SliceCornerTaps) || i > 8 && without(Part::OlderTaps)
+                };
                 let below: [_; DEEP - NEAR] = std::array::from_fn(|i| if out(i) { west } else { below[i] });
                 deep.learn(std::array::from_fn(|i| if i < NEAR { near[i] } else { below[i - NEAR] }), &samples);
             }
