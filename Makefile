@@ -35,7 +35,7 @@ test: packages-test lint unit programs doc fuzz-build
 
 lint:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets $(FEATURES) -- -D warnings
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
 
 # The kernels are compiled by the NVRTC from PyPI; no GPU is needed.
 unit: $(VENV)/ready
