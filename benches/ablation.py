@@ -28,19 +28,15 @@ wavelet = lambda row: row.get("basis") == "wavelet"
 # Part, what stands in for it, the cells it concerns.
 PARTS = {
     "Harmonic coder: coefficients": [
-        ("set-band", "first distribution of the mixture (band and lower frequencies) without contexts", harmonic),
         ("set-radius", "second (both together, class of frequency) without contexts", harmonic),
         ("set-parents", "third (lower frequencies, coarser level or slice before) without contexts", harmonic),
         ("set-near", "fourth (nearest magnitudes themselves) without contexts", harmonic),
         ("mixing-weights", "equal weights for the four", harmonic),
-        ("weight-selector", "one set of weights", harmonic),
         ("falling-rate", "distributions learn at the last rate from the start", harmonic),
         ("coefficient-starts", "distributions start alike in all contexts", harmonic),
         ("group-zero", "no flags for 16 quiet coefficients", harmonic),
         ("band-zero", "no flags for bands of zeros", harmonic),
         ("lone", "those with only zeros around them by the mixture", harmonic),
-        ("second-symbol", "exp-Golomb from magnitude 7 on, without a second distribution", harmonic),
-        ("low-bit", "the highest of the low bits raw", harmonic),
         ("previous-slice", "nothing from the slice before", both(harmonic, volume)),
         ("coarser-level", "nothing from the coarser level", harmonic),
         ("lower-frequencies", "coarser level in place of the bands of lower frequencies", lapped),

@@ -26,19 +26,15 @@ macro_rules! parts {
 
 parts! {
     // Coefficients of the harmonic coder. A distribution "left out" is one for all contexts.
-    SetOfBand = "set-band",
     SetOfRadius = "set-radius",
     SetOfParents = "set-parents",
     SetOfNear = "set-near",
     MixingWeights = "mixing-weights",
-    WeightSelector = "weight-selector",
     FallingRate = "falling-rate",
     CoefficientStarts = "coefficient-starts",
     GroupZero = "group-zero",
     BandZero = "band-zero",
     Lone = "lone",
-    SecondSymbol = "second-symbol",
-    LowBit = "low-bit",
     PreviousSlice = "previous-slice",
     CoarserLevel = "coarser-level",
     LowerFrequencies = "lower-frequencies",

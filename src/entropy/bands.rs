@@ -8,7 +8,7 @@
 
 use super::activity::Activity;
 use super::coefficient::{Context, Magnitudes};
-use super::context::{CAP, CLASSES, Classes, Rows, Surroundings};
+use super::context::{Band, CAP, CLASSES, Classes, Rows, Surroundings};
 use super::mixer::Prob;
 use super::part::Part;
 use super::range::Coder;
@@ -71,7 +71,7 @@ impl Models {
     fn new() -> Self {
         Self {
             magnitudes: Magnitudes::new(),
-            band_zero: vec![Prob::HALF; 6],
+            band_zero: vec![Prob::HALF; 7 * 3],
             group_zero: vec![Prob::new(1 << 13, 1); CLASSES * CLASSES],
         }
     }
@@ -104,19 +104,20 @@ impl Models {
         occupied: &mut [bool],
     ) {
         let shape = surroundings.shape;
-        let mut zero = false;
         for (u, v) in shape.bands() {
             let band = shape.band(u, v);
             let (coded, q) = q.split_at_mut(band * shape.blocks());
             let (coded_rows, occupied) = occupied.split_at_mut(band * shape.rows);
             let (q, occupied) = (&mut q[..shape.blocks()], &mut occupied[..shape.rows]);
-            let context = match surroundings.was_occupied((u, v)) {
-                None => 0,
-                Some(true) => 1,
-                Some(false) => 2,
-            };
-            let flag = &mut self.band_zero[usize::from(zero) * 3 + context];
-            zero = !without(Ablated::BandZero) && flag.code(coder, !occupied.contains(&true));
+            // Is anything at the two nearest lower frequencies, and in the slice before?
+            let lower = [u.checked_sub(1).map(|u| (u, v)), v.checked_sub(1).map(|v| (u, v))];
+            let lower = lower.into_iter().flatten().filter(|&(u, v)| shape.is_coded(u, v));
+            let lower = lower
+                .map(|(u, v)| 1 + 2 * usize::from(Band::of((coded, coded_rows), shape, u, v).any()))
+                .sum::<usize>();
+            let before = surroundings.was_occupied((u, v)).map_or(0, |any| 1 + usize::from(any));
+            let flag = &mut self.band_zero[lower * 3 + before];
+            let zero = !without(Ablated::BandZero) && flag.code(coder, !occupied.contains(&true));
             if !zero {
                 let rows = surroundings.band((coded, coded_rows), (u, v));
                 self.band(coder, rows, shape, (u, v), q, occupied);

@@ -20,10 +20,7 @@ const fn pair(a: usize, b: usize) -> usize {
 #[derive(Clone)]
 pub(super) struct Magnitudes {
     mixture: Mixture,
-    /// Of what is left of a magnitude that is past the alphabet.
-    large: Vec<Distribution>,
     escape: Vec<Prob>,
-    low: Vec<Prob>,
     /// Of a coefficient with nothing around it: whether it is 0 too, by the activity elsewhere and the band's radius, and by that alone;
     /// its magnitude if not.
     lone: Vec<Prob>,
@@ -64,10 +61,8 @@ impl Magnitudes {
             [Prob::new((32_768 * mean / (mean + 16)) as u16, 4); CLASSES]
         };
         Self {
-            mixture: Mixture::new([&by_class, &by_class, &by_class, &|_| near], 2 * 3),
-            large: (0..2 * CLASSES).map(|c| typical[c % CLASSES]).collect(),
+            mixture: Mixture::new([&by_class, &by_class, &|_| near], 2),
             escape: vec![Prob::HALF; 31],
-            low: vec![Prob::HALF; 32 * 4],
             lone: (0..CLASSES).flat_map(lone).collect(),
             lone_by_radius: vec![Prob::new(1 << 12, 5); CLASSES],
             lone_magnitude: vec![Distribution::geometric(2, 1); CLASSES],
@@ -84,28 +79,19 @@ impl Magnitudes {
         let k = if mean < 6 * 16 { 0 } else { (mean >> 4).ilog2() - 1 };
         let large = usize::from(k > 0);
         let class = Classes::of;
-        let (band, parents) = (Classes::of_fourteenths(c.band >> k), class(c.parents >> k));
-        let (both, other) = (class(mean >> k), class(c.other >> k));
+        let (both, parents, other) = (class(mean >> k), class(c.parents >> k), class(c.other >> k));
         let row = large << 10;
         let contexts = [
-            row | unless(Part::SetOfBand, pair(band, parents)),
             row | unless(Part::SetOfRadius, pair(both, c.radius)),
             row | unless(Part::SetOfParents, pair(parents, other)),
             large << 8 | unless(Part::SetOfNear, c.near as usize),
         ];
-        let selector = unless(Part::WeightSelector, if both == 0 { 0 } else { 1 + usize::from(both > 6) });
-        let selector = large * 3 + selector;
         let high = magnitude >> k;
-        let mut value = self.mixture.code(coder, high.min(ESCAPE), contexts, selector, c.learn);
-        if value == ESCAPE && without(Part::SecondSymbol) {
+        let mut value = self.mixture.code(coder, high.min(ESCAPE), contexts, large, c.learn);
+        if value == ESCAPE {
             value = self.escaped(coder, high, value);
-        } else if value == ESCAPE {
-            value += self.large[large * CLASSES + both].code(coder, high.wrapping_sub(ESCAPE).min(ESCAPE));
-            if value == 2 * ESCAPE {
-                value = self.escaped(coder, high, value);
-            }
         }
-        if k > 0 { self.with_low_bits(coder, magnitude, value, k) } else { value }
+        if k > 0 { Self::with_low_bits(coder, magnitude, value, k) } else { value }
     }
 
     /// Of a coefficient with nothing but 0 around it, so that it will be 0 too.
@@ -132,12 +118,8 @@ impl Magnitudes {
     }
 
     /// The magnitude whose bits from the `k`-th on are `high`.
-    fn with_low_bits<C: Coder>(&mut self, coder: &mut C, magnitude: u32, high: u32, k: u32) -> u32 {
-        let top = &mut self.low[k as usize * 4 + high.min(3) as usize];
-        let bit = magnitude >> (k - 1) & 1 == 1;
-        let bit = if without(Part::LowBit) { coder.raw(bit.into(), 1) == 1 } else { top.code(coder, bit) };
-        let rest = coder.raw(u64::from(magnitude) & ((1 << (k - 1)) - 1), k - 1);
-        let all = u64::from(high) << k | u64::from(bit) << (k - 1) | rest;
-        all.min(MAX_MAGNITUDE.into()) as u32
+    fn with_low_bits<C: Coder>(coder: &mut C, magnitude: u32, high: u32, k: u32) -> u32 {
+        let low = coder.raw(u64::from(magnitude) & ((1 << k) - 1), k);
+        (u64::from(high) << k | low).min(MAX_MAGNITUDE.into()) as u32
     }
 }

@@ -12,27 +12,21 @@ pub(super) const CLASSES: usize = 24;
 pub(super) const CAP: u32 = 2047;
 
 /// Class of an activity: integer thresholds growing by a quarter, 0, 1, 2, 3, 4, 6, 8, 11, ..
-pub(super) struct Classes([u8; 512], [u8; 512]);
+pub(super) struct Classes([u8; 512]);
 
 impl Classes {
     const TABLE: Self = {
-        let (mut of, mut of_fourteenths) = ([0; 512], [0; 512]);
+        let mut table = [0; 512];
         let (mut e, mut class, mut next) = (0, 0, 1);
         while e < 512 {
             if e == next && class < CLASSES - 1 {
                 class += 1;
                 next = next + 1 + next / 4;
             }
-            of[e] = class as u8;
+            table[e] = class as u8;
             e += 1;
         }
-        let mut e = 0;
-        while e < 512 {
-            let sixteenths = e * 16 / 14;
-            of_fourteenths[e] = of[if sixteenths < 512 { sixteenths } else { 511 }];
-            e += 1;
-        }
-        Self(of, of_fourteenths)
+        Self(table)
     };
     /// About the mean activity of a class.
     pub(super) fn typical(class: usize) -> u32 {
@@ -42,11 +36,6 @@ impl Classes {
     #[inline(always)]
     pub(super) fn of(activity: u32) -> usize {
         Self::TABLE.0[activity.min(511) as usize].into()
-    }
-    /// Of an activity that is 14 times a mean magnitude.
-    #[inline(always)]
-    pub(super) fn of_fourteenths(activity: u32) -> usize {
-        Self::TABLE.1[activity.min(511) as usize].into()
     }
 }
 
@@ -82,7 +71,7 @@ impl<'a> Band<'a> {
         self.occupied.get(i).is_some_and(|&o| o)
     }
 
-    fn any(&self) -> bool {
+    pub(super) fn any(&self) -> bool {
         self.occupied.contains(&true)
     }
 

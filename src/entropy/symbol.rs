@@ -1,4 +1,4 @@
-//! Adaptive distributions over eight symbols, four of them mixed for each symbol.
+//! Adaptive distributions over eight symbols, three of them mixed for each symbol.
 //!
 //! A distribution holds 65536 P(symbol > i) for every symbol i, so that mixing, learning and finding a symbol are a few
 //! operations on all lanes, whatever the symbol.
@@ -10,7 +10,7 @@ use wide::{f32x4, u16x8};
 /// Symbols of the alphabet.
 pub(crate) const SYMBOLS: usize = 8;
 /// Sets of distributions in a mixture.
-pub(crate) const SETS: usize = 4;
+pub(crate) const SETS: usize = 3;
 /// Learning rate of the weights, and the least of them.
 const WEIGHT_RATE: f32 = 0.08;
 const LEAST_WEIGHT: f32 = 0.01;
@@ -31,14 +31,15 @@ pub(crate) struct Mixture {
     weights: Vec<Weights>,
 }
 
-/// Weights of the sets, and what they make of 65536.
+/// Weights of the sets (the last lane is idle), and what they make of 65536.
 #[derive(Clone, Copy)]
 struct Weights(f32x4, [u16x8; SETS]);
 
 impl Weights {
     #[inline(always)]
     fn new(weights: f32x4) -> Self {
-        Self(weights, (weights * SHARE).fast_trunc_int().to_array().map(|share| u16x8::splat(share as u16)))
+        let [a, b, c, _] = (weights * SHARE).fast_trunc_int().to_array();
+        Self(weights, [a, b, c].map(|share| u16x8::splat(share as u16)))
     }
 }
 
@@ -129,30 +130,28 @@ impl Mixture {
         selector: usize,
         learn: bool,
     ) -> u32 {
-        let [a, b, c, d] = &mut self.sets;
-        let [i, j, k, l] = contexts.map(|c| c % CONTEXTS);
-        let (a, b, c, d) = (&mut a[i], &mut b[j], &mut c[k], &mut d[l]);
+        let [a, b, c] = &mut self.sets;
+        let [i, j, k] = contexts.map(|c| c % CONTEXTS);
+        let (a, b, c) = (&mut a[i], &mut b[j], &mut c[k]);
         let selector = selector.min(self.weights.len() - 1);
         let Weights(w, shares) = &mut self.weights[selector];
-        let mixed = (a.0.mul_keep_high(shares[0]) + b.0.mul_keep_high(shares[1]))
-            + (c.0.mul_keep_high(shares[2]) + d.0.mul_keep_high(shares[3]))
-            + LEAST;
+        let mixed =
+            (a.0.mul_keep_high(shares[0]) + b.0.mul_keep_high(shares[1])) + (c.0.mul_keep_high(shares[2]) + LEAST);
         let symbol = coder.symbol8(symbol as usize, &mixed) & (SYMBOLS - 1);
         if learn && !without(Part::MixingWeights) {
             // Gradient of the cost, for each weight in proportion to itself.
             let chance = |above: &u16x8| interval(above, symbol).1 as f32;
             let mean = chance(&mixed);
-            let gain = (f32x4::new([chance(&a.0), chance(&b.0), chance(&c.0), chance(&d.0)]) - f32x4::splat(mean))
+            let gain = (f32x4::new([chance(&a.0), chance(&b.0), chance(&c.0), mean]) - f32x4::splat(mean))
                 * (WEIGHT_RATE / mean);
             let moved = (*w + *w * gain.fast_min(f32x4::splat(0.5))).fast_max(f32x4::splat(LEAST_WEIGHT));
-            let [a, b, c, d] = moved.to_array();
+            let [a, b, c, _] = moved.to_array();
             // Their sum is near 1, and stays so.
-            self.weights[selector] = Weights::new(moved * f32x4::splat(2.0 - ((a + c) + (b + d))));
+            self.weights[selector] = Weights::new(moved * f32x4::splat(2.0 - ((a + b) + c)));
         }
         a.learn(symbol);
         b.learn(symbol);
         c.learn(symbol);
-        d.learn(symbol);
         symbol as u32
     }
 }
@@ -182,7 +181,7 @@ mod tests {
     }
 
     fn contexts(c: usize) -> [usize; SETS] {
-        [c, 0, usize::from(c == 2), 2 - c]
+        [c, usize::from(c == 2), 2 - c]
     }
 
     #[test]
