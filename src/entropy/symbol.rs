@@ -224,7 +224,7 @@ mod tests {
         let bytes: Vec<u8> = (0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let (mut decoder, mut model) = (Decoder::new(&bytes), mixture());
         for turn in 0..50_000 {
-            assert!(model.code(&mut decoder, 0, [turn % 5, turn, 1, 0], turn, turn % 2 == 0) < SYMBOLS as u32);
+            assert!(model.code(&mut decoder, 0, [turn % 5, turn, 1], turn, turn % 2 == 0) < SYMBOLS as u32);
         }
     }
 }
