@@ -122,12 +122,16 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     out.push(method | (noise.below(2) as u8) << 7);
     let mut detail = Vec::new();
     if method == 2 {
-        detail.extend(noise.float());
-        detail.extend(noise.float());
-        detail.push(noise.below(2) as u8);
+        detail.extend(&noise.float()[3..]);
+        detail.extend(&noise.float()[3..]);
+        let parts: Vec<u8> = (0..noise.below(3)).map(|_| 1 + noise.below(4) as u8).collect();
+        detail.push(noise.below(2) as u8 + 2 * parts.len() as u8);
+        detail.extend(&parts);
         let axes = shape.iter().filter(|&&d| d > 1).count().saturating_sub(2);
         detail.extend((0..axes).map(|_| noise.below(2) as u8));
-        detail.extend((0..4).map(|_| noise.next() as u8));
+        for _ in 1..parts.iter().sum() {
+            varint(&mut detail, noise.below(1500));
+        }
     } else {
         mappings(noise, shape, &mut detail);
         detail.push(noise.below(70) as u8);
