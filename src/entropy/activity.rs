@@ -1,6 +1,6 @@
 //! What the coefficients of a level say about those of the next finer one.
 
-use super::context::{Band, magnitude};
+use super::band::{Band, magnitude};
 use super::part::Part;
 use super::shape::Shape;
 

@@ -7,8 +7,9 @@
 //! before it, the same place in the previous slice and the activity of the coarser level.
 
 use super::activity::Activity;
+use super::band::{Band, CAP};
 use super::coefficient::{Context, Magnitudes};
-use super::context::{Band, CAP, CLASSES, Classes, Rows, Surroundings};
+use super::context::{CLASSES, Classes, Rows, Surroundings};
 use super::mixer::Prob;
 use super::part::Part;
 use super::range::Coder;

@@ -1,6 +1,7 @@
 //! Entropy coding: models written once for both directions, generic over the side of the coder.
 
 mod activity;
+mod band;
 pub(crate) mod bands;
 mod blend;
 pub(crate) mod blocks;
@@ -19,6 +20,7 @@ mod normal;
 pub(crate) mod part;
 mod predict;
 pub(crate) mod range;
+mod relatives;
 mod residual;
 mod rows;
 mod shape;

@@ -1,7 +1,7 @@
 //! Coefficients of a level in the order in which they are coded: band after band, in parts of some block rows each that know
 //! nothing of each other.
 
-use super::context::Band;
+use super::band::Band;
 use super::shape::Shape;
 use crate::arith::{for_each_part, worthwhile};
 use crate::format::pyramid::Level;

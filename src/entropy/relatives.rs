@@ -1,0 +1,159 @@
+//! Bands already coded whose magnitudes are like those of the band that is coded: at lower frequencies, or on the coarser level.
+
+use super::band::{Band, magnitude};
+use super::shape::Shape;
+use crate::ablation::{Part, without};
+
+/// The bands next lower in frequency.
+pub(super) struct Lower<'a> {
+    /// Weight of the same block, and of those to the east and south.
+    list: Vec<(Band<'a>, u32, u32)>,
+    total: u32,
+    /// The two nearest, with weights that keep them apart.
+    nearest: Vec<(Band<'a>, u32)>,
+}
+
+impl<'a> Lower<'a> {
+    pub(super) fn new(coded: (&'a [i32], &'a [bool]), shape: &Shape, (u, v): (usize, usize)) -> Self {
+        let mut lower = Self { list: Vec::with_capacity(5), total: 0, nearest: Vec::with_capacity(2) };
+        for (du, dv, centre, side, apart) in
+            [(1, 0, 4, 1, 4), (0, 1, 4, 1, 1), (1, 1, 2, 0, 0), (2, 0, 2, 0, 0), (0, 2, 2, 0, 0)]
+        {
+            let (Some(u), Some(v)) = (u.checked_sub(du), v.checked_sub(dv)) else { continue };
+            if shape.is_coded(u, v) {
+                let band = Band::of(coded, shape, u, v);
+                if !without(Part::LowerFrequencies) {
+                    lower.list.push((band, centre, side));
+                    lower.total += centre + 2 * side;
+                }
+                if apart > 0 {
+                    lower.nearest.push((band, apart));
+                }
+            }
+        }
+        lower
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Is anything but 0 near the blocks of row `i`?
+    pub(super) fn is_busy(&self, i: usize) -> bool {
+        self.list.iter().any(|(b, ..)| b.is_occupied(i) || b.is_occupied(i + 1))
+    }
+
+    /// Mean magnitude around each block of row `i`, times 16.
+    #[inline(always)]
+    pub(super) fn row(&self, i: usize, out: &mut [u32]) {
+        out.fill(0);
+        let mut any = false;
+        for &(band, centre, side) in &self.list {
+            let south = band.is_occupied(i + 1) && side > 0;
+            if !band.is_occupied(i) && !south {
+                continue;
+            }
+            any = true;
+            let row = band.row(i);
+            if side == 0 {
+                out.iter_mut().zip(row).for_each(|(o, &q)| *o += centre * magnitude(q));
+                continue;
+            }
+            let south = if (i + 1) * band.cols < band.q.len() { band.row(i + 1) } else { row };
+            for ((o, &q), &s) in out.iter_mut().zip(row).zip(south) {
+                *o += centre * magnitude(q) + side * magnitude(s);
+            }
+            out.iter_mut().zip(&row[1..]).for_each(|(o, &q)| *o += side * magnitude(q));
+            if let (Some(o), Some(&q)) = (out.last_mut(), row.last()) {
+                *o += side * magnitude(q);
+            }
+        }
+        if any {
+            let scale = (16 << 12) / self.total;
+            out.iter_mut().for_each(|o| *o = (*o * scale) >> 12);
+        }
+    }
+
+    /// Adds the two nearest of each block of row `i`, two bits each.
+    #[inline(always)]
+    pub(super) fn nearest(&self, i: usize, out: &mut [u32]) {
+        for (band, weight) in self.nearest.iter().filter(|(band, _)| band.is_occupied(i)) {
+            out.iter_mut().zip(band.row(i)).for_each(|(o, &q)| *o += weight * q.unsigned_abs().min(3));
+        }
+    }
+}
+
+/// The same band on the coarser level, whose magnitudes are like those of the band that is coded: with its siblings, what a
+/// wavelet level has in place of [`Lower`].
+pub(super) struct Parent<'a> {
+    band: Band<'a>,
+    /// Where in the parent each column lies, unless they are the same.
+    columns: Vec<usize>,
+    siblings: Vec<Band<'a>>,
+    /// Around the places of a row of the parent, 16 times a mean; which row; whether any is not 0.
+    around: Vec<u32>,
+    row: Option<usize>,
+    any: bool,
+}
+
+impl<'a> Parent<'a> {
+    pub(super) fn new(band: Band<'a>, coded: (&'a [i32], &'a [bool]), shape: &Shape) -> Self {
+        let columns = if band.cols == shape.cols { 0 } else { shape.cols };
+        let has = |&&(u, v): &&(usize, usize)| {
+            (shape.band(u, v) + 1) * shape.blocks() <= coded.0.len() && shape.is_coded(u, v)
+        };
+        Self {
+            band,
+            columns: (0..columns).map(|j| j * band.cols / shape.cols).collect(),
+            siblings: [(0, 1), (1, 0)]
+                .iter()
+                .filter(|_| !without(Part::SiblingBands))
+                .filter(has)
+                .map(|&(u, v)| Band::of(coded, shape, u, v))
+                .collect(),
+            around: vec![0; band.cols],
+            row: None,
+            any: false,
+        }
+    }
+
+    /// Go to row `i`, which lies in row `place` of the parent. Is anything but 0 around it there, or around it in the siblings?
+    #[inline(always)]
+    pub(super) fn go(&mut self, i: usize, place: usize) -> bool {
+        if self.row != Some(place) {
+            (self.row, self.any) = (Some(place), self.band.is_busy(place));
+            if self.any {
+                self.band.around(place, 4, &mut self.around);
+                self.around.iter_mut().for_each(|o| *o *= 2);
+            } else {
+                self.around.fill(0);
+            }
+        }
+        self.any || self.siblings.iter().any(|s| s.is_busy(i))
+    }
+
+    /// What is around each block's place in the parent, and the mean of that and what is around it in the siblings, of row `i`.
+    #[inline(always)]
+    pub(super) fn rows(&self, i: usize, other: &mut [u32], parents: &mut [u32], scratch: &mut [u32]) {
+        if self.columns.is_empty() {
+            other.copy_from_slice(&self.around);
+        } else {
+            other.iter_mut().zip(&self.columns).for_each(|(o, &j)| *o = self.around[j]);
+        }
+        parents.copy_from_slice(other);
+        for sibling in self.siblings.iter().filter(|s| s.is_busy(i)) {
+            sibling.around(i, 4, scratch);
+            parents.iter_mut().zip(&*scratch).for_each(|(p, s)| *p += 2 * s);
+        }
+        match self.siblings.len() {
+            0 => {}
+            1 => parents.iter_mut().for_each(|p| *p /= 2),
+            _ => parents.iter_mut().for_each(|p| *p /= 3),
+        }
+    }
+
+    /// Rows of the parent.
+    pub(super) const fn height(&self) -> usize {
+        self.band.occupied.len()
+    }
+}
