@@ -433,6 +433,9 @@ fn a_device_that_cannot_be_used_is_an_error() {
     refused(&["preview", text(&cpu), "--var", "field", "--device", "cuda:4000"], "cuda:4000");
     let (plain, auto) = (folder.join("plain.nc"), folder.join("auto.nc"));
     good(&["decompress", text(&cpu), text(&plain)]);
-    good(&["decompress", text(&cpu), text(&auto), "--device", "auto"]);
+    let out = hiha(&["decompress", text(&cpu), text(&auto), "--device", "auto"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{said}");
+    assert_eq!(said.contains("the processor does the work"), hiha::Device::Cuda(0).check().is_err(), "{said}");
     good(&["compare", text(&plain), text(&auto), "--expect-lossless"]);
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use hiha::Bound;
+use hiha::{Bound, Device};
 use std::path::PathBuf;
 
 /// Error-bounded compression of gridded scientific data.
@@ -167,6 +167,16 @@ pub(crate) struct DeviceArgs {
     /// Where networks are evaluated: auto (a GPU if one works), cpu or cuda:N. The values do not depend on it.
     #[arg(long, default_value_t)]
     pub(crate) device: hiha::Device,
+}
+
+/// Check that a device can be used; where `auto` finds no GPU, say what is missing.
+pub(crate) fn check_device(device: Device) -> hiha::Result<()> {
+    if device == Device::Auto
+        && let Err(why) = Device::Cuda(0).check()
+    {
+        eprintln!("hiha: the processor does the work of a GPU: {why}");
+    }
+    device.check()
 }
 
 /// Where the result goes.

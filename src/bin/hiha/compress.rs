@@ -1,6 +1,6 @@
 //! `hiha compress`: one pass for the ranges that relative bounds need, one that encodes chunk by chunk.
 
-use crate::args::{BoundArgs, ChunkShape, EffortArgs, FileArgs, VarSpec, parse_chunk, parse_var};
+use crate::args::{BoundArgs, ChunkShape, EffortArgs, FileArgs, VarSpec, check_device, parse_chunk, parse_var};
 use crate::climatology::{self, Climatology, ClimatologyArgs};
 use crate::dataset::{self, Attribute, Dataset, Format, Model, Output, Storage};
 use crate::plan;
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &CompressArgs) -> Result<bool> {
     let storage = plan_storage(&*input, &bounds, args)?;
     let model = with_history(input.model());
     let mut output = temporary.guarded(|| dataset::create(temporary.path(), format, &model, &storage))?;
-    args.effort.device.check()?;
+    check_device(args.effort.device)?;
     let threads = args.effort.threads();
     write_values(&*input, &mut *output, &storage, climatology.as_ref(), threads, &temporary)?;
     temporary.guarded(|| output.finish())?;

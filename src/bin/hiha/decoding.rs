@@ -1,5 +1,6 @@
 //! Files whose HiHa chunks this program decodes itself: with a climatology, or on a GPU.
 
+use crate::args::check_device;
 use crate::climatology::Climatology;
 use crate::dataset::{self, Dataset, Model, Values, Variable};
 use crate::plan;
@@ -12,7 +13,7 @@ use std::path::Path;
 /// # Errors
 /// Also if the device cannot be used.
 pub(crate) fn open(path: &Path, climatology: Option<&Climatology>, device: Device) -> Result<Box<dyn Dataset>> {
-    device.check()?;
+    check_device(device)?;
     let file = dataset::open(path)?;
     Ok(match (climatology, device) {
         (None, Device::Cpu) => file,
