@@ -143,7 +143,7 @@ impl Header {
         w.bytes(&MAGIC);
         w.u8(FORMAT_VERSION);
         w.u8(self.dtype as u8 | if self.order == ByteOrder::Big { 0x80 } else { 0 });
-        let decimal = decimal(self.bound.value());
+        let decimal = decimal(self.bound.value()).filter(|_| self.bound != Bound::Lossless);
         w.u8(self.shape.len() as u8 | self.bound.code() << 4 | if decimal.is_some() { DECIMAL } else { 0 });
         for &d in &self.shape {
             w.varint(d as u64);
