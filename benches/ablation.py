@@ -28,10 +28,10 @@ wavelet = lambda row: row.get("basis") == "wavelet"
 # Part, what stands in for it, the cells it concerns.
 PARTS = {
     "Harmonic coder: coefficients": [
-        ("set-radius", "second (both together, class of frequency) without contexts", harmonic),
-        ("set-parents", "third (lower frequencies, coarser level or slice before) without contexts", harmonic),
-        ("set-near", "fourth (nearest magnitudes themselves) without contexts", harmonic),
-        ("mixing-weights", "equal weights for the four", harmonic),
+        ("set-radius", "first distribution of the mixture (both together, class of frequency) without contexts", harmonic),
+        ("set-parents", "second (lower frequencies, coarser level or slice before) without contexts", harmonic),
+        ("set-near", "third (nearest magnitudes themselves) without contexts", harmonic),
+        ("mixing-weights", "equal weights for the three", harmonic),
         ("falling-rate", "distributions learn at the last rate from the start", harmonic),
         ("coefficient-starts", "distributions start alike in all contexts", harmonic),
         ("group-zero", "no flags for 16 quiet coefficients", harmonic),

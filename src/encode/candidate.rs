@@ -290,8 +290,7 @@ fn harmonic_max_abs<T: Element>(
     let told = climb(&part, None, (eps, at), effort, &seen).filter(|(best, _)| best.len() >= TELLING);
     let (at, steps) = match told {
         Some((_, at)) if effort.steps < STEPS.len() => (at, 0),
-        Some((_, at)) => (at, effort.steps),
-        None => (at, effort.steps),
+        told => (told.map_or(at, |(_, at)| at), effort.steps),
     };
     let effort = Effort { steps, ..effort };
     climb(problem, base, (eps, at), effort, lattice_bytes).map(|c| c.0)

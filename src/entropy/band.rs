@@ -32,11 +32,18 @@ impl<'a> Band<'a> {
         &self.q[i * self.cols..][..self.cols]
     }
 
-    /// Is anything but 0 in row `i`, or anywhere?
+    /// The row below row `i`; of the last row that row itself.
+    #[inline(always)]
+    pub(super) fn south(&self, i: usize) -> &'a [i32] {
+        self.row(if (i + 1) * self.cols < self.q.len() { i + 1 } else { i })
+    }
+
+    /// Is anything but 0 in row `i`?
     pub(super) fn is_occupied(&self, i: usize) -> bool {
         self.occupied.get(i).is_some_and(|&o| o)
     }
 
+    /// Is anything but 0 anywhere?
     pub(super) fn any(&self) -> bool {
         self.occupied.contains(&true)
     }
@@ -51,7 +58,7 @@ impl<'a> Band<'a> {
     pub(super) fn around(&self, i: usize, centre: u32, out: &mut [u32]) {
         let row = self.row(i);
         let north = if i > 0 { self.row(i - 1) } else { row };
-        let south = if (i + 1) * self.cols < self.q.len() { self.row(i + 1) } else { row };
+        let south = self.south(i);
         for (((o, &m), &n), &s) in out.iter_mut().zip(row).zip(north).zip(south) {
             *o = centre * magnitude(m) + magnitude(n) + magnitude(s);
         }

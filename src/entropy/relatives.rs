@@ -59,8 +59,7 @@ impl<'a> Lower<'a> {
                 out.iter_mut().zip(row).for_each(|(o, &q)| *o += centre * magnitude(q));
                 continue;
             }
-            let south = if (i + 1) * band.cols < band.q.len() { band.row(i + 1) } else { row };
-            for ((o, &q), &s) in out.iter_mut().zip(row).zip(south) {
+            for ((o, &q), &s) in out.iter_mut().zip(row).zip(band.south(i)) {
                 *o += centre * magnitude(q) + side * magnitude(s);
             }
             out.iter_mut().zip(&row[1..]).for_each(|(o, &q)| *o += side * magnitude(q));
