@@ -2,6 +2,7 @@
 
 use crate::error::{Result, invalid};
 use half::{bf16, f16};
+use std::borrow::Cow;
 
 /// Most dimensions an array may have.
 pub const MAX_DIMS: usize = 8;
@@ -324,6 +325,13 @@ impl<'a> ArrayView<'a> {
         self.data
     }
 
+    /// The elements in native byte order, in place where they are in that order and aligned. `T` must be the view's element type.
+    pub(crate) fn elements<T: Element>(&self) -> Cow<'a, [T]> {
+        match bytemuck::try_cast_slice(self.data) {
+            Ok(values) if self.order == ByteOrder::NATIVE => Cow::Borrowed(values),
+            _ => self.iter().collect(),
+        }
+    }
     /// Elements as native values. `T` must be the view's element type.
     pub(crate) fn iter<T: Element>(&self) -> impl ExactSizeIterator<Item = T> + Clone + 'a {
         debug_assert_eq!(T::DTYPE, self.dtype);

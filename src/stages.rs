@@ -56,16 +56,16 @@ impl Harmonic {
     /// The quantiser step for a root mean square error.
     #[must_use]
     pub fn step(&self, rmse: f64) -> f64 {
-        self.0.step_for_rmse(rmse, None)
+        self.0.step_for_rmse(rmse, None).size
     }
     /// Quantise and transform back; the first value.
     #[must_use]
     pub fn reconstruct(&self, step: f64) -> f32 {
-        self.0.field(&self.0.quantised(short(step))).field[0]
+        self.0.field(&self.0.quantised(&self.0.step(short(step)))).field[0]
     }
     /// Quantise and code.
     #[must_use]
     pub fn encode(&self, step: f64) -> Vec<u8> {
-        self.0.code(self.0.quantised(short(step)))
+        self.0.code(self.0.quantised(&self.0.step(short(step))))
     }
 }

@@ -104,23 +104,20 @@ pub(crate) fn decode(
     for (&kind, &n) in params.axes.iter().zip(&geometry.outer) {
         axes.push(Inverse::read(kind, n, &mut decoders[0], start)?);
     }
-    let mut volumes: Vec<Vec<f32>> = levels.iter().map(|l| vec![0.0; l.height * l.width * geometry.slices()]).collect();
-    let scatter = |l: usize, parts: &[Part]| {
-        Part::scatter(parts, &mut volumes[l], threads, |q| q as f32);
-    };
-    bands::code(
-        &mut decoders,
-        &levels,
-        &params.parts[finer.min(params.parts.len())..],
-        geometry.slices(),
-        threads,
-        |_, _| (),
-        scatter,
-    );
+    let cuts = &params.parts[finer.min(params.parts.len())..];
+    let parts = |l: usize| Part::cut(&levels[l], geometry.slices(), cuts.get(l).map_or(1, |&n| n));
+    let mut volumes = zeros(&levels, geometry);
+    let scatter = |l: usize, parts: &[Part]| Part::scatter(parts, &mut volumes[l], threads);
+    bands::code(&mut decoders, levels.len(), cuts.len(), geometry.slices(), threads, parts, scatter);
     synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads);
     let read = |(p, d): (&Reader<'_>, &Decoder<'_>)| p.offset() - start + d.read();
     let bytes = payloads.iter().zip(&decoders).map(read).max().unwrap_or(0);
     Ok((HarmonicField { base: None, mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
+}
+
+/// Coefficients of no level yet: (slices, height, width) each.
+pub(crate) fn zeros(levels: &[Level], geometry: &Geometry) -> Vec<Vec<f32>> {
+    levels.iter().map(|l| vec![0.0; l.height * l.width * geometry.slices()]).collect()
 }
 
 /// The range-coded payloads, of which the last ones may be cut short or missing: they hold the finest level.

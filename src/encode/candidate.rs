@@ -3,7 +3,7 @@
 use super::bands::Bands;
 use super::effort::Effort;
 use super::glance::glance;
-use super::harmonic::Analysis;
+use super::harmonic::{Analysis, Quantised, Step};
 use super::lattice;
 use super::problem::{Problem, Target, continue_smoothly, write_value};
 use super::profile::Plan;
@@ -17,6 +17,7 @@ use crate::decode::base::Base;
 use crate::decode::harmonic::HarmonicField;
 use crate::entropy::{corrections::Corrections, range::Encoder};
 use crate::error::Result;
+use crate::format::pyramid::Basis;
 use crate::format::{Method, Writer, short};
 use crate::worker::Worker;
 use std::cell::OnceCell;
@@ -38,13 +39,19 @@ pub(crate) struct Candidate {
     pub(crate) detail: Vec<u8>,
     /// The corrections section; may be empty.
     pub(crate) corrections: Vec<u8>,
+    /// The basis of a harmonic detail.
+    basis: Option<Basis>,
     /// What the decoder makes of base and detail, if that is known.
     pub(crate) field: Option<HarmonicField>,
 }
 
 impl Candidate {
     fn new(method: Method, detail: Vec<u8>) -> Self {
-        Self { method, reference: Vec::new(), bands: Bands::default(), detail, corrections: Vec::new(), field: None }
+        let (reference, bands, corrections) = (Vec::new(), Bands::default(), Vec::new());
+        Self { method, reference, bands, detail, corrections, basis: None, field: None }
+    }
+    fn harmonic(analysis: &Analysis, quantised: Quantised) -> Self {
+        Self { basis: Some(analysis.basis), ..Self::new(Method::Harmonic, analysis.code(quantised)) }
     }
     /// Bytes of its sections.
     pub(crate) const fn len(&self) -> usize {
@@ -66,7 +73,8 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     let seen = OnceCell::new();
     let auto = coder == Coder::Auto && !without(Part::Glance);
     let lattice_bytes = || *seen.get_or_init(|| auto.then(|| glance(problem)).flatten());
-    let likely = if auto && !stages.keeps.any() { likely(problem, effort) } else { None };
+    let (likely, basis) = if auto && !stages.keeps.any() { likely(problem, effort) } else { (None, None) };
+    let effort = Effort { basis: basis.filter(|_| effort.quick), ..effort };
     let harmonic = if coder == Coder::Lattice || likely == Some(Method::Lattice) {
         None
     } else {
@@ -98,23 +106,27 @@ const SHARE: usize = 16;
 /// Where a glance at a part promises so many times the bytes of the transform, the lattice coder is not clearly better.
 const UNCLEAR: f64 = 1.2;
 
-/// The better coder by a part of the field, if that is clear.
-fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> Option<Method> {
-    let clear = effort.clear()?;
-    let cut = problem.cut(SHARE).filter(|_| T::DTYPE.is_float())?;
-    let quick = Effort::new(1);
-    let transformed = detail(&cut, None, Coder::Auto, quick, &|| None)?.len() as f64;
+/// Fewest bytes of a part of the field that tell the better basis for all.
+const TELLING_BASIS: usize = 256;
+
+/// The better coder by a part of the field, if that is clear, and the better basis of the transform.
+fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, Option<Basis>) {
+    let Some(clear) = effort.clear() else { return (None, None) };
+    let Some(cut) = problem.cut(SHARE).filter(|_| T::DTYPE.is_float()) else { return (None, None) };
+    let Some(transformed) = detail(&cut, None, Coder::Auto, Effort::new(1), &|| None) else { return (None, None) };
+    let over = |bytes: f64| bytes / transformed.len() as f64;
     // The lattice coder does better than a glance says, by a third as a rule.
-    match glance(&cut)? / transformed {
-        ratio if ratio < clear.start => return Some(Method::Lattice),
-        ratio if ratio > UNCLEAR => return None,
-        _ => {}
-    }
-    match lattice::Plan::new(&cut).encode(&cut).len() as f64 / transformed {
-        ratio if ratio < clear.start => Some(Method::Lattice),
-        ratio if ratio > clear.end => Some(Method::Harmonic),
-        _ => None,
-    }
+    let method = match glance(&cut).map(over) {
+        None => None,
+        Some(ratio) if ratio < clear.start => Some(Method::Lattice),
+        Some(ratio) if ratio > UNCLEAR => None,
+        _ => match over(lattice::Plan::new(&cut).encode(&cut).len() as f64) {
+            ratio if ratio < clear.start => Some(Method::Lattice),
+            ratio if ratio > clear.end => Some(Method::Harmonic),
+            _ => None,
+        },
+    };
+    (method, transformed.basis.filter(|_| transformed.len() >= TELLING_BASIS))
 }
 
 /// The value, when one stands for all.
@@ -227,34 +239,35 @@ fn harmonic_rmse<T: Element>(
 /// Coded with the step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
 fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64, effort: Effort) -> Option<Candidate> {
     let (mut goal, mut start) = (limit, None);
-    let (mut best, mut last) = (None::<f64>, None);
+    let (mut best, mut last) = (None::<Step>, None);
     for _ in 0..6 {
         let step = analysis.step_for_rmse(goal, start);
-        if !analysis.fits(step) {
+        if !analysis.fits(step.size) {
             break;
         }
         drop(last.take());
-        let quantised = analysis.quantised(step);
+        let quantised = analysis.quantised(&step);
         let field = analysis.field(&quantised);
         let rmse = problem.rmse_of(|start, out| field.rounded(start, out));
         last = Some((quantised, field));
-        if rmse <= limit {
-            best = Some(best.map_or(step, |b| b.max(step)));
+        let size = step.size;
+        if rmse <= limit && best.as_ref().is_none_or(|b| size > b.size) {
+            best = Some(step);
         }
         if (effort.share()..=1.0).contains(&(rmse / limit)) || !rmse.is_finite() || rmse == 0.0 {
             break;
         }
         goal *= 0.9965 * limit / rmse;
-        start = Some(step * (limit / rmse).powf(1.3));
+        start = Some(size * (limit / rmse).powf(1.3));
     }
     let step = best?;
-    let (quantised, field) = last.filter(|(q, _)| q.step == step).unwrap_or_else(|| {
-        let quantised = analysis.quantised(step);
+    let (quantised, field) = last.filter(|(q, _)| q.step == step.size).unwrap_or_else(|| {
+        let quantised = analysis.quantised(&step);
         let field = analysis.field(&quantised);
         (quantised, field)
     });
     let field = effort.quick.then_some(field);
-    Some(Candidate { field, ..Candidate::new(Method::Harmonic, analysis.code(quantised)) })
+    Some(Candidate { field, ..Candidate::harmonic(analysis, quantised) })
 }
 
 /// Steps to try, in units of the bound.
@@ -307,11 +320,11 @@ fn climb<T: Element>(
     let attempt = |analysis: &Analysis, k: usize| {
         let step = short(STEPS.get(k)? * eps);
         analysis.fits(step).then(|| {
-            let quantised = analysis.quantised(step);
+            let quantised = analysis.quantised(&analysis.step(step));
             let field = analysis.field(&quantised);
             let corrections = correct(problem, &field, eps);
             let field = effort.quick.then_some(field);
-            Candidate { corrections, field, ..Candidate::new(Method::Harmonic, analysis.code(quantised)) }
+            Candidate { corrections, field, ..Candidate::harmonic(analysis, quantised) }
         })
     };
     let tried = analyses(problem, base, eps * 0.5, effort).into_iter().filter_map(|a| Some((attempt(&a, at)?, a)));

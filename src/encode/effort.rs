@@ -1,5 +1,6 @@
 //! What an effort stands for.
 
+use crate::format::pyramid::Basis;
 use std::ops::Range;
 
 /// How far the search for few bytes goes.
@@ -9,6 +10,8 @@ pub(crate) struct Effort {
     pub(crate) quick: bool,
     /// Steps tried beyond the first under a bound on single values.
     pub(crate) steps: usize,
+    /// The basis of the planes, where a part of the field has told it.
+    pub(crate) basis: Option<Basis>,
 }
 
 impl Effort {
@@ -18,7 +21,7 @@ impl Effort {
             5..=6 => 2,
             _ => usize::MAX,
         };
-        Self { quick: effort <= 2, steps }
+        Self { quick: effort <= 2, steps, basis: None }
     }
 
     /// Rows of a level for each that tells what the level costs.

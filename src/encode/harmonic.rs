@@ -9,7 +9,7 @@ use crate::ablation::{Part as Ablated, without};
 use crate::arith::Isa;
 use crate::array::Element;
 use crate::decode::base::Base;
-use crate::decode::harmonic::{HarmonicField, synthesise};
+use crate::decode::harmonic::{HarmonicField, synthesise, zeros};
 use crate::entropy::bands;
 use crate::entropy::coefficient::MAX_MAGNITUDE;
 use crate::entropy::part::Part;
@@ -20,7 +20,7 @@ use crate::format::{Geometry, HarmonicParams, Writer, short};
 /// The transformed field, ready to be quantised at any step.
 pub(crate) struct Analysis {
     geometry: Geometry,
-    basis: Basis,
+    pub(super) basis: Basis,
     levels: Vec<Level>,
     /// Per level: (slices, height, width), divided by `scale`.
     volumes: Vec<Vec<f32>>,
@@ -43,13 +43,21 @@ const LAPPED_ROWS_FOR_A_PART: usize = 5;
 const WAVELET_ROWS_FOR_A_PART: usize = 64;
 const MOST_PARTS: usize = 4;
 
+/// A step of the quantiser.
+#[derive(Clone)]
+pub(crate) struct Step {
+    /// In the data's unit; a [`short`] number.
+    pub(crate) size: f64,
+    /// About the coefficients of each level that are not 0.
+    coded: Vec<f64>,
+}
+
 /// Coefficients at a step.
 pub(crate) struct Quantised {
     /// In the data's unit.
     pub(crate) step: f64,
-    /// Per level: (slices, height, width).
-    volumes: Vec<Vec<i32>>,
-    params: HarmonicParams,
+    /// Of each level.
+    parts: Vec<Vec<Part>>,
 }
 
 impl Analysis {
@@ -89,18 +97,22 @@ impl Analysis {
 
     /// The step (in the data's unit) whose RMSE is just below `target`, by the coefficients. The search starts at
     /// `start`, or where the sample that chose the basis says.
-    pub(crate) fn step_for_rmse(&self, target: f64, start: Option<f64>) -> f64 {
+    pub(crate) fn step_for_rmse(&self, target: f64, start: Option<f64>) -> Step {
         let n = (self.geometry.slices() * self.geometry.plane()) as f64;
         let goal = target * 0.9965;
         let dropped = self.axes.iter().map(|a| a.dropped).sum::<f64>() * self.scale * self.scale;
         // Step and RMSE of what was tried: the last, the best below and above the goal.
         let (mut last, mut low, mut high) = (None::<(f64, f64)>, None::<(f64, f64)>, None::<(f64, f64)>);
         let mut step = start.unwrap_or(self.start * self.scale);
+        let mut coded = Vec::new();
         for _ in 0..24 {
-            let (statistics, _) = self.quantise(step, None);
+            let (statistics, of_levels) = self.tally(step);
             let lost = statistics.squared_error() * step * step + dropped;
             let rmse = (lost / n).sqrt();
             let here = (step, rmse);
+            if rmse <= goal || low.is_none() {
+                coded = of_levels;
+            }
             if rmse <= goal {
                 low = Some(here);
                 if rmse > goal * 0.997 || rmse == 0.0 {
@@ -124,21 +136,22 @@ impl Analysis {
                 step = (l * h).sqrt();
             }
         }
-        short(low.map_or(step, |l| l.0))
+        Step { size: short(low.map_or(step, |l| l.0)), coded }
     }
 
-    /// Quantise all coefficients, into `volumes` if they are wanted.
-    fn quantise(&self, step: f64, mut volumes: Option<&mut [Vec<i32>]>) -> (Statistics, Vec<f64>) {
-        let inverse = (self.scale / step) as f32;
+    /// A step of this size, a [`short`] number.
+    pub(crate) fn step(&self, size: f64) -> Step {
+        Step { size, coded: self.tally(size).1 }
+    }
+
+    /// What a step of this size makes of all coefficients, and how many of each level are not 0.
+    fn tally(&self, size: f64) -> (Statistics, Vec<f64>) {
+        let inverse = (self.scale / size) as f32;
         let (mut total, mut coded) = (Statistics::default(), Vec::with_capacity(self.levels.len()));
-        for (l, level) in self.levels.iter().enumerate() {
-            let (size, width) = (level.height * level.width, level.width);
+        for (level, volume) in self.levels.iter().zip(&self.volumes) {
             let mut rows = RowQuantiser::new(level, inverse, self.isa);
-            for (s, plane) in self.volumes[l].chunks_exact(size).enumerate() {
-                for y in 0..level.height {
-                    let row = s * size + y * width;
-                    rows.row(plane, y, volumes.as_mut().map(|v| &mut v[l][row..row + width]));
-                }
+            for plane in volume.chunks_exact(level.height * level.width) {
+                (0..level.height).for_each(|y| _ = rows.row(plane, y, None));
             }
             coded.push(rows.statistics.coded());
             total.add_level(level, rows.statistics);
@@ -146,27 +159,37 @@ impl Analysis {
         (total, coded)
     }
 
-    /// The coefficients at a step, a [`short`] number.
-    pub(crate) fn quantised(&self, step: f64) -> Quantised {
-        debug_assert!(step == short(step));
-        let mut volumes: Vec<Vec<i32>> = self.volumes.iter().map(|v| vec![0; v.len()]).collect();
-        let (_, coded) = self.quantise(step, Some(&mut volumes));
+    /// The coefficients at a step, in parts for threads where these cost little.
+    pub(crate) fn quantised(&self, step: &Step) -> Quantised {
         let most = if without(Ablated::FinestInParts) { 1 } else { MOST_PARTS };
-        let parts = |(level, coded): (&Level, f64)| {
+        let parts = |(level, &coded): (&Level, &f64)| {
             let rows = if level.dyadic { WAVELET_ROWS_FOR_A_PART } else { LAPPED_ROWS_FOR_A_PART };
             ((coded / FOR_A_PART) as usize).min(level.y.lens.len() / rows).clamp(1, most)
         };
-        let mut parts: Vec<usize> = self.levels.iter().zip(coded).map(parts).collect();
-        parts.truncate(parts.iter().rposition(|&n| n > 1).map_or(0, |l| l + 1));
-        Quantised { step, volumes, params: self.params(step, parts) }
+        self.quantised_in(step.size, self.levels.iter().zip(&step.coded).map(parts))
+    }
+
+    /// The coefficients at a step, each level in so many parts.
+    fn quantised_in(&self, step: f64, parts: impl IntoIterator<Item = usize>) -> Quantised {
+        debug_assert!(step == short(step));
+        let inverse = (self.scale / step) as f32;
+        let quantise = |((level, volume), n): ((&Level, &Vec<f32>), usize)| {
+            let mut rows = RowQuantiser::new(level, inverse, self.isa);
+            let mut parts = Part::cut(level, self.geometry.slices(), n);
+            for (slice, plane) in volume.chunks_exact(level.height * level.width).enumerate() {
+                parts.iter_mut().for_each(|p| p.fill(slice, |y, row| rows.row(plane, y, Some(row))));
+            }
+            parts
+        };
+        Quantised { step, parts: self.levels.iter().zip(&self.volumes).zip(parts).map(quantise).collect() }
     }
 
     /// What the decoder will make of the coefficients, without coding anything.
     pub(crate) fn field(&self, quantised: &Quantised) -> HarmonicField {
-        let Quantised { step, volumes, .. } = quantised;
-        let mut volumes: Vec<Vec<f32>> = volumes.iter().map(|v| v.iter().map(|&q| q as f32).collect()).collect();
+        let mut volumes = zeros(&self.levels, &self.geometry);
+        volumes.iter_mut().zip(&quantised.parts).for_each(|(volume, parts)| Part::scatter(parts, volume, 1));
         synthesise(&mut volumes, self.axes.iter().map(|a| &a.inverse), &self.geometry, &self.levels, self.isa, 1);
-        HarmonicField { base: self.base.clone(), mean: self.mean, step: *step, field: volumes.swap_remove(0) }
+        HarmonicField { base: self.base.clone(), mean: self.mean, step: quantised.step, field: volumes.swap_remove(0) }
     }
 
     fn params(&self, step: f64, parts: Vec<usize>) -> HarmonicParams {
@@ -180,26 +203,26 @@ impl Analysis {
     }
 
     /// Elements along an outer axis up to the last with a coefficient that is not 0; at least 1.
-    fn used(&self, axis: usize, volumes: &[Vec<i32>]) -> usize {
+    fn used(&self, axis: usize, quantised: &Quantised) -> usize {
         let inner: usize = self.geometry.outer[axis + 1..].iter().product();
         let place = |slice: usize| slice / inner % self.geometry.outer[axis];
-        let planes = self.levels.iter().zip(volumes).flat_map(|(l, v)| v.chunks_exact(l.height * l.width).enumerate());
-        planes.filter(|(_, p)| p.iter().any(|&q| q != 0)).map(|(slice, _)| place(slice) + 1).max().unwrap_or(1)
+        let occupied = |slice: &usize| quantised.parts.iter().flatten().any(|p| p.occupies(*slice));
+        (0..self.geometry.slices()).filter(occupied).map(|slice| place(slice) + 1).max().unwrap_or(1)
     }
 
     /// Code the coefficients.
-    pub(crate) fn code(&self, quantised: Quantised) -> Vec<u8> {
-        let Quantised { mut volumes, params, .. } = quantised;
+    pub(crate) fn code(&self, mut quantised: Quantised) -> Vec<u8> {
+        let mut cuts: Vec<usize> = quantised.parts.iter().map(Vec::len).collect();
+        cuts.truncate(cuts.iter().rposition(|&n| n > 1).map_or(0, |l| l + 1));
+        let levels = quantised.parts.len();
+        let params = self.params(quantised.step, cuts);
         let mut encoders: Vec<_> = (0..params.payloads(0)).map(|_| Encoder::new()).collect();
         for (axis, klt) in self.axes.iter().enumerate().filter_map(|(i, a)| Some((i, a.klt.as_ref()?))) {
             let n = self.geometry.outer[axis];
-            basis::code(&mut encoders[0], &mut klt.leading(self.used(axis, &volumes)), n);
+            basis::code(&mut encoders[0], &mut klt.leading(self.used(axis, &quantised)), n);
         }
-        let gather = |l: usize, parts: &mut [Part]| {
-            let volume = std::mem::take(&mut volumes[l]);
-            parts.iter_mut().for_each(|p| p.gather(&volume));
-        };
-        bands::code(&mut encoders, &self.levels, &params.parts, self.geometry.slices(), 1, gather, |_, _| ());
+        let parts = |l: usize| std::mem::take(&mut quantised.parts[l]);
+        bands::code(&mut encoders, levels, params.parts.len(), self.geometry.slices(), 1, parts, |_, _| ());
         let mut writer = Writer::default();
         params.write(&mut writer);
         let payloads: Vec<_> = encoders.into_iter().map(Encoder::finish).collect();
@@ -220,8 +243,8 @@ mod tests {
         let transformed = Transformed::new(basis, values.to_vec(), geometry, target, Effort::new(5), isa);
         let a = Analysis::new(transformed, None, geometry, (0.0, 1.0), isa);
         let step = a.step_for_rmse(target, None);
-        assert!(a.fits(step));
-        let bytes = a.code(a.quantised(step));
+        assert!(a.fits(step.size));
+        let bytes = a.code(a.quantised(&step));
         let (f, read) = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, 0, isa, 1).unwrap();
         assert!(read + 8 >= bytes.len(), "{read} of {}", bytes.len());
         let sum: f64 =
@@ -243,9 +266,8 @@ mod tests {
             let a = Analysis::new(transformed, None, &geometry, (0.0, 1.0), isa);
             let step = a.step_for_rmse(0.01, None);
             let fields = |parts: Vec<usize>, threads: usize| {
-                let mut quantised = a.quantised(step);
-                quantised.params.parts = parts;
-                let bytes = a.code(quantised);
+                let parts = (0..a.levels.len()).map(|l| parts.get(l).map_or(1, |&n| n));
+                let bytes = a.code(a.quantised_in(step.size, parts));
                 let decode = |geometry: &Geometry, finer: usize| {
                     crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, finer, isa, threads).unwrap()
                 };

@@ -110,7 +110,7 @@ impl Plan {
 
     /// What the decoder makes of the integers; of those that are not coded anything.
     pub(crate) fn values<T: Element>(&self, problem: &Problem<T>) -> Vec<T> {
-        let mut out = problem.values.clone();
+        let mut out = problem.values.to_vec();
         let (_, plane) = slices(&problem.geometry);
         for (slice, out) in out.chunks_mut(plane).enumerate() {
             let mapping = self.mappings.of(slice);

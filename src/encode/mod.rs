@@ -116,10 +116,7 @@ fn encode_typed<T: Element>(
         let same = |i: usize| all[i].same(decoded[i]) || !problem.ordinary(i);
         assert!((0..all.len()).all(same), "the field is not what its stream says");
     }
-    let exact = verify::repair(&problem, &mut decoded);
-    if !verify::holds(&problem, &decoded) {
-        return Ok(stored::<T>(array, &header));
-    }
+    let Some(exact) = verify::repair(&problem, &mut decoded) else { return Ok(stored::<T>(array, &header)) };
     drop(decoded);
     let stream = if exact.is_empty() {
         first

@@ -10,6 +10,7 @@ use crate::entropy::{mask::code, range::Encoder};
 use crate::error::{Result, invalid};
 use crate::format::{Geometry, Header, Writer};
 use crate::reference::Hash;
+use std::borrow::Cow;
 
 /// The bound, free of the range.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,8 +24,8 @@ pub(crate) enum Target {
 }
 
 /// An array to encode. Masked elements hold a smooth continuation of their neighbours.
-pub(crate) struct Problem<T> {
-    pub(crate) values: Vec<T>,
+pub(crate) struct Problem<'a, T: Clone> {
+    pub(crate) values: Cow<'a, [T]>,
     /// Class of each element (`class`), if any is not ordinary.
     pub(crate) classes: Option<Vec<u8>>,
     pub(crate) fill: Option<T>,
@@ -44,20 +45,20 @@ pub(crate) const PART: usize = 1024;
 const LEAST_SIDE: usize = 32;
 const LEAST_TO_CUT: usize = 1 << 17;
 
-impl<T: Element> Problem<T> {
-    pub(crate) fn new(array: &ArrayView<'_>, config: &Config, header: &Header) -> Result<Self> {
+impl<'a, T: Element> Problem<'a, T> {
+    pub(crate) fn new(array: &ArrayView<'a>, config: &Config, header: &Header) -> Result<Self> {
         let geometry = header.geometry();
         let reference = match &config.reference {
             Some(r) => Some((r.hash_bytes(), from_reference(r, header)?)),
             None => None,
         };
         let fill = fill_value::<T>(config)?;
-        let mut values: Vec<T> = array.iter::<T>().collect();
+        let mut values = array.elements::<T>();
         let classes = classify(&values, fill);
         let (extremes, count) = ordinary_extremes(&values, classes.as_deref());
         let target = resolve::<T>(config.bound, span(extremes))?;
         if let (Some(classes), Some((lo, _))) = (&classes, extremes) {
-            continue_smoothly(&mut values, classes, geometry.width, lo);
+            continue_smoothly(values.to_mut(), classes, geometry.width, lo);
         }
         Ok(Self { values, classes, fill, geometry, target, extremes, count, reference })
     }
@@ -101,7 +102,7 @@ impl<T: Element> Problem<T> {
 
     /// A part of the planes that stands for all, of about one in `share` elements: from the upper half, where latitudes
     /// differ, all slices. `None` of fields that are small, have another part known, or that part has no values.
-    pub(crate) fn cut(&self, share: usize) -> Option<Self> {
+    pub(crate) fn cut(&self, share: usize) -> Option<Problem<'static, T>> {
         let Geometry { height, width, .. } = self.geometry;
         let side = |n: usize, part: usize| (n / part).max(LEAST_SIDE);
         let across = share.ilog2() / 2;
@@ -118,7 +119,8 @@ impl<T: Element> Problem<T> {
         let extremes = ordinary_extremes(&values, classes.as_deref());
         let (extremes, count) = (Some(extremes.0?), extremes.1);
         let geometry = Geometry { outer: self.geometry.outer.clone(), height: h, width: w, periodic: false };
-        Some(Self { values, classes, fill: self.fill, geometry, target: self.target, extremes, count, reference: None })
+        let (fill, target) = (self.fill, self.target);
+        Some(Problem { values: values.into(), classes, fill, geometry, target, extremes, count, reference: None })
     }
 
     /// The mask section; empty without a mask.

@@ -83,8 +83,8 @@ impl<'a> RowQuantiser<'a> {
         }
     }
 
-    /// Quantise row `y` of a plane into `q`, if that is wanted. The kept corners are zero and stay so.
-    pub(super) fn row(&mut self, plane: &[f32], y: usize, q: Option<&mut [i32]>) {
+    /// Quantise row `y` of a plane into `q`, if that is wanted and anything is not 0: is it? The kept corners are zero and stay so.
+    pub(super) fn row(&mut self, plane: &[f32], y: usize, q: Option<&mut [i32]>) -> bool {
         let (h, w) = (self.level.height, self.level.width);
         let row = |y: usize| &plane[y * w..][..w];
         let (by, bx) = self.block;
@@ -96,7 +96,8 @@ impl<'a> RowQuantiser<'a> {
         };
         let tally = quantise_row(self.isa, &around, w, self.inverse, &mut self.scaled, &mut self.magnitudes);
         self.statistics.add_row(w, &tally);
-        if let Some(q) = q {
+        let any = (tally.zeros as usize) < w;
+        if let Some(q) = q.filter(|_| any) {
             run_wide(
                 #[inline(always)]
                 || {
@@ -106,5 +107,6 @@ impl<'a> RowQuantiser<'a> {
                 },
             );
         }
+        any
     }
 }

@@ -32,11 +32,18 @@ pub(super) struct Transformed {
 
 impl Transformed {
     /// The field in the basis that promises fewer bytes at this root mean square error; in both, the better one first,
-    /// where the field gets so small that the estimate is poor and coding both is cheap.
+    /// where the field gets so small that the estimate is poor and coding both is cheap. With little effort one that a part has told.
     pub(super) fn candidates(field: Vec<f32>, geometry: &Geometry, rmse: f64, effort: Effort, isa: Isa) -> Vec<Self> {
         let count = field.len() as f64;
-        if let Some((slice, plane)) = middle(&field, geometry).filter(|_| effort.quick) {
-            let basis = Self::candidates(slice.to_vec(), &plane, rmse, effort, isa)[0].basis;
+        let told = match middle(&field, geometry).filter(|_| effort.quick) {
+            Some((slice, plane)) => {
+                Self::candidates(slice.to_vec(), &plane, rmse, Effort { basis: None, ..effort }, isa)
+                    .first()
+                    .map(|c| c.basis)
+            }
+            None => effort.basis,
+        };
+        if let Some(basis) = told {
             return vec![Self::new(basis, field, geometry, rmse, effort, isa)];
         }
         let wavelet = Self::new(Basis::Wavelet, field.clone(), geometry, rmse, effort, isa);

@@ -53,14 +53,15 @@ fn missing<T: Element>(problem: &Problem<T>, decoded: &[T]) -> Vec<usize> {
     }
 }
 
-/// The exact section that repairs `decoded` (and `decoded` repaired), empty when nothing misses.
-pub(crate) fn repair<T: Element>(problem: &Problem<T>, decoded: &mut [T]) -> Vec<u8> {
+/// The exact section that repairs `decoded` (and `decoded` repaired), empty when nothing misses; `None` where the promise is not
+/// kept for all that.
+pub(crate) fn repair<T: Element>(problem: &Problem<T>, decoded: &mut [T]) -> Option<Vec<u8>> {
     let mut misses = missing(problem, decoded);
+    if misses.is_empty() && keeps_mean(problem, decoded) {
+        return Some(Vec::new());
+    }
     if let Target::Rmse(limit) = problem.target {
         add_worst(problem, decoded, limit, &mut misses);
-    }
-    if misses.is_empty() {
-        return Vec::new();
     }
     let mut w = Writer::default();
     w.varint(misses.len() as u64);
@@ -71,14 +72,12 @@ pub(crate) fn repair<T: Element>(problem: &Problem<T>, decoded: &mut [T]) -> Vec
         decoded[i] = problem.values[i];
         next = i + 1;
     }
-    w.0
+    let kept = missing(problem, decoded).is_empty() && keeps_mean(problem, decoded);
+    kept.then_some(w.0)
 }
 
 /// While the RMSE is too large, take the points with the largest errors.
 fn add_worst<T: Element>(problem: &Problem<T>, decoded: &[T], limit: f64, misses: &mut Vec<usize>) {
-    if misses.is_empty() && keeps_rmse(problem, decoded, limit) {
-        return;
-    }
     let error = |i: usize| (problem.values[i].to_f64() - decoded[i].to_f64()).powi(2);
     let allowed = limit * limit * problem.count as f64;
     let listed: std::collections::BTreeSet<usize> = misses.iter().copied().collect();
@@ -98,15 +97,8 @@ fn add_worst<T: Element>(problem: &Problem<T>, decoded: &[T], limit: f64, misses
     misses.sort_unstable();
 }
 
-fn keeps_rmse<T: Element>(problem: &Problem<T>, decoded: &[T], limit: f64) -> bool {
+/// Is a bound on the mean kept, if that is what is promised?
+fn keeps_mean<T: Element>(problem: &Problem<T>, decoded: &[T]) -> bool {
+    let Target::Rmse(limit) = problem.target else { return true };
     problem.rmse_of(|start, out| out.copy_from_slice(&decoded[start..][..out.len()])) <= limit
-}
-
-/// Does the decoded array keep the promise?
-pub(crate) fn holds<T: Element>(problem: &Problem<T>, decoded: &[T]) -> bool {
-    missing(problem, decoded).is_empty()
-        && match problem.target {
-            Target::Rmse(limit) => keeps_rmse(problem, decoded, limit),
-            _ => true,
-        }
 }

@@ -16,31 +16,29 @@ use super::range::Coder;
 use super::shape::Shape;
 use crate::ablation::{Part as Ablated, without};
 use crate::arith::for_each_part;
-use crate::format::pyramid::Level;
 use std::ops::Range;
 
 /// Blocks that share one "all zero" flag.
 const GROUP: usize = 16;
 
-/// Code the coefficients of all levels, coarse ones first, on up to `threads` threads. The finest levels are in so many parts as `cuts`
-/// says, all others in one. The first coder codes these and the first part of the next level; each part after that
-/// has a coder of its own. `begin` is given the parts of a level before they are coded, `end` afterwards.
+/// Code the coefficients of all levels, coarse ones first, on up to `threads` threads. `parts` gives the parts of a level, `end` is given
+/// them once they are coded. Only the `cuts` finest levels may have more than one: the first coder codes all others and the first
+/// part of the next level; each part after that has a coder of its own.
 pub(crate) fn code<C: Coder + Send>(
     coders: &mut [C],
-    levels: &[Level],
-    cuts: &[usize],
+    levels: usize,
+    cuts: usize,
     slices: usize,
     threads: usize,
-    mut begin: impl FnMut(usize, &mut [Part]),
+    mut parts: impl FnMut(usize) -> Vec<Part>,
     mut end: impl FnMut(usize, &[Part]),
 ) {
     let mut models = vec![Models::new()];
     let mut coarser = Vec::new();
     let mut first = 0;
-    for (l, level) in levels.iter().enumerate().rev() {
-        let n = cuts.get(l).map_or(1, |&n| n);
-        let mut parts = Part::cut(level, slices, n);
-        begin(l, &mut parts);
+    for l in (0..levels).rev() {
+        let mut parts = parts(l);
+        let n = parts.len();
         if models.len() != n {
             models = (0..n).map(|k| models[k * models.len() / n].clone()).collect();
         }
@@ -50,7 +48,7 @@ pub(crate) fn code<C: Coder + Send>(
                 models.part(*coder, part, &coarser);
             }
         });
-        if l < cuts.len() {
+        if l < cuts {
             first += n;
         }
         end(l, &parts);

@@ -37,29 +37,37 @@ impl Part {
         Band::of(slice, shape, u, v)
     }
 
-    /// Take the part's coefficients from a volume (slices, height, width).
-    pub(crate) fn gather(&mut self, volume: &[i32]) {
+    /// Take the part's coefficients in a slice from rows of the level's plane: `quantise(y, row)` makes row `y`, and says whether
+    /// anything in it is not 0.
+    pub(crate) fn fill(&mut self, slice: usize, mut quantise: impl FnMut(usize, &mut [i32]) -> bool) {
         let Self { shape, q, occupied } = self;
-        let bands = shape.all_bands();
-        for (slice, plane) in volume.chunks_exact(shape.plane()).enumerate() {
-            for (row, i, u) in shape.plane_rows() {
-                let plane = &plane[row * shape.width..][..shape.width];
-                for v in (0..shape.frequencies.1).filter(|&v| shape.is_coded(u, v)) {
-                    let at = (slice * bands + shape.band(u, v)) * shape.rows + i;
+        let bands = slice * shape.all_bands();
+        let mut row = vec![0; shape.width];
+        for (y, i, u) in shape.plane_rows() {
+            if !quantise(y, &mut row) {
+                continue;
+            }
+            for v in (0..shape.frequencies.1).filter(|&v| shape.is_coded(u, v)) {
+                let at = (bands + shape.band(u, v)) * shape.rows + i;
+                let blocks = shape.range.1[v].clone();
+                // Memory that stays 0 is not touched.
+                if blocks.clone().fold(0, |any, j| any | row[shape.column(j, v)]) != 0 {
                     let to = &mut q[at * shape.cols..][..shape.cols];
-                    let mut any = 0;
-                    for j in shape.range.1[v].clone() {
-                        to[j] = plane[shape.column(j, v)];
-                        any |= to[j];
-                    }
-                    occupied[at] = any != 0;
+                    blocks.for_each(|j| to[j] = row[shape.column(j, v)]);
+                    occupied[at] = true;
                 }
             }
         }
     }
 
-    /// Put `value` of every coefficient that is not 0 into a volume (slices, height, width) of zeros.
-    pub(crate) fn scatter(parts: &[Self], volume: &mut [f32], threads: usize, value: impl Fn(i32) -> f32 + Sync) {
+    /// Whether anything in a slice is not 0.
+    pub(crate) fn occupies(&self, slice: usize) -> bool {
+        let rows = self.shape.all_bands() * self.shape.rows;
+        self.occupied[slice * rows..][..rows].contains(&true)
+    }
+
+    /// Put every coefficient that is not 0 into a volume (slices, height, width) of zeros.
+    pub(crate) fn scatter(parts: &[Self], volume: &mut [f32], threads: usize) {
         let Some(first) = parts.first() else { return };
         let (width, height) = (first.shape.width, first.shape.plane() / first.shape.width);
         let mut rows = vec![(0, 0, 0); height];
@@ -74,7 +82,7 @@ impl Part {
                 let at = (y / height * shape.all_bands() + shape.band(u, v)) * shape.rows + i;
                 if occupied[at] {
                     let from = &q[at * shape.cols..][..shape.cols];
-                    shape.range.1[v].clone().for_each(|j| out[shape.column(j, v)] = value(from[j]));
+                    shape.range.1[v].clone().for_each(|j| out[shape.column(j, v)] = from[j] as f32);
                 }
             }
         });
