@@ -34,7 +34,7 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn split(&self) -> Option<[f64; 3]> {
         let (lo, hi) = self.data.iter().fold((f32::MAX, f32::MIN), |(lo, hi), &v| (lo.min(v), hi.max(v)));
-        let split = split(|i| self.data[i].into(), f64::from(hi - lo), &self.geometry, Cutoffs::PAPER);
+        let split = split(self.data, f64::from(hi - lo), &self.geometry, Cutoffs::PAPER);
         split.map(crate::format::Split::shares)
     }
     /// Pyramid and outer axes.
@@ -56,7 +56,7 @@ impl Harmonic {
     /// The quantiser step for a root mean square error.
     #[must_use]
     pub fn step(&self, rmse: f64) -> f64 {
-        self.0.step_for_rmse(rmse, None).size
+        self.0.step_for_rmse(rmse).size
     }
     /// Quantise and transform back; the first value.
     #[must_use]

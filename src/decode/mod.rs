@@ -151,7 +151,7 @@ fn check_limit(stream: &Stream<'_>, options: &DecodeOptions) -> Result<()> {
 /// The pipeline, bytes to field in the stream's order of axes.
 pub(crate) fn fill<T: Element>(stream: &Stream<'_>, out: &mut [T], options: &DecodeOptions) -> Result<()> {
     let field = harmonic_field(stream, options)?;
-    write_planes(stream, field, out, options.threads)
+    write_planes(stream, field.as_ref(), out, options.threads)
 }
 
 /// A section's reader, if it is there.
@@ -176,9 +176,11 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
 
 /// The second half, and the array's own order of axes.
 fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mut [T], threads: usize) -> Result<()> {
-    let Some(permutation) = &stream.header.permutation else { return write_planes(stream, field, out, threads) };
+    let Some(permutation) = &stream.header.permutation else {
+        return write_planes(stream, field.as_ref(), out, threads);
+    };
     let mut ordered = vec![T::zeroed(); out.len()];
-    write_planes(stream, field, &mut ordered, threads)?;
+    write_planes(stream, field.as_ref(), &mut ordered, threads)?;
     permutation.for_each(&stream.header.shape, |to, from| {
         if let (Some(o), Some(&v)) = (out.get_mut(from), ordered.get(to)) {
             *o = v;
@@ -190,7 +192,7 @@ fn write<T: Element>(stream: &Stream<'_>, field: Option<HarmonicField>, out: &mu
 /// All that is done value by value, in the stream's order of axes.
 pub(crate) fn write_planes<T: Element>(
     stream: &Stream<'_>,
-    field: Option<HarmonicField>,
+    field: Option<&HarmonicField>,
     out: &mut [T],
     threads: usize,
 ) -> Result<()> {
@@ -208,7 +210,7 @@ pub(crate) fn write_planes<T: Element>(
         Method::Lattice => lattice::decode(detail, &geometry, classes, out, threads)?,
         Method::Harmonic | Method::Spatial => {
             if let Some(field) = field {
-                harmonic::write_values(&field, section(SectionId::Corrections), geometry.width, threads, out)?;
+                harmonic::write_values(field, section(SectionId::Corrections), geometry.width, threads, out)?;
             }
         }
     }

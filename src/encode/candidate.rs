@@ -3,10 +3,11 @@
 use super::bands::Bands;
 use super::effort::Effort;
 use super::glance::glance;
-use super::harmonic::{Analysis, Quantised, Step};
+use super::harmonic::{AIM, Analysis, Quantised, Step};
 use super::lattice;
 use super::problem::{Problem, Target, continue_smoothly, write_value};
 use super::profile::Plan;
+use super::search::Search;
 use super::spatial::Spatial;
 use super::verify::{all_within, within};
 use crate::ablation::{Part, without};
@@ -105,6 +106,8 @@ const MARGIN: f64 = 1.04;
 const SHARE: usize = 16;
 /// Where a glance at a part promises so many times the bytes of the transform, the lattice coder is not clearly better.
 const UNCLEAR: f64 = 1.2;
+/// Where it promises so many times the bytes, the transform is.
+const FAR: f64 = 3.0;
 
 /// Fewest bytes of a part of the field that tell the better basis for all.
 const TELLING_BASIS: usize = 256;
@@ -119,6 +122,7 @@ fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, 
     let method = match glance(&cut).map(over) {
         None => None,
         Some(ratio) if ratio < clear.start => Some(Method::Lattice),
+        Some(ratio) if ratio > FAR => Some(Method::Harmonic),
         Some(ratio) if ratio > UNCLEAR => None,
         _ => match over(lattice::Plan::new(&cut).encode(&cut).len() as f64) {
             ratio if ratio < clear.start => Some(Method::Lattice),
@@ -236,12 +240,16 @@ fn harmonic_rmse<T: Element>(
     analyses.filter_map(|a| rmse_detail(problem, &a, limit, effort)).min_by_key(Candidate::len)
 }
 
+/// The share of the bound to aim at first with a wavelet and little effort: its error is foretold to a percent or two.
+const WARY: f64 = 0.996;
+
 /// Coded with the step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
 fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64, effort: Effort) -> Option<Candidate> {
-    let (mut goal, mut start) = (limit, None);
+    let wary = effort.quick && analysis.basis == Basis::Wavelet;
+    let mut step = analysis.step_for_rmse(if wary { WARY * limit } else { limit });
+    let mut search = Search::new(limit * AIM, step.power);
     let (mut best, mut last) = (None::<Step>, None);
     for _ in 0..6 {
-        let step = analysis.step_for_rmse(goal, start);
         if !analysis.fits(step.size) {
             break;
         }
@@ -250,15 +258,14 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
         let field = analysis.field(&quantised);
         let rmse = problem.rmse_of(|start, out| field.rounded(start, out));
         last = Some((quantised, field));
-        let size = step.size;
-        if rmse <= limit && best.as_ref().is_none_or(|b| size > b.size) {
-            best = Some(step);
+        let next = search.next(step.size, rmse).map(short);
+        if rmse <= limit && best.as_ref().is_none_or(|b| step.size > b.size) {
+            best = Some(step.clone());
         }
-        if (effort.share()..=1.0).contains(&(rmse / limit)) || !rmse.is_finite() || rmse == 0.0 {
-            break;
+        match next.filter(|_| !(effort.share()..=1.0).contains(&(rmse / limit))) {
+            Some(size) => step.size = size,
+            None => break,
         }
-        goal *= 0.9965 * limit / rmse;
-        start = Some(size * (limit / rmse).powf(1.3));
     }
     let step = best?;
     let (quantised, field) = last.filter(|(q, _)| q.step == step.size).unwrap_or_else(|| {

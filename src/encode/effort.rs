@@ -36,7 +36,7 @@ impl Effort {
 
     /// Share of the bound on the mean that must be used.
     pub(crate) const fn share(self) -> f64 {
-        if self.quick { 0.985 } else { 0.992 }
+        if self.quick { 0.98 } else { 0.996 }
     }
 
     /// Bytes of the lattice coder over those of the transform, on a part of the field, between which both are tried on all. A
@@ -44,7 +44,7 @@ impl Effort {
     pub(crate) const fn clear(self) -> Option<Range<f64>> {
         match self.steps {
             usize::MAX => None,
-            _ if self.quick => Some(0.88..1.3),
+            _ if self.quick => Some(0.95..1.15),
             _ => Some(0.82..1.4),
         }
     }

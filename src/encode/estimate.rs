@@ -26,6 +26,31 @@ struct Rows {
     values: Vec<f32>,
 }
 
+/// Where to start the search of a step.
+#[derive(Clone, Copy)]
+pub(super) struct Start {
+    pub(super) step: f64,
+    /// The root mean square error grows as about this power of the step.
+    pub(super) power: f64,
+}
+
+/// How many magnitudes, and the sum of their squares.
+#[derive(Clone, Copy, Default)]
+struct Below {
+    count: f64,
+    squares: f64,
+}
+
+/// The bin of a magnitude.
+fn bin(c: f32) -> usize {
+    (c.abs().to_bits() >> 21) as usize & (BINS - 1)
+}
+
+/// The magnitude that stands for a bin.
+fn middle(bin: usize) -> f64 {
+    f32::from_bits((bin as u32) << 21 | 1 << 20).into()
+}
+
 /// A sample of the planes of all levels.
 pub(super) struct Sample {
     rows: Vec<Rows>,
@@ -77,9 +102,9 @@ impl Sample {
     }
 
     /// Estimated bits of the whole at this root mean square error, and the quantiser's step for it.
-    pub(super) fn bits(&self, rmse: f64) -> (f64, f64) {
-        let step = self.step(rmse);
-        let inverse = (1.0 / step) as f32;
+    pub(super) fn bits(&self, rmse: f64) -> (f64, Start) {
+        let start = self.start(rmse);
+        let inverse = (1.0 / start.step) as f32;
         let mut counts = vec![[0.0f64; SYMBOLS]; CLASSES];
         let mut bits = 0.0;
         for rows in &self.rows {
@@ -90,29 +115,23 @@ impl Sample {
                 class.fill(0.0);
             }
         }
-        (bits, step)
+        (bits, start)
     }
 
     /// The quantiser step whose error is about `rmse`.
-    fn step(&self, rmse: f64) -> f64 {
-        let histograms: Vec<Vec<f64>> = self.rows.iter().map(Rows::histogram).collect();
+    fn start(&self, rmse: f64) -> Start {
+        let sums: Vec<Vec<Below>> = self.rows.iter().map(Rows::sums).collect();
         let error = |step: f64| {
+            let limit = 0.7 * step;
+            let first = bin(limit as f32);
+            let first = first + usize::from(middle(first) < limit);
             let mut sum = 0.0;
-            for (histogram, rows) in histograms.iter().zip(&self.rows) {
-                let (mut zeroed, mut rest, mut zeros, mut total) = (0.0, 0.0, 0.0, 0.0);
-                for (bin, &n) in histogram.iter().enumerate().filter(|(_, n)| **n > 0.0) {
-                    let c = f64::from(f32::from_bits((bin as u32) << 21 | 1 << 20));
-                    total += n;
-                    if c < 0.7 * step {
-                        zeros += n;
-                        zeroed += n * c * c;
-                    } else {
-                        rest += n * step * step / 12.0;
-                    }
-                }
+            for (below, rows) in sums.iter().zip(&self.rows) {
+                let (zeroed, total) = (below[first], below[BINS].count);
+                let rest = (total - zeroed.count) * step * step / 12.0;
                 sum += match rows.dyadic {
-                    true => WAVELET_ERROR * (zeroed * zeroed_weight(zeros, total) + rest),
-                    false => zeroed + rest,
+                    true => WAVELET_ERROR * (zeroed.squares * zeroed_weight(zeroed.count, total) + rest),
+                    false => zeroed.squares + rest,
                 };
             }
             sum
@@ -122,17 +141,28 @@ impl Sample {
         while error(step * 1.1) < goal && step < rmse * 100.0 {
             step *= 1.1;
         }
-        step
+        // Over two octaves: bins are coarse.
+        let power = (error(2.0 * step) / error(0.5 * step)).ln() / 16f64.ln();
+        let power = if power.is_finite() { power.clamp(0.1, 1.0) } else { 0.6 };
+        let further = (goal / error(step)).powf(0.5 / power);
+        Start { step: step * if further.is_finite() { further.clamp(1.0, 1.1) } else { 1.0 }, power }
     }
 }
 
 impl Rows {
-    fn histogram(&self) -> Vec<f64> {
+    /// Of the magnitudes below each bin, and below all.
+    fn sums(&self) -> Vec<Below> {
         let mut histogram = vec![0.0f64; BINS];
         for row in self.values.chunks_exact(self.width).skip(1).step_by(2) {
-            row.iter().for_each(|c| histogram[(c.abs().to_bits() >> 21) as usize & (BINS - 1)] += self.weight);
+            row.iter().for_each(|&c| histogram[bin(c)] += self.weight);
         }
-        histogram
+        let mut below = vec![Below::default(); BINS + 1];
+        for (k, n) in histogram.into_iter().enumerate() {
+            // Bins that no number falls into may stand for infinity.
+            let squares = if n > 0.0 { n * middle(k).powi(2) } else { 0.0 };
+            below[k + 1] = Below { count: below[k].count + n, squares: below[k].squares + squares };
+        }
+        below
     }
 
     /// Adds magnitudes by class of neighbourhood; returns bits of signs and of what is beyond the symbols.

@@ -1,8 +1,10 @@
 //! Harmonic detail, field to bytes: pyramid, outer axes, quantiser, coefficients.
 
 use super::effort::Effort;
+use super::estimate::Start;
 use super::outer::Outer;
 use super::quantise::{RowQuantiser, Statistics};
+use super::search::Search;
 use super::sums::{peak, sum};
 use super::transform::Transformed;
 use crate::ablation::{Part as Ablated, without};
@@ -16,6 +18,7 @@ use crate::entropy::part::Part;
 use crate::entropy::{klt as basis, range::Encoder};
 use crate::format::pyramid::{Basis, Level};
 use crate::format::{Geometry, HarmonicParams, Writer, short};
+use std::ops::Range;
 
 /// The transformed field, ready to be quantised at any step.
 pub(crate) struct Analysis {
@@ -30,7 +33,7 @@ pub(crate) struct Analysis {
     mean: f64,
     scale: f64,
     /// Where to start the search of the step, in units of `scale`.
-    start: f64,
+    start: Start,
     /// Largest magnitude in `volumes`.
     peak: f64,
     isa: Isa,
@@ -50,7 +53,14 @@ pub(crate) struct Step {
     pub(crate) size: f64,
     /// About the coefficients of each level that are not 0.
     coded: Vec<f64>,
+    /// The RMSE grows as about this power of the size.
+    pub(crate) power: f64,
 }
+
+/// The share of a bound on the mean to aim at.
+pub(super) const AIM: f64 = 0.9985;
+/// Near enough to that, by the coefficients.
+const NEAR: Range<f64> = 0.9985..1.001;
 
 /// Coefficients at a step.
 pub(crate) struct Quantised {
@@ -79,7 +89,7 @@ impl Analysis {
         }
         let scale = if peak > 0.0 { peak } else { 1.0 };
         let field = values.iter().map(|&v| ((v.to_f64() - mean) / scale) as f32).collect::<Vec<f32>>();
-        let candidates = Transformed::candidates(field, geometry, target / scale, effort, isa);
+        let candidates = Transformed::candidates(field.into(), geometry, target / scale, effort, isa);
         candidates.into_iter().map(|t| Self::new(t, base.clone(), geometry, (mean, scale), isa)).collect()
     }
 
@@ -95,53 +105,36 @@ impl Analysis {
         Self { geometry: geometry.clone(), basis, levels, volumes, axes, base, mean, scale, start, peak, isa }
     }
 
-    /// The step (in the data's unit) whose RMSE is just below `target`, by the coefficients. The search starts at
-    /// `start`, or where the sample that chose the basis says.
-    pub(crate) fn step_for_rmse(&self, target: f64, start: Option<f64>) -> Step {
+    /// The step whose RMSE is just below `target` (in the data's unit), by the coefficients. The search starts where the sample that
+    /// chose the basis says.
+    pub(crate) fn step_for_rmse(&self, target: f64) -> Step {
         let n = (self.geometry.slices() * self.geometry.plane()) as f64;
-        let goal = target * 0.9965;
         let dropped = self.axes.iter().map(|a| a.dropped).sum::<f64>() * self.scale * self.scale;
-        // Step and RMSE of what was tried: the last, the best below and above the goal.
-        let (mut last, mut low, mut high) = (None::<(f64, f64)>, None::<(f64, f64)>, None::<(f64, f64)>);
-        let mut step = start.unwrap_or(self.start * self.scale);
-        let mut coded = Vec::new();
+        let mut search = Search::new(target * AIM, self.start.power);
+        let mut step = self.start.step * self.scale;
+        let mut found = Vec::new();
         for _ in 0..24 {
-            let (statistics, of_levels) = self.tally(step);
+            let (statistics, coded) = self.tally(step);
             let lost = statistics.squared_error() * step * step + dropped;
             let rmse = (lost / n).sqrt();
-            let here = (step, rmse);
-            if rmse <= goal || low.is_none() {
-                coded = of_levels;
+            let next = search.next(step, rmse);
+            if search.low() == Some(step) || found.is_empty() {
+                found = coded;
             }
-            if rmse <= goal {
-                low = Some(here);
-                if rmse > goal * 0.997 || rmse == 0.0 {
-                    break;
-                }
-            } else {
-                high = Some(here);
+            if NEAR.contains(&(rmse / (target * AIM))) {
+                return Step { size: short(step), coded: found, power: search.power };
             }
-            // The RMSE grows as a power of the step: 1 where all is quantised, less where most is zero.
-            let other = match (low, high) {
-                (Some(l), Some(h)) => Some(if here == l { h } else { l }),
-                _ => last,
-            };
-            let power = other.map_or(0.6, |o| ((rmse / o.1).ln() / (step / o.0).ln()).clamp(0.1, 1.2));
-            let ratio = (goal * 0.9985 / rmse).powf(1.0 / power).clamp(0.25, 4.0);
-            last = Some(here);
-            step *= if ratio.is_finite() { ratio } else { 4.0 };
-            if let (Some((l, _)), Some((h, _))) = (low, high)
-                && !(step > l && step < h)
-            {
-                step = (l * h).sqrt();
+            match next {
+                Some(next) => step = next,
+                None => break,
             }
         }
-        Step { size: short(low.map_or(step, |l| l.0)), coded }
+        Step { size: short(search.low().unwrap_or(step)), coded: found, power: search.power }
     }
 
     /// A step of this size, a [`short`] number.
     pub(crate) fn step(&self, size: f64) -> Step {
-        Step { size, coded: self.tally(size).1 }
+        Step { size, coded: self.tally(size).1, power: 1.0 }
     }
 
     /// What a step of this size makes of all coefficients, and how many of each level are not 0.
@@ -240,9 +233,9 @@ mod tests {
     /// Rounds trip through the decoder; the RMSE predicted from the coefficients is the field's, or near it.
     fn check(basis: Basis, values: &[f32], geometry: &Geometry, target: f64) {
         let isa = Isa::detect();
-        let transformed = Transformed::new(basis, values.to_vec(), geometry, target, Effort::new(5), isa);
+        let transformed = Transformed::new(basis, values.into(), geometry, target, Effort::new(5), isa);
         let a = Analysis::new(transformed, None, geometry, (0.0, 1.0), isa);
-        let step = a.step_for_rmse(target, None);
+        let step = a.step_for_rmse(target);
         assert!(a.fits(step.size));
         let bytes = a.code(a.quantised(&step));
         let (f, read) = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, 0, isa, 1).unwrap();
@@ -262,9 +255,9 @@ mod tests {
         let values: Vec<f32> = (0..3 * 90 * 120).map(|i| ((i % 120) as f32 * 0.3).sin() + (i as f32).sin()).collect();
         let isa = Isa::detect();
         for basis in [Basis::Lapped, Basis::Wavelet] {
-            let transformed = Transformed::new(basis, values.clone(), &geometry, 0.01, Effort::new(5), isa);
+            let transformed = Transformed::new(basis, values.as_slice().into(), &geometry, 0.01, Effort::new(5), isa);
             let a = Analysis::new(transformed, None, &geometry, (0.0, 1.0), isa);
-            let step = a.step_for_rmse(0.01, None);
+            let step = a.step_for_rmse(0.01);
             let fields = |parts: Vec<usize>, threads: usize| {
                 let parts = (0..a.levels.len()).map(|l| parts.get(l).map_or(1, |&n| n));
                 let bytes = a.code(a.quantised_in(step.size, parts));

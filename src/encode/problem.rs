@@ -54,8 +54,7 @@ impl<'a, T: Element> Problem<'a, T> {
         };
         let fill = fill_value::<T>(config)?;
         let mut values = array.elements::<T>();
-        let classes = classify(&values, fill);
-        let (extremes, count) = ordinary_extremes(&values, classes.as_deref());
+        let (classes, extremes, count) = survey(&values, fill);
         let target = resolve::<T>(config.bound, span(extremes))?;
         if let (Some(classes), Some((lo, _))) = (&classes, extremes) {
             continue_smoothly(values.to_mut(), classes, geometry.width, lo);
@@ -167,8 +166,9 @@ fn fill_value<T: Element>(config: &Config) -> Result<Option<T>> {
     }
 }
 
-/// Classes of the elements, unless all are ordinary.
-fn classify<T: Element>(values: &[T], fill: Option<T>) -> Option<Vec<u8>> {
+/// Classes of the elements, unless all are ordinary; least and greatest ordinary value, and how many there are.
+#[allow(clippy::type_complexity)]
+fn survey<T: Element>(values: &[T], fill: Option<T>) -> (Option<Vec<u8>>, Option<(T, T)>, usize) {
     let one = |v: T| {
         if T::DTYPE.is_float() {
             let f = v.to_f64();
@@ -181,19 +181,26 @@ fn classify<T: Element>(values: &[T], fill: Option<T>) -> Option<Vec<u8>> {
         }
         if fill.is_some_and(|f| f.same(v)) { class::FILL } else { 0 }
     };
-    // Parts without a branch for each value.
+    // Parts without a branch for each value, each looked at twice while it is near.
+    let mut ends = None;
     let masked = |part: &[T]| {
-        run_wide(
+        let any = run_wide(
             #[inline(always)]
             || part.iter().fold(0, |all, &v| all | one(v)) != 0,
-        )
+        );
+        if !any && let Some((lo, hi)) = extremes(part) {
+            let (least, most) = ends.unwrap_or((lo, hi));
+            ends = Some((if lo < least { lo } else { least }, if hi > most { hi } else { most }));
+        }
+        any
     };
-    let first = values.chunks(1024).position(masked)? * 1024;
+    let Some(first) = values.chunks(PART).position(masked) else { return (None, ends, values.len()) };
     let mut classes = vec![0; values.len()];
-    for (c, &v) in classes[first..].iter_mut().zip(&values[first..]) {
+    for (c, &v) in classes.iter_mut().zip(values).skip(first * PART) {
         *c = one(v);
     }
-    Some(classes)
+    let (extremes, count) = ordinary_extremes(values, Some(&classes));
+    (Some(classes), extremes, count)
 }
 
 /// Masked elements take the value before them in their row, or the one above, or the first after.

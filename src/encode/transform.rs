@@ -1,13 +1,14 @@
 //! The choice of the transform: basis of the planes, and what happens along the outer axes.
 
 use super::effort::Effort;
-use super::estimate::Sample;
+use super::estimate::{Sample, Start};
 use super::ops::pyramid;
 use super::outer::{self, Outer};
 use crate::ablation::{Part, without};
 use crate::arith::Isa;
 use crate::format::pyramid::{Basis, Level, levels};
 use crate::format::{AxisTransform, Geometry};
+use std::borrow::Cow;
 
 /// How much more than its share of the estimate the wavelet costs.
 const BIAS: f64 = 1.06;
@@ -25,28 +26,32 @@ pub(super) struct Transformed {
     pub(super) axes: Vec<Outer>,
     /// Per level: (slices, height, width).
     pub(super) volumes: Vec<Vec<f32>>,
-    /// Estimated bits, and the step of the quantiser.
+    /// Estimated bits.
     bits: f64,
-    pub(super) start: f64,
+    pub(super) start: Start,
 }
 
 impl Transformed {
     /// The field in the basis that promises fewer bytes at this root mean square error; in both, the better one first,
     /// where the field gets so small that the estimate is poor and coding both is cheap. With little effort one that a part has told.
-    pub(super) fn candidates(field: Vec<f32>, geometry: &Geometry, rmse: f64, effort: Effort, isa: Isa) -> Vec<Self> {
+    pub(super) fn candidates(
+        field: Cow<'_, [f32]>,
+        geometry: &Geometry,
+        rmse: f64,
+        effort: Effort,
+        isa: Isa,
+    ) -> Vec<Self> {
         let count = field.len() as f64;
         let told = match middle(&field, geometry).filter(|_| effort.quick) {
-            Some((slice, plane)) => {
-                Self::candidates(slice.to_vec(), &plane, rmse, Effort { basis: None, ..effort }, isa)
-                    .first()
-                    .map(|c| c.basis)
-            }
+            Some((slice, plane)) => Self::candidates(slice.into(), &plane, rmse, Effort { basis: None, ..effort }, isa)
+                .first()
+                .map(|c| c.basis),
             None => effort.basis,
         };
         if let Some(basis) = told {
             return vec![Self::new(basis, field, geometry, rmse, effort, isa)];
         }
-        let wavelet = Self::new(Basis::Wavelet, field.clone(), geometry, rmse, effort, isa);
+        let wavelet = Self::new(Basis::Wavelet, Cow::Borrowed(&field), geometry, rmse, effort, isa);
         let lapped = Self::new(Basis::Lapped, field, geometry, rmse, effort, isa);
         let ratio = BIAS * wavelet.bits / lapped.bits;
         let doubtful = (1.0 / DOUBT..DOUBT).contains(&ratio) && wavelet.bits.min(lapped.bits) < SMALL.max(FEW * count);
@@ -57,7 +62,14 @@ impl Transformed {
     }
 
     /// The field in one basis.
-    pub(super) fn new(basis: Basis, field: Vec<f32>, geometry: &Geometry, rmse: f64, effort: Effort, isa: Isa) -> Self {
+    pub(super) fn new(
+        basis: Basis,
+        field: Cow<'_, [f32]>,
+        geometry: &Geometry,
+        rmse: f64,
+        effort: Effort,
+        isa: Isa,
+    ) -> Self {
         let levels = levels(basis, geometry.height, geometry.width);
         let mut volumes = planes(field, geometry, &levels, isa);
         let estimate =
@@ -68,7 +80,7 @@ impl Transformed {
             let inner: usize = geometry.outer[axis + 1..].iter().product();
             let sizes: Vec<usize> = levels.iter().map(|l| l.height * l.width * inner).collect();
             let mut outer = outer::transform(&mut volumes, n, &sizes, rmse, effort, isa);
-            let (fewer, step) = estimate(&volumes);
+            let (fewer, found) = estimate(&volumes);
             if outer.kind == AxisTransform::Dct && fewer > bits {
                 // It does not pay after all: neighbouring planes tell the coder more.
                 for (volume, size) in volumes.iter_mut().zip(sizes) {
@@ -76,7 +88,7 @@ impl Transformed {
                 }
                 outer = Outer::none();
             } else {
-                (bits, start) = (fewer, step);
+                (bits, start) = (fewer, found);
             }
             axes.insert(0, outer);
         }
@@ -91,21 +103,16 @@ fn middle<'a>(field: &'a [f32], geometry: &Geometry) -> Option<(&'a [f32], Geome
 }
 
 /// The planes of every slice: a volume for each level.
-fn planes(mut field: Vec<f32>, geometry: &Geometry, levels: &[Level], isa: Isa) -> Vec<Vec<f32>> {
+fn planes(field: Cow<'_, [f32]>, geometry: &Geometry, levels: &[Level], isa: Isa) -> Vec<Vec<f32>> {
     if geometry.slices() == 1 {
         return pyramid::forward(levels, geometry.periodic, field, isa);
     }
-    let mut coarse: Vec<Vec<f32>> =
-        levels[1..].iter().map(|l| Vec::with_capacity(l.height * l.width * geometry.slices())).collect();
-    for plane in field.chunks_exact_mut(geometry.plane()) {
-        let planes = pyramid::forward(levels, geometry.periodic, plane.to_vec(), isa);
-        plane.copy_from_slice(&planes[0]);
-        for (volume, p) in coarse.iter_mut().zip(&planes[1..]) {
-            volume.extend_from_slice(p);
-        }
+    let mut volumes: Vec<Vec<f32>> =
+        levels.iter().map(|l| Vec::with_capacity(l.height * l.width * geometry.slices())).collect();
+    for plane in field.chunks_exact(geometry.plane()) {
+        let planes = pyramid::forward(levels, geometry.periodic, plane.into(), isa);
+        volumes.iter_mut().zip(planes).for_each(|(volume, p)| volume.extend_from_slice(&p));
     }
-    let mut volumes = vec![field];
-    volumes.append(&mut coarse);
     volumes
 }
 
@@ -117,7 +124,7 @@ mod tests {
     fn first(field: impl Fn(f32, f32) -> f32) -> Basis {
         let geometry = Geometry { outer: Vec::new(), height: 240, width: 320, periodic: false };
         let values = (0..240 * 320).map(|i| field((i / 320) as f32, (i % 320) as f32)).collect();
-        Transformed::candidates(values, &geometry, 1e-3, Effort::new(5), Isa::detect())[0].basis
+        Transformed::candidates(Cow::Owned(values), &geometry, 1e-3, Effort::new(5), Isa::detect())[0].basis
     }
 
     #[test]

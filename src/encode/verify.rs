@@ -4,6 +4,7 @@ use super::problem::{Problem, Target};
 use crate::arith::run_wide;
 use crate::array::Element;
 use crate::format::Writer;
+use std::cell::Cell;
 
 /// Does one decoded value keep a bound on single values?
 pub(crate) fn within<T: Element>(value: T, decoded: T, eps: f64) -> bool {
@@ -30,38 +31,50 @@ fn all<T: Element>(values: &[T], decoded: &[T], good: impl Fn(T, T) -> bool) -> 
 /// Elements looked at together.
 const PART: usize = 1024;
 
-/// The ordinary elements that are not `good`.
-fn misses<T: Element>(problem: &Problem<T>, decoded: &[T], good: impl Fn(T, T) -> bool) -> Vec<usize> {
-    let good = |v: T, d: T| v.same(d) | (good(v, d) & !problem.fill.is_some_and(|f| f.same(d)));
+/// May an ordinary value read as this? One that would read as fill, or not at all, misses even if the mean allows it.
+fn good<T: Element>(problem: &Problem<T>) -> impl Fn(T, T) -> bool {
+    let (target, fill) = (problem.target, problem.fill);
+    move |v: T, d: T| {
+        let close = match target {
+            Target::Lossless => false,
+            Target::MaxAbs(eps) => within(v, d, eps),
+            Target::Rmse(_) => d.to_f64().is_finite(),
+        };
+        v.same(d) | (close & !fill.is_some_and(|f| f.same(d)))
+    }
+}
+
+/// The ordinary elements among those from `start` on that are not good.
+fn missing<T: Element>(problem: &Problem<T>, start: usize, decoded: &[T], good: impl Fn(T, T) -> bool) -> Vec<usize> {
     let mut misses = Vec::new();
-    for (p, (values, parts)) in problem.values.chunks(PART).zip(decoded.chunks(PART)).enumerate() {
-        if !all(values, parts, good) {
-            let places = (p * PART..).zip(values.iter().zip(parts));
+    for (p, (values, parts)) in problem.values[start..].chunks(PART).zip(decoded.chunks(PART)).enumerate() {
+        if !all(values, parts, &good) {
+            let places = (start + p * PART..).zip(values.iter().zip(parts));
             misses.extend(places.filter(|&(i, (&v, &d))| !good(v, d) && problem.ordinary(i)).map(|(i, _)| i));
         }
     }
     misses
 }
 
-/// The ordinary elements that miss a bound on single values. One that would read as fill, or not at all, misses even if the mean
-/// allows it.
-fn missing<T: Element>(problem: &Problem<T>, decoded: &[T]) -> Vec<usize> {
-    match problem.target {
-        Target::Lossless => misses(problem, decoded, |_, _| false),
-        Target::MaxAbs(eps) => misses(problem, decoded, |v, d| within(v, d, eps)),
-        Target::Rmse(_) => misses(problem, decoded, |_, d| d.to_f64().is_finite()),
-    }
+/// Does what `decode(start, out)` makes of the elements from `start` on keep the promise?
+pub(crate) fn holds<T: Element>(problem: &Problem<T>, decode: impl Fn(usize, &mut [T])) -> bool {
+    let (good, all_good) = (good(problem), Cell::new(true));
+    let rmse = problem.rmse_of(|start, out| {
+        decode(start, out);
+        all_good.set(all_good.get() && missing(problem, start, out, &good).is_empty());
+    });
+    all_good.get() && !matches!(problem.target, Target::Rmse(limit) if rmse > limit)
 }
 
-/// The exact section that repairs `decoded` (and `decoded` repaired), empty when nothing misses; `None` where the promise is not
-/// kept for all that.
-pub(crate) fn repair<T: Element>(problem: &Problem<T>, decoded: &mut [T]) -> Option<Vec<u8>> {
-    let mut misses = missing(problem, decoded);
-    if misses.is_empty() && keeps_mean(problem, decoded) {
+/// The exact section that repairs `decoded`, empty when nothing misses; `None` where the promise is not kept for all that.
+pub(crate) fn repair<T: Element>(problem: &Problem<T>, mut decoded: Vec<T>) -> Option<Vec<u8>> {
+    let kept = |decoded: &[T]| holds(problem, |start, out| out.copy_from_slice(&decoded[start..][..out.len()]));
+    if kept(&decoded) {
         return Some(Vec::new());
     }
+    let mut misses = missing(problem, 0, &decoded, good(problem));
     if let Target::Rmse(limit) = problem.target {
-        add_worst(problem, decoded, limit, &mut misses);
+        add_worst(problem, &decoded, limit, &mut misses);
     }
     let mut w = Writer::default();
     w.varint(misses.len() as u64);
@@ -72,8 +85,7 @@ pub(crate) fn repair<T: Element>(problem: &Problem<T>, decoded: &mut [T]) -> Opt
         decoded[i] = problem.values[i];
         next = i + 1;
     }
-    let kept = missing(problem, decoded).is_empty() && keeps_mean(problem, decoded);
-    kept.then_some(w.0)
+    kept(&decoded).then_some(w.0)
 }
 
 /// While the RMSE is too large, take the points with the largest errors.
@@ -95,10 +107,4 @@ fn add_worst<T: Element>(problem: &Problem<T>, decoded: &[T], limit: f64, misses
         misses.push(i);
     }
     misses.sort_unstable();
-}
-
-/// Is a bound on the mean kept, if that is what is promised?
-fn keeps_mean<T: Element>(problem: &Problem<T>, decoded: &[T]) -> bool {
-    let Target::Rmse(limit) = problem.target else { return true };
-    problem.rmse_of(|start, out| out.copy_from_slice(&decoded[start..][..out.len()])) <= limit
 }

@@ -2,27 +2,29 @@
 
 use crate::arith::{Isa, forward_image, forward_wavelet, inverse_image};
 use crate::format::pyramid::Level;
+use std::borrow::Cow;
 
 /// The coefficient planes of all levels, finest first. The kept corners of planes that are not
 /// last are 0, so the squares of all planes sum to nearly those of the image.
-pub(crate) fn forward(levels: &[Level], periodic_x: bool, image: Vec<f32>, isa: Isa) -> Vec<Vec<f32>> {
+pub(crate) fn forward(levels: &[Level], periodic_x: bool, mut image: Cow<'_, [f32]>, isa: Isa) -> Vec<Vec<f32>> {
     let mut planes = Vec::with_capacity(levels.len());
-    let mut image = image;
     for level in levels {
         if level.dyadic {
             let (plane, coarse) = forward_wavelet(level, periodic_x, &image, isa);
             planes.push(plane);
-            image = coarse;
+            image = coarse.into();
             continue;
         }
-        forward_image((&level.y, &level.x), periodic_x, &mut image, level.width, isa);
+        let mut plane = image.into_owned();
+        forward_image((&level.y, &level.x), periodic_x, &mut plane, level.width, isa);
         let mut coarse = Vec::new();
         if !level.last {
-            coarse = gather(level, &mut image);
+            coarse = gather(level, &mut plane);
             let axes = (&level.y.coarse(), &level.x.coarse());
             inverse_image(axes, periodic_x, &mut coarse, level.x.coarse_len(), isa, 1);
         }
-        planes.push(std::mem::replace(&mut image, coarse));
+        planes.push(plane);
+        image = coarse.into();
     }
     planes
 }
