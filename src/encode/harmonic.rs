@@ -39,9 +39,11 @@ pub(crate) struct Analysis {
     isa: Isa,
 }
 
+/// Fewest elements of a field whose levels are in parts for threads: smaller ones gain nothing.
+const WORTH_PARTS: usize = 1 << 19;
 /// Coefficients that are not 0 for each part of a level, whose models learn for themselves, and rows of blocks: others cost more
-/// than 0.2 % in bytes.
-const FOR_A_PART: f64 = 20_000.0;
+/// than 0.3 % in bytes.
+const FOR_A_PART: f64 = 10_000.0;
 const LAPPED_ROWS_FOR_A_PART: usize = 5;
 const WAVELET_ROWS_FOR_A_PART: usize = 64;
 const MOST_PARTS: usize = 4;
@@ -154,7 +156,8 @@ impl Analysis {
 
     /// The coefficients at a step, in parts for threads where these cost little.
     pub(crate) fn quantised(&self, step: &Step) -> Quantised {
-        let most = if without(Ablated::FinestInParts) { 1 } else { MOST_PARTS };
+        let elements = self.geometry.slices() * self.geometry.plane();
+        let most = if elements < WORTH_PARTS || without(Ablated::FinestInParts) { 1 } else { MOST_PARTS };
         let parts = |(level, &coded): (&Level, &f64)| {
             let rows = if level.dyadic { WAVELET_ROWS_FOR_A_PART } else { LAPPED_ROWS_FOR_A_PART };
             ((coded / FOR_A_PART) as usize).min(level.y.lens.len() / rows).clamp(1, most)
