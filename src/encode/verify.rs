@@ -3,6 +3,7 @@
 use super::problem::{Problem, Target};
 use crate::arith::run_wide;
 use crate::array::Element;
+use crate::entropy::values::padded;
 use crate::format::Writer;
 
 /// Does one decoded value keep a bound on single values?
@@ -32,7 +33,9 @@ const PART: usize = 1024;
 
 /// The ordinary elements that are not `good`.
 fn misses<T: Element>(problem: &Problem<T>, decoded: &[T], good: impl Fn(T, T) -> bool) -> Vec<usize> {
-    let good = |v: T, d: T| v.same(d) | (good(v, d) & !problem.fill.is_some_and(|f| f.same(d)));
+    let fills = padded(&problem.fills);
+    let is_fill = |d: T| fills.is_some_and(|all| all.iter().fold(false, |any, f| any | f.same(d)));
+    let good = |v: T, d: T| v.same(d) | (good(v, d) & !is_fill(d));
     let mut misses = Vec::new();
     for (p, (values, parts)) in problem.values.chunks(PART).zip(decoded.chunks(PART)).enumerate() {
         if !all(values, parts, good) {
