@@ -167,7 +167,8 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
             (Some(step), dead)
         }
     };
-    let plain = plain.filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
+    let plain = plain
+        .filter(|&s| s.is_finite() && s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
     let packing = packing::find(&problem.values).filter(|_| !without(Part::Packing));
     if let (Some(p), Target::Lossless) = (packing, problem.target)
         && !p.exact
