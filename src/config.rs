@@ -225,7 +225,8 @@ pub struct Config {
     pub time: Stage,
     /// Cut-offs of the harmonic split whose energies [`inspect`](crate::inspect()) shows, and of that of blocks in the middle band.
     pub split: Cutoffs,
-    /// Declared fill value: one element in native byte order. Elements with these bits come back exactly.
+    /// Declared fill value: one element in native byte order, or up to four, one after the other. Elements with these bits come
+    /// back exactly.
     pub fill_value: Option<Vec<u8>>,
     /// Known to the decoder too: the harmonic coder may subtract it, where that makes the stream smaller.
     pub reference: Option<Reference>,

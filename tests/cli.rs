@@ -252,6 +252,39 @@ fn refusals() {
 }
 
 #[test]
+fn every_missing_value_comes_back() {
+    let dir = folder("missing");
+    let (cdl, nc, out, back) = (dir.join("m.cdl"), dir.join("m.nc"), dir.join("o.nc"), dir.join("b.nc"));
+    let field = list(6000, |i| match i {
+        0..100 => "1e20".into(),
+        3000..3100 => "-999".into(),
+        _ => format!("{:.2}", 280.0 + (i as f64 * 0.01).sin()),
+    });
+    let text_of = format!(
+        "netcdf m {{ dimensions: y = 60; x = 100; none = UNLIMITED; variables:
+            float a(y, x); a:_FillValue = 1e20f; a:missing_value = -999.; a:cell_measures = \"area: cells\";
+            float cells(y, x); float nothing(none, x);
+            float e(y, x); e:units = \"degrees_east\"; data: a = {field}; cells = {field}; e = {field}; }}"
+    );
+    fs::write(&cdl, text_of).unwrap();
+    run("ncgen", &["-4", "-o", text(&nc), text(&cdl)]);
+    for bound in [["--max-abs", "1e30"], ["--max-abs", "0.05"], ["--nrmse", "1e-2"]] {
+        good(&["compress", text(&nc), text(&out), "--overwrite", bound[0], bound[1]]);
+        good(&["decompress", text(&out), text(&back), "--overwrite"]);
+        let (before, after) = (values(&nc, "a"), values(&back, "a"));
+        let missing = |v: &[f64]| v.iter().map(|v| v.is_nan() || *v == -999.0).collect::<Vec<_>>();
+        assert_eq!(missing(&before), missing(&after), "{bound:?}");
+        if bound[0] == "--nrmse" {
+            good(&["compare", text(&nc), text(&out), "--expect-nrmse", "1e-2", "--var", "a"]);
+        }
+        // They say where and how large the cells are.
+        for name in ["cells", "e"] {
+            assert_eq!(worst(&values(&nc, name), &values(&back, name)), 0.0, "{name}");
+        }
+    }
+}
+
+#[test]
 fn user_types_are_refused_by_name() {
     let dir = folder("types");
     let (cdl, nc, out) = (dir.join("e.cdl"), dir.join("e.nc"), dir.join("o.nc"));

@@ -112,6 +112,9 @@ const FAR: f64 = 3.0;
 /// Fewest bytes of a part of the field that tell the better basis for all.
 const TELLING_BASIS: usize = 256;
 
+/// A part of no more bytes may be one where nothing happens; the transform is cheap there.
+const LITTLE: usize = 512;
+
 /// The better coder by a part of the field, if that is clear, and the better basis of the transform.
 fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, Option<Basis>) {
     let Some(clear) = effort.clear() else { return (None, None) };
@@ -130,6 +133,7 @@ fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, 
             _ => None,
         },
     };
+    let method = method.filter(|&m| m != Method::Lattice || transformed.len() > LITTLE);
     (method, transformed.basis.filter(|_| transformed.len() >= TELLING_BASIS))
 }
 

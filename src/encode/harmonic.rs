@@ -195,7 +195,7 @@ impl Analysis {
 
     /// Can every coefficient be held at this step?
     pub(crate) fn fits(&self, step: f64) -> bool {
-        self.peak * self.scale / step < f64::from(MAX_MAGNITUDE)
+        step.is_finite() && self.peak * self.scale / step < f64::from(MAX_MAGNITUDE)
     }
 
     /// Elements along an outer axis up to the last with a coefficient that is not 0; at least 1.

@@ -1,12 +1,12 @@
 //! Values to lattice payload: which integers, then code them.
 
-use super::mapping::{Quantiser, choose, exact, fixed, with_tops};
+use super::mapping::{Quantiser, choose, exact, fixed, table, with_tops};
 use super::problem::{PART, Problem};
 use crate::ablation::{Part, without};
 use crate::array::Element;
 use crate::entropy::fixed::Rest;
 use crate::entropy::integer::Integer;
-use crate::entropy::lattice::{Form, Lattice, halves, slices};
+use crate::entropy::lattice::{Form, Lattice, halves, is_ribbon, slices};
 use crate::entropy::mapping::{Mapping, Mappings, code_rest};
 use crate::entropy::range::{Coder, Counter, Encoder};
 use crate::format::{Geometry, Writer};
@@ -37,6 +37,11 @@ impl Plan {
             Self { form: Form { shift, narrow, halved }, mappings, dead }
         };
         let chosen = plan(choose(problem));
+        let chosen =
+            match table(problem, chosen.mappings.only_top().unwrap_or(i64::MAX)).map(|t| plan((vec![t], false))) {
+                Some(table) if table.sample(problem) + table.mappings.len() < chosen.sample(problem) => return table,
+                _ => chosen,
+            };
         // Native floats, every bit: in the order of their bit patterns, or of their values.
         match fixed(problem)
             .filter(|_| !without(Part::FixedPoint) && *chosen.mappings.of(0) == exact(problem))
@@ -153,12 +158,14 @@ impl Plan {
         let rows = problem.values.len() / width;
         let (slices, plane) = slices(&problem.geometry);
         let height = rows / slices;
+        let whole = is_ribbon(&problem.geometry);
         let outer = if slices > 1 { problem.geometry.outer.clone() } else { Vec::new() };
         let band = (height / if slices > 1 { 8 } else { 16 }).max(8).min(height);
         let bands = (height / (4 * band)).max(1);
         let mut counter = Counter::default();
         for b in 0..bands {
-            let geometry = Geometry { outer: outer.clone(), height: band, ..problem.geometry.clone() };
+            let (all, part) = (problem.geometry.clone(), (outer.clone(), band));
+            let geometry = if whole { all } else { Geometry { outer: part.0, height: part.1, ..all } };
             let mut state = State::<Q>::new(&geometry, self.form.shift);
             let start = (2 * b + 1) * (height - band) / (2 * bands) * width;
             for slice in 0..slices {

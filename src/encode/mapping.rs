@@ -1,5 +1,6 @@
 //! Which integers stand for the values: the data's own lattice, or the coarsest that keeps the target.
 
+use super::atoms::Atoms;
 use super::packing::{self, Packing, half_ulp};
 use super::problem::{PART, Problem, Target};
 use super::sums::extremes;
@@ -11,6 +12,7 @@ use crate::entropy::fixed;
 use crate::entropy::integer::Integer;
 use crate::entropy::lattice::slices;
 use crate::entropy::mapping::{MAX_NUDGES, Mapping, Mappings, OWN_MAPPING};
+use crate::entropy::table::MOST_VALUES;
 
 /// Largest index that f64 arithmetic keeps apart from its neighbours.
 const MAX_INDEX: f64 = 1e15;
@@ -30,9 +32,10 @@ pub(crate) struct Quantiser<'a> {
 impl<'a> Quantiser<'a> {
     pub(crate) fn new(mapping: &'a Mapping) -> Self {
         let inverse = match *mapping {
-            Mapping::Ordinals { .. } => 0.0,
+            Mapping::Ordinals { .. } | Mapping::Table { .. } => 0.0,
             Mapping::Scaled { step, .. } | Mapping::Nudged { step, .. } => 1.0 / step,
             Mapping::Fixed { exponent } => fixed::exp2(exponent),
+            Mapping::Divided { divisor, .. } => divisor,
         };
         Self { mapping, inverse, first: 0.5 }
     }
@@ -54,6 +57,11 @@ impl<'a> Quantiser<'a> {
                 let x = (v.to_f64() - offset) * self.inverse;
                 let half = if x < 1.0 { self.first } else { 0.5 };
                 (if x < 0.0 { x - 0.5 } else { x + half }) as i64
+            }
+            Mapping::Divided { base, .. } => ((v.to_f64() * self.inverse).round() as i64).wrapping_sub(base),
+            Mapping::Table { ref ordinals } => {
+                let v = v.to_ordinal();
+                ordinals.partition_point(|&o| o < v).min(ordinals.len() - 1) as i64
             }
             // Division by a power of two; its inverse might not be a number.
             Mapping::Fixed { .. } => (v.to_f64() / self.inverse) as i64,
@@ -79,8 +87,64 @@ impl<'a> Quantiser<'a> {
 
 /// The mapping that keeps every bit, whatever the values.
 pub(crate) fn exact<T: Element>(problem: &Problem<T>) -> Mapping {
-    Mapping::Ordinals { base: problem.extremes.map_or(0, |(lo, _)| lo.to_ordinal()), step: 1 }
+    let base = problem.extremes.map_or(0, |(lo, _)| lo.to_ordinal());
+    Mapping::Ordinals { base, step: common_step(problem, base) }
 }
+
+/// The greatest number that divides all distances from `base`: floats with zeros at their ends, integers that count in tens.
+fn common_step<T: Element>(problem: &Problem<T>, base: i64) -> u64 {
+    let mut step = u64::from(without(Part::CommonStep));
+    for v in problem.values.iter() {
+        let (mut a, mut b) = (step, v.to_ordinal().wrapping_sub(base) as u64);
+        if a > 0 && b % a == 0 {
+            continue;
+        }
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        step = a;
+        if step == 1 {
+            break;
+        }
+    }
+    // A distance of half of all integers or more is none of ours.
+    if step >> 62 == 0 { step.max(1) } else { 1 }
+}
+
+/// Values of which those that differ are counted first.
+const TELLING: usize = 4096;
+/// Elements for each value of a table, at least.
+const SHARED: usize = 16;
+
+/// A table of all values, where there are few: fewer than integers of another mapping whose greatest is `top`.
+pub(crate) fn table<T: Element>(problem: &Problem<T>, top: i64) -> Option<Mapping> {
+    let most = (problem.values.len() / SHARED).min(MOST_VALUES);
+    let distinct = |step: usize| {
+        let all = problem.values.iter().step_by(step).map(|v| v.to_ordinal());
+        let mut seen = std::collections::HashSet::with_capacity(most.min(TELLING));
+        for v in all {
+            if seen.insert(v) && seen.len() > most {
+                return None;
+            }
+        }
+        Some(seen)
+    };
+    if top != 0 && top < LEAST_TOP || without(Part::Table) {
+        return None;
+    }
+    let first = distinct(problem.values.len().div_ceil(TELLING))?.len();
+    let gaps = |n: usize| top == 0 || (n as i64) < top - top / 4;
+    if 2 * first > TELLING.min(problem.values.len()) || !gaps(first) {
+        return None;
+    }
+    let mut ordinals: Vec<i64> = distinct(1)?.into_iter().collect();
+    ordinals.sort_unstable();
+    // Integers without gaps need none.
+    gaps(ordinals.len()).then_some(Mapping::Table { ordinals })
+}
+
+/// So few integers need no table.
+const LEAST_TOP: i64 = 16;
 
 /// The mapping that keeps the target in the fewest levels, or one for each slice; and whether it has a dead zone.
 pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
@@ -93,27 +157,31 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
         return (vec![Mapping::Ordinals { base: lo.to_ordinal(), step: 2 * half + 1 }], false);
     }
     let rounding = half_ulp(lo).max(half_ulp(hi));
+    let mean = matches!(problem.target, Target::Rmse(_)) && !without(Part::Atoms);
+    let atoms = if mean { Atoms::of(problem) } else { Atoms::least(problem) };
     let (plain, dead) = match problem.target {
         Target::Lossless => (None, false),
         Target::MaxAbs(eps) => (Some(2.0 * (eps - rounding) * (1.0 - 1e-9)), false),
         Target::Rmse(limit) => {
-            let (step, dead) = rmse_step(problem, limit);
+            let (step, dead) = rmse_step(problem, limit, &atoms);
             (Some(step), dead)
         }
     };
-    let plain = plain.filter(|&s| s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
+    let plain = plain
+        .filter(|&s| s.is_finite() && s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
     let packing = packing::find(&problem.values).filter(|_| !without(Part::Packing));
     if let (Some(p), Target::Lossless) = (packing, problem.target)
         && !p.exact
     {
-        let nudged = nudged(problem, p).filter(|_| !without(Part::Nudges));
-        return (vec![nudged.unwrap_or(exact)], false);
+        let divided = packing::divisor(&problem.values, p)
+            .map(|divisor| Mapping::Divided { base: (lo.to_f64() * divisor).round() as i64, divisor });
+        let nudged = || nudged(problem, p).filter(|_| !without(Part::Nudges));
+        return (vec![divided.or_else(nudged).unwrap_or(exact)], false);
     }
     if let Some(m) = packing.and_then(|p| on_packing(p, problem.target, rounding, plain)) {
         return (vec![m], false);
     }
-    // The least value as origin: indices start at 0.
-    let plain_mapping = plain.map(|step| Mapping::Scaled { offset: lo.to_f64(), step });
+    let plain_mapping = plain.map(|step| Mapping::Scaled { offset: atoms.offset(step), step });
     if packing.is_none()
         && let Some(each) = per_slice(problem, rounding, plain)
     {
@@ -243,25 +311,32 @@ fn nudged<T: Element>(problem: &Problem<T>, packing: Packing) -> Option<Mapping>
 
 /// The step whose measured RMSE is just below the limit, and whether most values are then the least one, so that
 /// it is for a dead zone.
-fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64) -> (f64, bool) {
+fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64, atoms: &Atoms) -> (f64, bool) {
     // Uniform errors have step / sqrt(12).
-    let step = rmse_step_from(problem, limit, limit * 12f64.sqrt() * 0.9995, false);
+    let step = rmse_step_from(problem, limit, limit * 12f64.sqrt() * 0.9995, (false, atoms));
     let lo = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
     let least = problem.values.iter().filter(|v| v.to_f64() - lo < 0.5 * step).count();
     let dead = least > problem.values.len() / 2 && !without(Part::LeastValueZone);
-    (if dead { rmse_step_from(problem, limit, step, true) } else { step }, dead)
+    (if dead { rmse_step_from(problem, limit, step, (true, atoms)) } else { step }, dead)
 }
 
 /// Of so many parts of the values one is enough for a first guess, if there are more than `MANY`.
 const PARTS: usize = 16;
 const MANY: usize = 1 << 17;
 
-fn rmse_step_from<T: Element>(problem: &Problem<T>, limit: f64, mut step: f64, dead: bool) -> f64 {
+fn rmse_step_from<T: Element>(problem: &Problem<T>, limit: f64, mut step: f64, how: (bool, &Atoms)) -> f64 {
     let mut good = 0.0f64;
+    let mut tried = f64::INFINITY;
     let parts = if problem.values.len() > MANY { &[PARTS, 1][..] } else { &[1] };
     for &every in parts {
         for _ in 0..8 {
-            let rmse = rmse_of_step(problem, step, dead, every);
+            // A larger one says nothing more.
+            step = how.1.aligned(step.min(2.0 * problem.range()));
+            if every == 1 && step == tried {
+                break;
+            }
+            tried = if every == 1 { step } else { tried };
+            let rmse = rmse_of_step(problem, step, how, every);
             if rmse <= limit {
                 good = if every > 1 { 0.0 } else { good.max(step) };
                 if rmse >= 0.985 * limit || rmse == 0.0 {
@@ -275,8 +350,8 @@ fn rmse_step_from<T: Element>(problem: &Problem<T>, limit: f64, mut step: f64, d
 }
 
 /// What multiples of a step leave, by one of `every` parts of the values.
-fn rmse_of_step<T: Element>(problem: &Problem<T>, step: f64, dead: bool, every: usize) -> f64 {
-    let mapping = Mapping::Scaled { offset: problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64()), step };
+fn rmse_of_step<T: Element>(problem: &Problem<T>, step: f64, (dead, atoms): (bool, &Atoms), every: usize) -> f64 {
+    let mapping = Mapping::Scaled { offset: atoms.offset(step), step };
     let quantiser = Quantiser::new(&mapping).with_dead_zone(dead);
     if problem.range() / step < f64::from(1 << 29) {
         rmse_on::<T, i32>(problem, &quantiser, every)

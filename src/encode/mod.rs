@@ -1,5 +1,6 @@
 //! Array to stream.
 
+mod atoms;
 mod bands;
 mod candidate;
 pub(crate) mod effort;
@@ -163,5 +164,7 @@ fn stored<T: Element>(array: &ArrayView<'_>, header: &Header) -> Vec<u8> {
     Stream::write(&Header { method: Method::Stored, ..header.clone() }, &[(SectionId::Detail, w.0)])
 }
 
+#[cfg(test)]
+mod kinds_tests;
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,22 @@ pub(crate) fn find<T: Element>(values: &[T]) -> Option<Packing> {
     Some(exact.unwrap_or(close))
 }
 
+/// The number by which whole numbers must be divided to give these values to the bit, if that is what they are: decimals in f64,
+/// which no multiple of a tenth or a thousandth hits every time.
+pub(crate) fn divisor<T: Element>(values: &[T], packing: Packing) -> Option<f64> {
+    let divisor = (1.0 / packing.step).round();
+    let near = divisor >= 2.0 && (divisor * packing.step - 1.0).abs() < 1e-6;
+    let whole = |v: &T| {
+        let k = (v.to_f64() * divisor).round();
+        // Adding 0 makes the zero positive.
+        k.abs() < MAX_DIVIDED && T::from_f64((k + 0.0) / divisor).same(*v)
+    };
+    (near && values.iter().all(whole)).then_some(divisor)
+}
+
+/// Whole numbers that f64 holds, with room.
+const MAX_DIVIDED: f64 = 4_503_599_627_370_496.0;
+
 /// Sorted, each once.
 fn distinct<T: Element>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut ordinals: Vec<i64> = values.map(T::to_ordinal).collect();
@@ -90,7 +106,9 @@ fn step_of<T: Element>(sample: &[T]) -> Option<(f64, f64)> {
 
 /// What rounding does to the difference of two values, at most, and a little more.
 fn tolerance<T: Element>(sorted: &[T]) -> f64 {
-    sorted.first().zip(sorted.last()).map_or(0.0, |(&a, &b)| 2.5 * half_ulp(a).max(half_ulp(b)))
+    // In f64 the arithmetic rounds as much as the values.
+    let factor = if T::DTYPE == crate::DType::F64 { 40.0 } else { 2.5 };
+    sorted.first().zip(sorted.last()).map_or(0.0, |(&a, &b)| factor * half_ulp(a).max(half_ulp(b)))
 }
 
 /// Base and step of the lattice that holds all values, from a rough step. Differences over more and

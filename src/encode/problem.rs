@@ -1,11 +1,12 @@
 //! What there is to encode: values, mask, and the promise in absolute terms.
 
+use super::packing;
 use super::sums::{extremes, sum_of_pairs};
 use crate::arith::run_wide;
 use crate::array::{ArrayView, Element};
 use crate::config::{Bound, Config};
 use crate::decode::base::{Base, from_reference};
-use crate::entropy::values::class;
+use crate::entropy::values::{MOST_FILLS, class, padded};
 use crate::entropy::{mask::code, range::Encoder};
 use crate::error::{Result, invalid};
 use crate::format::{Geometry, Header, Writer};
@@ -28,7 +29,8 @@ pub(crate) struct Problem<'a, T: Clone> {
     pub(crate) values: Cow<'a, [T]>,
     /// Class of each element (`class`), if any is not ordinary.
     pub(crate) classes: Option<Vec<u8>>,
-    pub(crate) fill: Option<T>,
+    /// Values that come back exactly: those declared, and perhaps -0.0.
+    pub(crate) fills: Vec<T>,
     pub(crate) geometry: Geometry,
     pub(crate) target: Target,
     /// Least and greatest ordinary value; `None` when there is none.
@@ -52,14 +54,50 @@ impl<'a, T: Element> Problem<'a, T> {
             Some(r) => Some((r.hash_bytes(), from_reference(r, header)?)),
             None => None,
         };
-        let fill = fill_value::<T>(config)?;
-        let mut values = array.elements::<T>();
-        let (classes, extremes, count) = survey(&values, fill);
+        let fills = fill_values::<T>(config)?;
+        let values = array.elements::<T>();
+        let (classes, extremes, count) = survey(&values, &fills);
         let target = resolve::<T>(config.bound, span(extremes))?;
-        if let (Some(classes), Some((lo, _))) = (&classes, extremes) {
-            continue_smoothly(values.to_mut(), classes, geometry.width, lo);
+        let mut problem = Self { values, classes, fills, geometry, target, extremes, count, reference };
+        problem.continue_smoothly();
+        problem.set_negative_zeros_apart();
+        Ok(problem)
+    }
+
+    fn continue_smoothly(&mut self) {
+        if let (Some(classes), Some((lo, _))) = (&self.classes, self.extremes) {
+            continue_smoothly(self.values.to_mut(), classes, self.geometry.width, lo);
         }
-        Ok(Self { values, classes, fill, geometry, target, extremes, count, reference })
+    }
+
+    /// Packed data may hold zeros of both signs (rounded decimals do), but a lattice has one. If -0.0 is all that keeps values off
+    /// their lattice, make it one of those that stand for themselves.
+    fn set_negative_zeros_apart(&mut self) {
+        let negative_zero = T::from_ordinal(-1);
+        if !T::DTYPE.is_float() || self.target != Target::Lossless || self.fills.len() == MOST_FILLS {
+            return;
+        }
+        let apart = |i: usize| self.values[i].same(negative_zero) && self.ordinary(i);
+        if !(0..self.values.len()).any(apart) {
+            return;
+        }
+        let zero = T::from_f64(0.0);
+        let one_zero = |&v: &T| if v.same(negative_zero) { zero } else { v };
+        let values: Vec<T> = self.values.iter().map(one_zero).collect();
+        if packing::find(&values).is_none_or(|p| !p.exact && packing::divisor(&values, p).is_none()) {
+            return;
+        }
+        let class = class::FILL + self.fills.len() as u8;
+        let mut classes = self.classes.take().unwrap_or_else(|| vec![0; self.values.len()]);
+        for (c, v) in classes.iter_mut().zip(&*self.values) {
+            if *c == 0 && v.same(negative_zero) {
+                *c = class;
+            }
+        }
+        self.fills.push(negative_zero);
+        (self.extremes, self.count) = ordinary_extremes(&self.values, Some(&classes));
+        self.classes = Some(classes);
+        self.continue_smoothly();
     }
 
     /// Greatest minus least ordinary value.
@@ -118,16 +156,16 @@ impl<'a, T: Element> Problem<'a, T> {
         let extremes = ordinary_extremes(&values, classes.as_deref());
         let (extremes, count) = (Some(extremes.0?), extremes.1);
         let geometry = Geometry { outer: self.geometry.outer.clone(), height: h, width: w, periodic: false };
-        let (fill, target) = (self.fill, self.target);
-        Some(Problem { values: values.into(), classes, fill, geometry, target, extremes, count, reference: None })
+        let (fills, target) = (self.fills.clone(), self.target);
+        Some(Problem { values: values.into(), classes, fills, geometry, target, extremes, count, reference: None })
     }
 
     /// The mask section; empty without a mask.
     pub(crate) fn mask_section(&self) -> Vec<u8> {
         let Some(classes) = &self.classes else { return Vec::new() };
         let mut w = Writer::default();
-        w.u8(u8::from(self.fill.is_some()));
-        if let Some(fill) = self.fill {
+        w.u8(self.fills.len() as u8);
+        for &fill in &self.fills {
             write_value(&mut w, fill);
         }
         let mut e = Encoder::new();
@@ -154,21 +192,23 @@ pub(crate) fn write_value<T: Element>(w: &mut Writer, v: T) {
     w.bytes(bytemuck::bytes_of(&if cfg!(target_endian = "big") { v.swap() } else { v }));
 }
 
-fn fill_value<T: Element>(config: &Config) -> Result<Option<T>> {
-    match &config.fill_value {
-        None => Ok(None),
-        Some(b) => match bytemuck::try_pod_read_unaligned(b) {
-            Ok(v) => Ok(Some(v)),
-            Err(_) => {
-                invalid(format!("fill value has {} bytes, an element of {} has {}", b.len(), T::DTYPE, size_of::<T>()))
-            }
-        },
+fn fill_values<T: Element>(config: &Config) -> Result<Vec<T>> {
+    let bytes = config.fill_value.as_deref().unwrap_or_default();
+    let (size, n) = (size_of::<T>(), bytes.len() / size_of::<T>());
+    if bytes.len() % size != 0 || n > MOST_FILLS || n == 0 && config.fill_value.is_some() {
+        let dtype = T::DTYPE;
+        return invalid(format!(
+            "fill value has {} bytes, an element of {dtype} has {size}; there may be 1 to {MOST_FILLS} of them",
+            bytes.len()
+        ));
     }
+    Ok(bytes.chunks_exact(size).map(bytemuck::pod_read_unaligned).collect())
 }
 
 /// Classes of the elements, unless all are ordinary; least and greatest ordinary value, and how many there are.
 #[allow(clippy::type_complexity)]
-fn survey<T: Element>(values: &[T], fill: Option<T>) -> (Option<Vec<u8>>, Option<(T, T)>, usize) {
+fn survey<T: Element>(values: &[T], fills: &[T]) -> (Option<Vec<u8>>, Option<(T, T)>, usize) {
+    let fills = padded(fills);
     let one = |v: T| {
         if T::DTYPE.is_float() {
             let f = v.to_f64();
@@ -179,7 +219,11 @@ fn survey<T: Element>(values: &[T], fill: Option<T>) -> (Option<Vec<u8>>, Option
                 return if f > 0.0 { class::PLUS_INFINITY } else { class::MINUS_INFINITY };
             }
         }
-        if fill.is_some_and(|f| f.same(v)) { class::FILL } else { 0 }
+        // Of equal ones the first.
+        let class = |all: [T; MOST_FILLS]| {
+            all.iter().enumerate().rev().fold(0, |class, (i, f)| if f.same(v) { class::FILL + i as u8 } else { class })
+        };
+        fills.map_or(0, class)
     };
     // Parts without a branch for each value, each looked at twice while it is near.
     let mut ends = None;

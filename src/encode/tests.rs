@@ -2,7 +2,7 @@
 
 use crate::{ArrayView, Bound, ByteOrder, Coder, Config, Element, Error, decode, decode_into, encode, inspect};
 
-fn noise(seed: u64, i: usize) -> f64 {
+pub(super) fn noise(seed: u64, i: usize) -> f64 {
     let mut x = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x ^= x >> 31;
     x = x.wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -27,9 +27,12 @@ fn round_trip<T: Element>(data: &[T], shape: &[usize], config: &Config) -> (Vec<
     (array.as_slice::<T>().unwrap().to_vec(), stream.len())
 }
 
-fn check<T: Element>(data: &[T], shape: &[usize], config: &Config) -> usize {
+pub(super) fn check<T: Element>(data: &[T], shape: &[usize], config: &Config) -> usize {
     let (out, size) = round_trip(data, shape, config);
-    let finite = |v: &&T| v.to_f64().is_finite() && config.fill_value.as_deref() != Some(bytemuck::bytes_of(*v));
+    let finite = |v: &&T| {
+        v.to_f64().is_finite()
+            && !config.fill_value.iter().any(|f| f.chunks_exact(size_of::<T>()).any(|f| f == bytemuck::bytes_of(*v)))
+    };
     let lo = data.iter().filter(finite).map(|v| v.to_f64()).fold(f64::INFINITY, f64::min);
     let hi = data.iter().filter(finite).map(|v| v.to_f64()).fold(f64::NEG_INFINITY, f64::max);
     let bound = config.bound.resolve(hi - lo);

@@ -3,6 +3,7 @@
 use super::problem::{Problem, Target};
 use crate::arith::run_wide;
 use crate::array::Element;
+use crate::entropy::values::padded;
 use crate::format::Writer;
 use std::cell::Cell;
 
@@ -33,14 +34,15 @@ const PART: usize = 1024;
 
 /// May an ordinary value read as this? One that would read as fill, or not at all, misses even if the mean allows it.
 fn good<T: Element>(problem: &Problem<T>) -> impl Fn(T, T) -> bool {
-    let (target, fill) = (problem.target, problem.fill);
+    let (target, fills) = (problem.target, padded(&problem.fills));
+    let is_fill = move |d: T| fills.is_some_and(|all| all.iter().fold(false, |any, f| any | f.same(d)));
     move |v: T, d: T| {
         let close = match target {
             Target::Lossless => false,
             Target::MaxAbs(eps) => within(v, d, eps),
             Target::Rmse(_) => d.to_f64().is_finite(),
         };
-        v.same(d) | (close & !fill.is_some_and(|f| f.same(d)))
+        v.same(d) | (close & !is_fill(d))
     }
 }
 

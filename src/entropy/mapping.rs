@@ -4,6 +4,7 @@ use super::fixed::{self, Rest};
 use super::integer::Integer;
 use super::mixer::Prob;
 use super::range::{Coder, Decoder, Encoder};
+use super::table;
 use crate::arith::run_wide;
 use crate::array::Element;
 use crate::error::{Result, corrupt};
@@ -26,6 +27,10 @@ pub(crate) enum Mapping {
     Nudged { offset: f64, step: f64, nudges: Vec<i8> },
     /// Multiples of 2^exponent towards zero, the rest of the value's digits by themselves: native floats.
     Fixed { exponent: i32 },
+    /// The values with these ordinals, which rise: data that went through a table, as those of a sensor's counts.
+    Table { ordinals: Vec<i64> },
+    /// `(base + q) / divisor`, divided in f64, rounded once to the type: decimals.
+    Divided { base: i64, divisor: f64 },
 }
 
 impl Mapping {
@@ -45,6 +50,11 @@ impl Mapping {
                 T::from_ordinal(v.to_ordinal().wrapping_add(nudge.into()))
             }
             Self::Fixed { exponent } => T::from_f64(q as f64 * fixed::exp2(exponent)),
+            Self::Divided { base, divisor } => T::from_f64(base.wrapping_add(q) as f64 / divisor),
+            Self::Table { ref ordinals } => {
+                let place = usize::try_from(q.max(0)).unwrap_or(usize::MAX).min(ordinals.len().saturating_sub(1));
+                T::from_ordinal(ordinals.get(place).copied().unwrap_or(0))
+            }
         }
     }
 
@@ -81,6 +91,7 @@ impl Mapping {
         match *self {
             Self::Scaled { offset, step } => Some((offset, step)),
             Self::Fixed { exponent } => Some((0.0, fixed::exp2(exponent))),
+            Self::Divided { base, divisor } => Some((base as f64 / divisor, 1.0 / divisor)),
             _ => None,
         }
     }
@@ -112,6 +123,21 @@ impl Mapping {
                 w.u8(4);
                 w.svarint(exponent.into());
             }
+            Self::Divided { base, divisor } => {
+                w.u8(6);
+                w.svarint(base);
+                w.f64(divisor);
+            }
+            Self::Table { ref ordinals } => {
+                w.u8(5);
+                w.varint(ordinals.len() as u64);
+                w.svarint(ordinals.first().copied().unwrap_or(0));
+                let mut e = Encoder::new();
+                table::code(&mut e, &mut ordinals.clone());
+                let bytes = e.finish();
+                w.varint(bytes.len() as u64);
+                w.bytes(&bytes);
+            }
         }
     }
 
@@ -134,7 +160,19 @@ impl Mapping {
                     _ => corrupt(at, format!("exponent must be in {:?}, found {exponent}", fixed::EXPONENTS)),
                 }
             }
-            other => corrupt(at, format!("mapping must be 0 to 4, or 0 to 2 for integers, found {other}")),
+            5 => {
+                let n = r.count(limit.min(table::MOST_VALUES), "values of a table")?;
+                let mut ordinals = vec![0; n];
+                let Some(first) = ordinals.first_mut() else { return corrupt(at, "a table without values") };
+                *first = r.svarint("first value")?;
+                let len = r.count(usize::MAX, "bytes of a table")?;
+                table::code(&mut Decoder::new(r.bytes(len, "table")?), &mut ordinals);
+                Ok(Self::Table { ordinals })
+            }
+            6 if T::DTYPE.is_float() => {
+                Ok(Self::Divided { base: r.svarint("base")?, divisor: r.finite_f64("divisor")? })
+            }
+            other => corrupt(at, format!("mapping must be 0 to 6, but not 4 or 6 for integers, found {other}")),
         }
     }
 }
@@ -167,6 +205,18 @@ impl Mappings {
         let [(before, _), (now, _)] = self.each.get(slice.checked_sub(1)?..=slice)? else { return None };
         let ((o, s), (p, t)) = (before.line()?, now.line()?);
         (before != now).then(|| ((o - p) / t, s / t))
+    }
+
+    /// The greatest integer, where all slices share a mapping.
+    pub(crate) fn only_top(&self) -> Option<i64> {
+        if let [(_, top)] = self.each[..] { Some(top) } else { None }
+    }
+
+    /// Bytes that these take in a stream.
+    pub(crate) fn len(&self) -> usize {
+        let mut w = Writer::default();
+        self.write(&mut w);
+        w.0.len()
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {

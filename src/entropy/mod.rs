@@ -26,5 +26,6 @@ mod rows;
 mod shape;
 pub(crate) mod sparse;
 pub(crate) mod symbol;
+pub(crate) mod table;
 pub(crate) mod values;
 pub(crate) mod weights;

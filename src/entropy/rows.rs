@@ -56,6 +56,14 @@ impl<Q: Integer> Row<Q> {
         }
     }
 
+    /// A row of only `n` columns goes on with its last value.
+    pub(crate) fn end(&mut self, n: usize, width: usize) {
+        let last = self.q[PAD + n - 1];
+        self.q[PAD + n..PAD + width].fill(last);
+        self.size[PAD + n..PAD + width].fill(0);
+        self.sign[PAD + n..PAD + width].fill(0);
+    }
+
     /// Fill the padding from the row itself: around the globe, or the end repeated.
     #[inline(always)]
     pub(crate) fn close(&mut self, width: usize, periodic: bool, shift: u32) {

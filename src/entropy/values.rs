@@ -1,4 +1,4 @@
-//! Values that stand for themselves: NaN, infinities, the fill value.
+//! Values that stand for themselves: NaN, infinities, fill values.
 
 use crate::array::Element;
 
@@ -7,17 +7,26 @@ pub(crate) mod class {
     pub(crate) const NAN: u8 = 1;
     pub(crate) const PLUS_INFINITY: u8 = 2;
     pub(crate) const MINUS_INFINITY: u8 = 3;
+    /// The first fill value; the others follow.
     pub(crate) const FILL: u8 = 4;
-    pub(crate) const LAST: u8 = FILL;
+    pub(crate) const LAST: u8 = 7;
 }
 
-/// The value that a class stands for; `fill` also gives NaN its bits when it is one.
-pub(crate) fn special<T: Element>(class: u8, fill: Option<T>) -> T {
+/// Most fill values.
+pub(crate) const MOST_FILLS: usize = (class::LAST - class::FILL) as usize + 1;
+
+/// As many fill values as there may be, so that loops over elements have no loop in them: the first one again for those that are not there.
+pub(crate) fn padded<T: Element>(fills: &[T]) -> Option<[T; MOST_FILLS]> {
+    fills.first().map(|&f| std::array::from_fn(|i| fills.get(i).copied().unwrap_or(f)))
+}
+
+/// The value that a class stands for; the first of `fills` that is a NaN gives NaN its bits.
+pub(crate) fn special<T: Element>(class: u8, fills: &[T]) -> T {
     match class {
         class::PLUS_INFINITY => T::from_f64(f64::INFINITY),
         class::MINUS_INFINITY => T::from_f64(f64::NEG_INFINITY),
-        class::FILL => fill.unwrap_or_else(T::zeroed),
-        _ => fill.filter(|f| T::DTYPE.is_float() && f.to_f64().is_nan()).unwrap_or_else(|| {
+        class::FILL.. => fills.get(usize::from(class - class::FILL)).copied().unwrap_or_else(T::zeroed),
+        _ => fills.iter().copied().find(|f| T::DTYPE.is_float() && f.to_f64().is_nan()).unwrap_or_else(|| {
             // The quiet NaN without payload.
             T::from_ordinal(match T::DTYPE {
                 crate::DType::F16 => 0x7e00,
@@ -35,7 +44,7 @@ mod tests {
 
     #[test]
     fn nan_is_nan() {
-        assert!(special::<f32>(class::NAN, None).is_nan() && special::<f64>(class::NAN, None).is_nan());
-        assert!(special::<half::f16>(class::NAN, None).is_nan() && special::<half::bf16>(class::NAN, None).is_nan());
+        assert!(special::<f32>(class::NAN, &[]).is_nan() && special::<f64>(class::NAN, &[]).is_nan());
+        assert!(special::<half::f16>(class::NAN, &[]).is_nan() && special::<half::bf16>(class::NAN, &[]).is_nan());
     }
 }

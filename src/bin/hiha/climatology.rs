@@ -44,8 +44,9 @@ impl ClimatologyArgs {
             let (scale, offset) = (number("scale_factor").unwrap_or(1.0), number("add_offset").unwrap_or(0.0));
             let fill = plan::fill_value(var);
             let values = plan::to_f64(&bytes, dtype).into_iter().zip(bytes.chunks_exact(dtype.size()));
-            let value =
-                |(v, e): (f64, &[u8])| if fill.as_deref() == Some(e) { f32::NAN } else { (v * scale + offset) as f32 };
+            let value = |(v, e): (f64, &[u8])| {
+                if plan::is_fill(e, fill.as_deref()) { f32::NAN } else { (v * scale + offset) as f32 }
+            };
             let first = var.shape.iter().position(|&n| n > 1).unwrap_or(0);
             let shape = var.shape.get(first..).filter(|s| !s.is_empty()).map_or_else(|| vec![1], <[usize]>::to_vec);
             Ok(Climatology { name: name.clone(), shape, values: values.map(value).collect() })

@@ -170,7 +170,7 @@ fn position_of_largest(var: &Var, x: &[u8], y: &[u8]) -> usize {
         let mut best = (0, -1.0);
         for (i, (p, q)) in x.chunks_exact(size).zip(y.chunks_exact(size)).enumerate() {
             let error = (value(p) - value(q)).abs();
-            if error.is_finite() && error > best.1 && Some(p) != fill {
+            if error.is_finite() && error > best.1 && !plan::is_fill(p, fill) {
                 best = (i, error);
             }
         }
@@ -275,7 +275,7 @@ fn draw(a: &Source, b: &Source, c: &Compared, path: &Path) -> Result<()> {
         let fill = c.var.fill_value.as_deref();
         Ok(with_type!(c.var.dtype, T => bytes
             .chunks_exact(size_of::<T>())
-            .map(|e| if Some(e) == fill { f64::NAN } else { bytemuck::pod_read_unaligned::<T>(e).to_f64() })
+            .map(|e| if plan::is_fill(e, fill) { f64::NAN } else { bytemuck::pod_read_unaligned::<T>(e).to_f64() })
             .collect()))
     };
     let m = &c.metrics;

@@ -21,8 +21,8 @@ const MOST_CHUNKS: usize = 128;
 pub(crate) struct CompressArgs {
     #[command(flatten)]
     pub(crate) files: FileArgs,
-    /// The default for floating point data variables. Integers (packed data too), coordinates, variables
-    /// named by `coordinates` or `bounds` attributes, and 1-D variables stay lossless.
+    /// The default for floating point data variables. Integers (packed data too), coordinates, variables that say where and how
+    /// large the cells are (CF: `coordinates`, `bounds`, `cell_measures` and the like), and 1-D variables stay lossless.
     #[command(flatten)]
     pub(crate) bound: BoundArgs,
     /// NAME=BOUND gives one variable its own bound, such as `t=max_abs:0.01` or `q=lossless`. With plain
@@ -106,13 +106,7 @@ pub(crate) fn plain(model: &Model, var: &dataset::Variable) -> Storage {
 fn range(input: &dyn Dataset, variable: usize, config: &Config, chunk: &[usize]) -> Result<f64> {
     let var = &input.model().variables[variable];
     let dtype = var.number().context("numbers")?;
-    let missing = |name| {
-        let attribute = var.attribute(name).filter(|a| a.dtype == var.dtype)?;
-        Some(plan::to_f64(&attribute.values.clone().fixed().ok()?, dtype))
-    };
-    let mut skip =
-        [missing("_FillValue"), missing("missing_value")].into_iter().flatten().flatten().collect::<Vec<_>>();
-    skip.extend(config.fill_value.iter().flat_map(|f| plan::to_f64(f, dtype)));
+    let skip: Vec<f64> = config.fill_value.iter().flat_map(|f| plan::to_f64(f, dtype)).collect();
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for offset in plan::offsets(&var.shape, chunk) {
         let bytes = input.read(variable, &offset, &plan::counts(&var.shape, chunk, &offset))?.fixed()?;

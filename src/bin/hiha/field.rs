@@ -15,7 +15,7 @@ pub(crate) struct Field {
     pub(crate) shape: Vec<usize>,
     /// Elements in C order, native byte order.
     pub(crate) data: Vec<u8>,
-    /// The fill value in force, one element.
+    /// What stands for missing values, one element after the other.
     pub(crate) fill_value: Option<Vec<u8>>,
     /// What the file's metadata suggest, for a chunk that holds all of it.
     pub(crate) suggested: Config,

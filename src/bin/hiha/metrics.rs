@@ -104,28 +104,28 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Add pairs given as native-endian bytes of the same type and length. `fill` is one element.
-    pub(crate) fn update_bytes(&mut self, dtype: DType, original: &[u8], decoded: &[u8], fill: Option<&[u8]>) {
+    /// Add pairs given as native-endian bytes of the same type and length, and the fill values, one after the other.
+    pub(crate) fn update_bytes(&mut self, dtype: DType, original: &[u8], decoded: &[u8], fills: Option<&[u8]>) {
         with_type!(dtype, T => {
             let elements = |bytes: &[u8]| -> Vec<T> { bytemuck::pod_collect_to_vec(bytes) };
-            let fill = fill.map(bytemuck::pod_read_unaligned::<T>);
+            let fills = elements(fills.unwrap_or_default());
             // A few pages at a time: the bytes may be unaligned, and memory should stay small.
             let step = 1 << 16;
             for (a, b) in original.chunks(step).zip(decoded.chunks(step)) {
-                self.update::<T>(&elements(a), &elements(b), fill);
+                self.update::<T>(&elements(a), &elements(b), &fills);
             }
         });
     }
 
     /// Add pairs of elements; both slices have the same length.
-    pub(crate) fn update<T: Element>(&mut self, original: &[T], decoded: &[T], fill: Option<T>) {
+    pub(crate) fn update<T: Element>(&mut self, original: &[T], decoded: &[T], fills: &[T]) {
         assert_eq!(original.len(), decoded.len());
         let mut squares = SquareSum::default();
         for (&a, &b) in original.iter().zip(decoded) {
             let (x, y) = (a.to_f64(), b.to_f64());
             let same = a.same(b) || x.is_nan() && y.is_nan();
             self.changed += u64::from(!same);
-            if fill.is_some_and(|f| f.same(a) || x.is_nan() && f.to_f64().is_nan()) {
+            if fills.iter().any(|f| f.same(a) || x.is_nan() && f.to_f64().is_nan()) {
                 self.fill += 1;
                 self.fill_mismatches += u64::from(!same);
                 continue;
@@ -261,12 +261,12 @@ mod tests {
         let decoded: Vec<f64> = original.iter().zip(noise(10_007, 2)).map(|(a, n)| a + (n - 0.5) * 0.02).collect();
         let mut m = Metrics::default();
         for (a, b) in original.chunks(999).zip(decoded.chunks(999)) {
-            m.update(a, b, None);
+            m.update(a, b, &[]);
         }
         let mut merged = Metrics::default();
         for (a, b) in original.chunks(4000).zip(decoded.chunks(4000)) {
             let mut part = Metrics::default();
-            part.update(a, b, None);
+            part.update(a, b, &[]);
             merged.merge(&part);
         }
         close(merged.rmse(), m.rmse());
@@ -291,7 +291,7 @@ mod tests {
         let original: Vec<f32> = noise(70_000, 3).iter().map(|&v| v as f32).collect();
         let decoded: Vec<f32> = original.iter().map(|v| v + 1e-3).collect();
         let (mut by_element, mut by_byte) = (Metrics::default(), Metrics::default());
-        by_element.update(&original, &decoded, None);
+        by_element.update(&original, &decoded, &[]);
         let mut unaligned = vec![0u8];
         unaligned.extend_from_slice(bytemuck::cast_slice(&original));
         by_byte.update_bytes(DType::F32, &unaligned[1..], bytemuck::cast_slice(&decoded), None);
@@ -304,13 +304,13 @@ mod tests {
     fn non_finite_and_fill_do_not_count_but_must_match() {
         let original = [1.0f32, f32::NAN, f32::INFINITY, -9e9, 3.0, f32::NEG_INFINITY];
         let mut m = Metrics::default();
-        m.update(&original, &[1.5, f32::NAN, f32::INFINITY, -9e9, 3.0, f32::NEG_INFINITY], Some(-9e9));
+        m.update(&original, &[1.5, f32::NAN, f32::INFINITY, -9e9, 3.0, f32::NEG_INFINITY], &[-9e9]);
         assert_eq!((m.finite, m.non_finite, m.fill, m.mismatches()), (2, 3, 1, 0));
         assert_eq!((m.range(), m.max_abs), (2.0, 0.5));
         assert!(m.holds(&Bound::MaxAbs(0.5)) && !m.holds(&Bound::MaxAbs(0.49)));
 
         let mut m = Metrics::default();
-        m.update(&original, &[f32::NAN, 0.0, f32::NEG_INFINITY, -8e9, 3.0, 0.0], Some(-9e9));
+        m.update(&original, &[f32::NAN, 0.0, f32::NEG_INFINITY, -8e9, 3.0, 0.0], &[-9e9]);
         assert_eq!((m.non_finite_mismatches, m.fill_mismatches), (4, 1));
         assert!(!m.holds(&Bound::MaxAbs(1e30)));
     }
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn lossless_sees_the_sign_of_zero() {
         let mut m = Metrics::default();
-        m.update(&[0.0f64, 1.0], &[-0.0, 1.0], None);
+        m.update(&[0.0f64, 1.0], &[-0.0, 1.0], &[]);
         assert_eq!((m.max_abs, m.changed), (0.0, 1));
         assert!(!m.holds(&Bound::Lossless) && m.holds(&Bound::MaxAbs(1e-300)));
     }
@@ -326,10 +326,10 @@ mod tests {
     #[test]
     fn wide_integers_are_compared_exactly() {
         let mut m = Metrics::default();
-        m.update(&[i64::MAX, i64::MIN], &[i64::MAX - 1, i64::MIN], None);
+        m.update(&[i64::MAX, i64::MIN], &[i64::MAX - 1, i64::MIN], &[]);
         assert_eq!(m.max_abs, 1.0);
         let mut m = Metrics::default();
-        m.update(&[u64::MAX], &[0u64], None);
+        m.update(&[u64::MAX], &[0u64], &[]);
         assert_eq!(m.max_abs, u64::MAX as f64);
     }
 
@@ -337,7 +337,7 @@ mod tests {
     fn extreme_errors_neither_overflow_nor_vanish() {
         for scale in [1e-300, 1e-160, 1.0, 1e160, 1e300] {
             let mut m = Metrics::default();
-            m.update(&[0.0f64, 3.0 * scale, 0.0, 0.0], &[scale, 3.0 * scale, scale, scale], None);
+            m.update(&[0.0f64, 3.0 * scale, 0.0, 0.0], &[scale, 3.0 * scale, scale, scale], &[]);
             close(m.rmse(), scale * 0.75f64.sqrt());
             close(m.nrmse(), 0.75f64.sqrt() / 3.0);
         }
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn nothing_finite_means_no_error() {
         let mut m = Metrics::default();
-        m.update(&[f64::NAN; 3], &[f64::NAN; 3], None);
+        m.update(&[f64::NAN; 3], &[f64::NAN; 3], &[]);
         assert_eq!((m.range(), m.rmse(), m.nrmse(), m.max_rel()), (0.0, 0.0, 0.0, 0.0));
         assert!(m.extent().is_none() && m.psnr() == f64::INFINITY && m.holds(&Bound::Nrmse(1e-3)));
     }

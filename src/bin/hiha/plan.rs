@@ -1,7 +1,8 @@
 //! Which variable is stored how: lossy or not, chunk shape, meaning of the axes.
 
 use crate::args::VarSpec;
-use crate::dataset::{Dataset, DimId, Model, Values, Variable};
+use crate::dataset::{DataType, Dataset, DimId, Model, Values, Variable};
+use crate::metrics::with_type;
 use anyhow::{Context, Result, ensure};
 use hiha::{Axis, Bound, Config, DType, MAX_DIMS};
 
@@ -12,16 +13,23 @@ const CHUNK_VALUES: std::ops::RangeInclusive<usize> = 1 << 20..=1 << 22;
 /// Most time steps in one chunk.
 const MAX_STEPS: usize = 32;
 
-/// True for coordinate variables, 1-D variables and those that another variable names in its
-/// `coordinates` or `bounds` attribute.
+/// CF attributes that name the variables that say where and how large the cells of a grid are.
+const GRID_ATTRIBUTES: [&str; 6] =
+    ["coordinates", "bounds", "climatology", "cell_measures", "formula_terms", "grid_mapping"];
+
+/// True for coordinate variables, 1-D variables, those in degrees east or north, and those that another variable names in an
+/// attribute about its grid.
 pub(crate) fn is_coordinate(model: &Model, variable: &Variable) -> bool {
+    let text = |v: &Variable, name| v.attribute(name).and_then(crate::dataset::Attribute::text).unwrap_or_default();
     let named = |other: &Variable| {
-        ["coordinates", "bounds"].iter().any(|a| {
-            let text = other.attribute(a).and_then(crate::dataset::Attribute::text).unwrap_or_default();
-            text.split_whitespace().any(|n| n == variable.name)
-        })
+        other.path != variable.path
+            && GRID_ATTRIBUTES.iter().any(|a| text(other, a).split_whitespace().any(|n| n == variable.name))
     };
-    variable.dims.len() < 2 || model.variables.iter().any(named)
+    let degrees = |name| {
+        let units = text(variable, name);
+        units.starts_with("degree") && (units.ends_with("_east") || units.ends_with("_north"))
+    };
+    variable.dims.len() < 2 || degrees("units") || model.variables.iter().any(named)
 }
 
 /// The bound of each variable, before it is resolved.
@@ -86,17 +94,44 @@ pub(crate) fn config(dataset: &dyn Dataset, variable: usize, bound: Bound, chunk
     Ok(Config { axes, periodic, fill_value: fill_value(var), ..Config::new(bound) })
 }
 
-/// The declared fill value, `missing_value`, or the format's default.
+/// The values that stand for missing ones, one after the other: the fill value in force (declared, or the format's default),
+/// then those of `missing_value`.
 pub(crate) fn fill_value(var: &Variable) -> Option<Vec<u8>> {
-    let size = var.number()?.size();
-    let declared = ["_FillValue", "missing_value"].into_iter().find_map(|name| {
-        let attribute = var.attribute(name).filter(|a| a.dtype == var.dtype)?;
-        match &attribute.values {
-            Values::Fixed(b) if b.len() >= size => Some(b[..size].to_vec()),
-            _ => None,
+    let dtype = var.number()?;
+    let elements = |name: &str| -> Vec<Vec<u8>> {
+        let Some(attribute) = var.attribute(name) else { return Vec::new() };
+        match (&attribute.values, attribute.dtype) {
+            (Values::Fixed(b), DataType::Number(d)) if d == dtype => {
+                b.chunks_exact(d.size()).map(<[u8]>::to_vec).collect()
+            }
+            // Some files declare a double for a float.
+            (Values::Fixed(b), DataType::Number(d)) if dtype.is_float() => {
+                to_f64(b, d).into_iter().map(|v| from_f64(v, dtype)).collect()
+            }
+            _ => Vec::new(),
         }
-    });
-    declared.or_else(|| var.fill.clone())
+    };
+    let declared = elements("_FillValue").into_iter().take(1).chain(elements("missing_value"));
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    for element in var.fill.clone().into_iter().chain(declared) {
+        if !all.contains(&element) && all.len() < MOST_FILLS {
+            all.push(element);
+        }
+    }
+    (!all.is_empty()).then(|| all.concat())
+}
+
+/// Most values that stand for missing ones; the codec takes no more.
+const MOST_FILLS: usize = 4;
+
+/// Is this element, in native byte order, one of `fills`?
+pub(crate) fn is_fill(element: &[u8], fills: Option<&[u8]>) -> bool {
+    fills.is_some_and(|all| all.chunks_exact(element.len()).any(|f| f == element))
+}
+
+/// One element in native byte order.
+fn from_f64(v: f64, dtype: DType) -> Vec<u8> {
+    with_type!(dtype, T => bytemuck::bytes_of(&<T as hiha::Element>::from_f64(v)).to_vec())
 }
 
 /// Values of a dimension's numeric coordinate variable, if there is one.
@@ -165,7 +200,8 @@ pub(crate) fn chunk_shape(model: &Model, var: &Variable, asked: Option<&[usize]>
     let shape = &var.shape;
     let rank = shape.len();
     if let Some(asked) = asked.filter(|a| a.len() == rank) {
-        return asked.iter().zip(shape).map(|(&a, &n)| a.min(n)).collect();
+        // A dimension may be empty, a chunk may not.
+        return asked.iter().zip(shape).map(|(&a, &n)| a.min(n).max(1)).collect();
     }
     let plane = rank.saturating_sub(2);
     if let Some(own) = &var.chunks {

@@ -238,7 +238,7 @@ fn add(var: &Variable, bytes: &[u8], cells: &[Vec<f64>], means: &mut CellMeans) 
     with_type!(dtype, T => {
         const SIZE: usize = size_of::<T>();
         means.add(cells, |i| match bytes.get(i * SIZE..(i + 1) * SIZE) {
-            Some(e) if fill.as_deref() != Some(e) => {
+            Some(e) if !plan::is_fill(e, fill.as_deref()) => {
                 let v = bytemuck::pod_read_unaligned::<T>(e).to_f64();
                 if v.is_finite() { v } else { f64::NAN }
             }

@@ -52,7 +52,7 @@ fn contents(input: &dyn Dataset, small: &Small) -> Result<(Model, Vec<Vec<u8>>)>
         values.push(to_bytes(&means, dtype, None));
         out.variables.push(variable(coordinate, dtype, vec![(d, shape[d])]));
     }
-    values.push(to_bytes(&small.values, small.dtype, plan::fill_value(var).as_deref()));
+    values.push(to_bytes(&small.values, small.dtype, var.fill.as_deref()));
     out.variables.push(variable(var, small.dtype, shape.iter().copied().enumerate().collect()));
     Ok((out, values))
 }

@@ -134,7 +134,7 @@ fn averaged<T: Element>(stream: &Stream<'_>, scale: usize, bytes: usize, options
         Some(r) => Some(Mask::<T>::read(r, &geometry, values.len())?),
         None => None,
     };
-    let class_of = |i: usize| mask.as_ref().map_or_else(|| not_finite(values[i]), |m| m.classes[i]);
+    let class_of = |i: usize| mask.as_ref().map_or_else(|| not_finite(values[i]), |m| m.missing(i));
     let mut means = CellMeans::new(small.borders());
     means.add(&unit_borders(&geometry), |i| if class_of(i) == 0 { values[i].to_f64() } else { f64::NAN });
     let means = means.finish();
@@ -142,7 +142,7 @@ fn averaged<T: Element>(stream: &Stream<'_>, scale: usize, bytes: usize, options
     let value = |i: usize| match (coarse[i], &mask) {
         (0, _) => T::from_f64(if means[i].is_nan() { 0.0 } else { means[i] }),
         (class, Some(mask)) => mask.value(class),
-        (class, None) => special(class, None),
+        (class, None) => special(class, &[]),
     };
     small.finish(stream, value, bytes)
 }

@@ -4,8 +4,8 @@ use crate::format::Geometry;
 
 /// Row length of one-dimensional arrays.
 pub(super) const RIBBON: usize = 256;
-/// Arrays of fewer rows than this, all of them longer than `WIDE`, count as one-dimensional: what is kept of
-/// each column would be more than the array.
+/// In arrays of fewer rows than this, all of them longer than `WIDE`, each row is a ribbon: what is kept of each column would be
+/// more than the array.
 const FEW: usize = 32;
 const WIDE: usize = 4096;
 
@@ -46,11 +46,11 @@ pub(crate) fn halves(geometry: &Geometry) -> Option<[Geometry; 2]> {
 /// Slices that the coder sees, and their elements.
 pub(crate) fn slices(geometry: &Geometry) -> (usize, usize) {
     let (slices, plane) = (geometry.slices(), geometry.plane());
-    if is_ribbon(geometry) { (1, slices * plane) } else { (slices, plane) }
+    if is_ribbon(geometry) { (slices * geometry.height, geometry.width) } else { (slices, plane) }
 }
 
-/// True for arrays that are coded as if they had one dimension.
-pub(super) fn is_ribbon(geometry: &Geometry) -> bool {
+/// True for arrays each row of which is coded as a slice of short rows.
+pub(crate) fn is_ribbon(geometry: &Geometry) -> bool {
     let rows = geometry.slices() * geometry.height;
     rows == 1 || rows < FEW && geometry.width > WIDE
 }

@@ -6,7 +6,7 @@ mod form;
 mod past;
 mod row;
 
-pub(crate) use form::{Form, halves, slices};
+pub(crate) use form::{Form, halves, is_ribbon, slices};
 
 use super::integer::Integer;
 use super::normal::Samples;
@@ -17,7 +17,7 @@ use crate::ablation::{Part, unless, without};
 use crate::arith::run_lanes;
 use crate::format::Geometry;
 use ahead::Ahead;
-use form::{RIBBON, is_ribbon};
+use form::RIBBON;
 use past::Past;
 use row::{Models, RowOf};
 
@@ -29,8 +29,9 @@ const DEEP: usize = 22;
 pub(crate) struct Lattice<Q> {
     width: usize,
     height: usize,
+    /// Elements of a slice.
     len: usize,
-    /// One-dimensional: each row goes on where the one above ended.
+    /// One-dimensional slices: each row goes on where the one above ended.
     ribbon: bool,
     periodic: bool,
     shift: u32,
@@ -51,21 +52,20 @@ impl<Q: Integer> Lattice<Q> {
     /// `shift` scales differences for learning: those of typical size should be some hundreds or less.
     pub(crate) fn new(geometry: &Geometry, shift: u32) -> Self {
         let ribbon = is_ribbon(geometry);
-        let len = geometry.slices() * geometry.plane();
+        let (slices, len) = slices(geometry);
         let width = if ribbon { len.min(RIBBON) } else { geometry.width };
         let height = if ribbon { len.div_ceil(RIBBON) } else { geometry.height };
         let periodic = geometry.periodic && !ribbon;
-        let slices = if ribbon { 1 } else { geometry.slices() };
         // Where nothing is learned: west + north - north-west; or the same in the slice before.
         let mut near = [0.0; NEAR];
         (near[0], near[1]) = if ribbon { (0.0, 0.0) } else { (1.0, -1.0) };
         let mut below = [0.0; DEEP];
-        (below[0], below[1]) = (0.5, -0.5);
+        (below[0], below[1]) = if ribbon { (0.0, 0.0) } else { (0.5, -0.5) };
         (below[NEAR], below[NEAR + 1]) = (0.5, -0.5);
         Self {
             width,
             height,
-            len: if ribbon { len } else { width * height },
+            len,
             ribbon,
             periodic,
             shift: shift.min(63),
@@ -74,7 +74,7 @@ impl<Q: Integer> Lattice<Q> {
             models: Models::new(),
             top: 0,
             rows: std::array::from_fn(|_| Row::new(width)),
-            past: Past::new(width, slices, geometry.plane()),
+            past: Past::new(width, slices, width * height),
             ahead: Ahead::new(width),
             slice: 0,
             y: 0,
@@ -106,7 +106,9 @@ impl<Q: Integer> Lattice<Q> {
         let n = q.len().min(self.width);
         let row = &mut q[..n];
         run_lanes(RowOf { lattice: self, coder, row, masked });
-        if n == self.width && !without(Part::LatticeLearning) {
+        if n < self.width {
+            self.rows[0].end(n, self.width);
+        } else if !without(Part::LatticeLearning) {
             self.learn();
         }
         self.rows[0].close(self.width, self.periodic, self.shift);
@@ -133,7 +135,7 @@ impl<Q: Integer> Lattice<Q> {
         }
         let [row, north, _] = &mut self.rows;
         // A ribbon goes on where the row above ended.
-        row.lead(north, if self.ribbon { width } else { 0 });
+        row.lead(north, if self.ribbon && self.y > 0 { width } else { 0 });
     }
 
     /// Fit the weights to the row just coded.

@@ -187,7 +187,8 @@ fn define_variable(group: c_int, dims: &[c_int], variable: &Variable, storage: &
 
 /// Complete `cd_values`, as the plugin's `set_local` leaves them, so that other programs can append to the variable.
 fn filter_words(config: &hiha::Config, dtype: DType, chunks: &[usize]) -> Result<Vec<u32>> {
-    let fill = config.fill_value.as_ref().map(|element| {
+    // The first is the variable's own; HDF5 knows no other.
+    let fill = config.fill_value.as_ref().and_then(|all| all.get(..dtype.size())).map(|element| {
         let mut bits = [0u8; 8];
         bits[..element.len()].copy_from_slice(element);
         if cfg!(target_endian = "big") {
