@@ -83,6 +83,11 @@ impl Gpu {
         })
     }
 
+    /// "NVRTC 12.9".
+    pub(crate) fn compiler(&self) -> String {
+        format!("NVRTC {}", self.compiler.version)
+    }
+
     /// Wait for all that was asked of the GPU: memory that was given back is free only then.
     pub(super) fn settle(&self) -> Result<(), GpuError> {
         self.context.synchronize().map_err(driver_error)

@@ -107,6 +107,18 @@ impl Evaluation {
         self.stream.synchronize().map_err(driver_error)
     }
 
+    /// The points of a piece: those of `planes`, one for each input, again and again.
+    pub(super) fn fill(&mut self, planes: &[&[f32]]) -> Result<(), GpuError> {
+        for (i, plane) in planes.iter().enumerate() {
+            for at in (0..self.piece).step_by(plane.len()) {
+                let count = plane.len().min(self.piece - at);
+                let mut to = self.x.slice_mut(i * self.piece + at..i * self.piece + at + count);
+                self.stream.memcpy_htod(&plane[..count], &mut to).map_err(driver_error)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn launch(&mut self, count: usize) -> Result<(), GpuError> {
         let blocks = count.div_ceil(self.plan.points).min(self.blocks);
         let (plan, params, x) = (&self.plan, &self.params, &self.x);

@@ -2,7 +2,7 @@
 //! outputs. Slower than `host_tests.rs`; the gradients of every width only where they are asked for.
 
 use super::host_tests::{check_gradient_of, compile, forward_bits};
-use super::plan::{A100_SHARED, H100_SHARED, Plan};
+use super::plan::{A100_SHARED, CONSUMER_SHARED, H100_SHARED, Plan};
 use crate::format::network::Shape;
 
 /// Widths 8 to 256, each with another depth, number of inputs and of outputs: after 160 widths all their combinations have
@@ -44,7 +44,7 @@ fn the_shapes_are_all() {
 #[test]
 fn forward_gives_the_bits_of_the_processor_at_every_width() {
     // Less shared memory with every other one: weights held and staged.
-    let limits = [H100_SHARED, A100_SHARED, 101_376];
+    let limits = [H100_SHARED, A100_SHARED, CONSUMER_SHARED];
     let plans = shapes().into_iter().zip(limits.into_iter().cycle());
     let plans: Vec<Plan> = plans.map(|(shape, limit)| Plan::forward(shape, limit).unwrap()).collect();
     assert!(plans.iter().any(|p| p.weights_shared) && plans.iter().any(|p| !p.weights_shared));
@@ -64,10 +64,13 @@ fn at_an_end(shape: &Shape) -> bool {
 }
 
 fn gradients(of: impl Fn(&Shape) -> bool, tf32: bool, tolerance: f64) {
-    let limits = [(H100_SHARED, false), (A100_SHARED, true)];
+    let limits = [(H100_SHARED, false), (A100_SHARED, true), (CONSUMER_SHARED, true)];
     let shapes = shapes().into_iter().filter(|s| of(s) && (!tf32 || s.width() >= 64));
     let plans: Vec<Plan> = (shapes.zip(limits.into_iter().cycle()))
-        .map(|(shape, (limit, many))| Plan::training(shape, limit, tf32, many).unwrap())
+        .map(|(shape, (limit, many))| {
+            let limit = if shape.width() > 128 { limit.max(A100_SHARED) } else { limit };
+            Plan::training(shape, limit, tf32, many).unwrap()
+        })
         .collect();
     each(&plans, |kernel, plan| {
         check_gradient_of(
