@@ -141,7 +141,8 @@ fn streams(sizes: &Sizes) -> hiha::Result<()> {
     let wave = |y: f32, x: f32| (7.0 * y).sin() * 30.0 + (9.0 * x + 3.0 * y).cos() * 5.0 + 0.1 * (90.0 * x * y).sin();
     let at = |i: usize| ((i / w) as f32 / h as f32, (i % w) as f32 / w as f32);
     let field: Vec<f32> = (0..h * w).map(at).map(|(y, x)| wave(y, x)).collect();
-    let array = ArrayView::new(&field, &[h, w])?;
+    let shape = [h, w];
+    let array = ArrayView::new(&field, &shape)?;
     let bound = Bound::Nrmse(1e-3);
     let low = Config { low: Stage::On, coder: Coder::Harmonic, ..Config::new(bound) };
     let paper = Config { mid: Stage::On, ..low.clone() };
