@@ -214,3 +214,46 @@ fn without_a_compiler() {
     let error = Bench::open(0).unwrap().same_bits([3, 1, 8, 1], 10).unwrap_err().to_string();
     assert!(error.contains("the kernel was not compiled"), "{error}");
 }
+
+/// zarrs calls the codec for the chunks of a shard: what it reads with follows `decode_on`.
+#[cfg(feature = "zarr")]
+#[test]
+fn shards_are_read_on_the_device() {
+    run("shards", &[]);
+    run("shards", &[("EMULATED_LAUNCHES", "0"), ("SAYS", "launch failure")]);
+}
+
+#[cfg(feature = "zarr")]
+#[test]
+#[ignore = "run by `shards_are_read_on_the_device`"]
+fn shards() {
+    use std::sync::Arc;
+    use zarrs::array::codec::array_to_bytes::sharding::ShardingCodecBuilder;
+    use zarrs::array::{Array, ArrayBuilder, data_type};
+
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(zarrs::filesystem::FilesystemStore::new(folder.path()).unwrap());
+    let config = Config { low: Stage::On, coder: Coder::Harmonic, ..Config::new(Bound::MaxAbs(0.05)) };
+    let inner = vec![24.try_into().unwrap(), 46.try_into().unwrap()];
+    let mut sharding = ShardingCodecBuilder::new(inner, &data_type::float32());
+    sharding.array_to_bytes_codec(Arc::new(hiha::zarr::HihaCodec::new(config).unwrap()));
+    let array = ArrayBuilder::new(vec![24, 92], vec![24, 92], data_type::float32(), f32::NAN)
+        .array_to_bytes_codec(Arc::new(sharding.build()))
+        .build(store.clone(), "/s")
+        .unwrap();
+    let wave = |y: usize, x: usize| (0.2 * y as f32).sin() * 30.0 + (0.14 * x as f32).cos();
+    let values: Vec<f32> = (0..24 * 92).map(|i| wave(i / 92, i % 92)).collect();
+    array.store_metadata().unwrap();
+    array.store_array_subset(&array.subset_all(), &values).unwrap();
+    let array = Array::open(store, "/s").unwrap();
+    let read = || array.retrieve_array_subset::<Vec<f32>>(&array.subset_all());
+    let here = read().unwrap();
+    hiha::zarr::decode_on(Device::Cuda(0)).unwrap();
+    match std::env::var("SAYS") {
+        Ok(says) => {
+            let error = read().unwrap_err().to_string();
+            assert!(error.contains(&says), "{error}");
+        }
+        Err(_) => assert_eq!(read().unwrap(), here),
+    }
+}
