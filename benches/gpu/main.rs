@@ -1,10 +1,12 @@
 //! Networks on a GPU: bits against the processor, and speed against what the chip does at most. `benches/gpu/run`
-//! builds it, adds compute-sanitizer and PyTorch, and prints all tables. Without a GPU it says so and measures nothing.
+//! builds it, adds compute-sanitizer and PyTorch, and keeps all tables. Without a GPU it says so and measures nothing.
 //!
-//! `--check` does the checks alone, few points each: for compute-sanitizer. `--dry` does everything with sizes of almost
-//! nothing: whether the tables come out, on a GPU or the emulated one of the tests (`benches/gpu/run --dry`).
+//! The stages are named by the arguments (all without one): `check`, `evaluate`, `train`, `many`, `fits`, and `probe`, the
+//! checks with few points each for compute-sanitizer. `--dry`: sizes of almost nothing, to see whether the tables come out,
+//! on a GPU or the emulated one of the tests (`benches/gpu/run --dry`).
 
 use hiha::stages::gpu::{Bench, Training};
+use hiha::{ArrayView, Bound, Coder, Config, DecodeOptions, Device, Stage};
 
 /// Parameters of `[inputs, depth, width, outputs]`.
 fn parameters([inputs, depth, width, outputs]: [usize; 4]) -> f64 {
@@ -18,9 +20,9 @@ struct Sizes {
     points: &'static [usize],
     batches: &'static [usize],
     samples: usize,
-    /// Steps of the short and the long run.
-    steps: [usize; 2],
-    /// Networks fitted at once, samples of each, and those fitted by the core alone.
+    /// Steps of the short run, and seconds that the long one shall take more.
+    steps: (usize, f64),
+    /// Networks fitted at once, samples of each, and those fitted by the core alone; of large ones fewer.
     fits: [usize; 3],
     shapes: &'static [[usize; 4]],
     dry: bool,
@@ -32,8 +34,8 @@ const FULL: Sizes = Sizes {
     points: &[10_000, 1_000_000, 100_000_000],
     batches: &[1024, 16_384, 262_144],
     samples: 1_000_000,
-    steps: [20, 220],
-    fits: [1000, 4000, 10],
+    steps: (20, 0.25),
+    fits: [1000, 4000, 8],
     // The encoder's base; the same with fewer layers; two that Levenberg-Marquardt leaves to Adam.
     shapes: &[[3, 3, 12, 1], [3, 2, 16, 1], [3, 2, 24, 1], [3, 3, 32, 1], [3, 3, 64, 1]],
     dry: false,
@@ -45,14 +47,26 @@ const DRY: Sizes = Sizes {
     points: &[300],
     batches: &[128],
     samples: 300,
-    steps: [1, 2],
+    steps: (1, 0.0),
     fits: [3, 300, 1],
     shapes: &[[2, 1, 8, 1]],
     dry: true,
 };
 
+const STAGES: [&str; 5] = ["check", "evaluate", "train", "many", "fits"];
+
 fn main() {
-    let given = |name: &str| std::env::args().any(|a| a == name);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let dry = arguments.iter().any(|a| a == "--dry");
+    // cargo bench adds an option.
+    let mut stages: Vec<&str> = arguments.iter().map(String::as_str).filter(|a| !a.starts_with("--")).collect();
+    if let Some(unknown) = stages.iter().find(|s| **s != "probe" && !STAGES.contains(s)) {
+        eprintln!("no stage {unknown}; there are probe, {}", STAGES.join(", "));
+        std::process::exit(2);
+    }
+    if stages.is_empty() {
+        stages = STAGES.into();
+    }
     let bench = match Bench::open(0) {
         Ok(bench) => bench,
         Err(error) => {
@@ -60,13 +74,28 @@ fn main() {
             std::process::exit(1);
         }
     };
-    let sizes = if given("--dry") { DRY } else { FULL };
-    let points = if given("--check") { 3_000.min(sizes.checked) } else { sizes.checked };
-    let result = check(&bench, points, if sizes.dry { 3 } else { 300 })
-        .and_then(|()| if given("--check") { Ok(()) } else { measure(&bench, &sizes) });
-    if let Err(error) = result {
+    println!("{}, {}\n", bench.name(), bench.compiler());
+    let sizes = if dry { DRY } else { FULL };
+    if let Err(error) = stages.iter().try_for_each(|stage| run(&bench, &sizes, stage)) {
         eprintln!("failed: {error}");
         std::process::exit(1);
+    }
+}
+
+fn run(bench: &Bench, sizes: &Sizes, stage: &str) -> hiha::Result<()> {
+    let many = if sizes.dry { 3 } else { 300 };
+    match stage {
+        "probe" => check(bench, 3_000.min(sizes.checked), many.min(30)),
+        "check" => check(bench, sizes.checked, many).and_then(|()| streams(sizes)),
+        "many" => many_at_once(bench, sizes),
+        "fits" => fits(bench, sizes),
+        _ => {
+            // An emulator has no ceiling.
+            let ceilings = if sizes.dry { [1.0; 2] } else { [bench.peak(false)?, bench.peak(true)?] };
+            let [ffma, tf32] = ceilings.map(|c| c * 1e-12);
+            println!("ceilings, measured: {ffma:.1} TFLOP/s FP32, {tf32:.1} TFLOP/s TF32 by mma.sync\n");
+            if stage == "evaluate" { evaluation(bench, sizes, ceilings[0]) } else { training(bench, sizes, ceilings) }
+        }
     }
 }
 
@@ -106,15 +135,28 @@ fn check(bench: &Bench, n: usize, many: usize) -> hiha::Result<()> {
     Ok(())
 }
 
-fn measure(bench: &Bench, sizes: &Sizes) -> hiha::Result<()> {
-    // An emulator has no ceiling.
-    let ceilings = if sizes.dry { [1.0; 2] } else { [bench.peak(false)?, bench.peak(true)?] };
-    let [ffma, tf32] = ceilings.map(|c| c * 1e-12);
-    println!("\nceilings, measured: {ffma:.1} TFLOP/s FP32, {tf32:.1} TFLOP/s TF32 by mma.sync\n");
-    evaluation(bench, sizes, ceilings[0])?;
-    training(bench, sizes, ceilings)?;
-    many(bench, sizes)?;
-    fits(bench, sizes)
+/// Whole streams, of networks fitted on either device, decode to the same bits on both.
+fn streams(sizes: &Sizes) -> hiha::Result<()> {
+    let (h, w) = if sizes.dry { (24, 46) } else { (181, 360) };
+    let wave = |y: f32, x: f32| (7.0 * y).sin() * 30.0 + (9.0 * x + 3.0 * y).cos() * 5.0 + 0.1 * (90.0 * x * y).sin();
+    let at = |i: usize| ((i / w) as f32 / h as f32, (i % w) as f32 / w as f32);
+    let field: Vec<f32> = (0..h * w).map(at).map(|(y, x)| wave(y, x)).collect();
+    let shape = [h, w];
+    let array = ArrayView::new(&field, &shape)?;
+    let bound = Bound::Nrmse(1e-3);
+    let low = Config { low: Stage::On, coder: Coder::Harmonic, ..Config::new(bound) };
+    let paper = Config { mid: Stage::On, ..low.clone() };
+    for config in if sizes.dry { vec![low] } else { vec![low, paper] } {
+        for fitted in [Device::Cpu, Device::Cuda(0)] {
+            let stream = hiha::encode(&array, &Config { device: fitted, ..config.clone() })?;
+            let decoded = |device| hiha::decode_with(&stream, &DecodeOptions { device, ..DecodeOptions::default() });
+            if decoded(Device::Cpu)?.bytes() != decoded(Device::Cuda(0))?.bytes() {
+                return Err(hiha::Error::Unsupported(format!("a stream fitted on {fitted} decodes to other bits")));
+            }
+        }
+    }
+    println!("whole streams decode to the same bits on both, fitted on either");
+    Ok(())
 }
 
 fn evaluation(bench: &Bench, sizes: &Sizes, ceiling: f64) -> hiha::Result<()> {
@@ -131,18 +173,24 @@ fn evaluation(bench: &Bench, sizes: &Sizes, ceiling: f64) -> hiha::Result<()> {
     Ok(())
 }
 
-/// Seconds of a step: the difference of two lengths, so that transfers and compilation drop out.
+/// Seconds of a step: the difference of two lengths, so that transfers and compilation drop out; the longer as long as it
+/// takes to be measured well.
 fn step_seconds(bench: &Bench, sizes: &Sizes, of: impl Fn(usize) -> Training) -> hiha::Result<f64> {
-    let [few, many] = sizes.steps;
+    let (few, enough) = sizes.steps;
     bench.train(&of(1))?;
-    let seconds = [bench.train(&of(few))?.0, bench.train(&of(many))?.0];
-    Ok((seconds[1] - seconds[0]) / (many - few) as f64)
+    let short = bench.train(&of(few))?.0;
+    let mut many = 5 * few;
+    loop {
+        let more = bench.train(&of(many))?.0 - short;
+        if more >= enough || many >= 20_000 {
+            return Ok(more.max(1e-9) / (many - few) as f64);
+        }
+        many *= 4;
+    }
 }
 
 fn training(bench: &Bench, sizes: &Sizes, ceilings: [f64; 2]) -> hiha::Result<()> {
-    println!(
-        "\n| training, depth 3 | products | batch | ms a step | GFLOP/s | of ceiling |\n|---|---|---|---|---|---|"
-    );
+    println!("| training, depth 3 | products | batch | ms a step | GFLOP/s | of ceiling |\n|---|---|---|---|---|---|");
     for &width in sizes.widths {
         for tensor_cores in [false, true].into_iter().take(if width >= 64 { 2 } else { 1 }) {
             for &batch in sizes.batches {
@@ -160,9 +208,9 @@ fn training(bench: &Bench, sizes: &Sizes, ceilings: [f64; 2]) -> hiha::Result<()
 }
 
 /// Small networks at once, each on all of 1000 points.
-fn many(bench: &Bench, sizes: &Sizes) -> hiha::Result<()> {
+fn many_at_once(bench: &Bench, sizes: &Sizes) -> hiha::Result<()> {
     let networks = sizes.fits[0];
-    println!("\n| {networks} networks at once, 1000 points each | ms a step | GFLOP/s |\n|---|---|---|");
+    println!("| {networks} networks at once, 1000 points each | ms a step | GFLOP/s |\n|---|---|---|");
     for &shape in sizes.shapes {
         let of = |steps| Training { shape, networks, samples: 1000, batch: 1000, steps, tensor_cores: shape[2] >= 64 };
         let seconds = step_seconds(bench, sizes, of)?;
@@ -175,12 +223,13 @@ fn many(bench: &Bench, sizes: &Sizes) -> hiha::Result<()> {
 fn fits(bench: &Bench, sizes: &Sizes) -> hiha::Result<()> {
     let [networks, samples, few] = sizes.fits;
     println!(
-        "\n| {networks} whole fits, {samples} samples each | GPU and one core, s | one core alone, s (from {few}) | factor | RMSE over the core's |\n|---|---|---|---|---|"
+        "| {networks} whole fits, {samples} samples each | GPU and one core, s | one core alone, s | fitted there | factor | RMSE over the core's |\n|---|---|---|---|---|---|"
     );
     for &shape in sizes.shapes {
+        let few = if parameters(shape) > 1000.0 { few.div_ceil(4) } else { few };
         let fits = bench.fits(shape, samples, networks, few)?;
         let factor = fits.cpu / fits.gpu;
-        println!("| {shape:?} | {:.2} | {:.0} | {factor:.0} | {:.3} |", fits.gpu, fits.cpu, fits.error);
+        println!("| {shape:?} | {:.2} | {:.0} | {few} | {factor:.0} | {:.3} |", fits.gpu, fits.cpu, fits.error);
     }
     Ok(())
 }

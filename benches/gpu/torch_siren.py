@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The same networks in PyTorch: eager, torch.compile, and a captured CUDA graph. Prints the tables of benches/gpu/main.rs."""
+"""The same networks in PyTorch: eager, torch.compile, and both as a captured CUDA graph. Prints the tables of
+benches/gpu/main.rs. What fails or comes after the time is up is named on stderr and left out."""
 
 import argparse
 import statistics
@@ -52,11 +53,28 @@ def graphed(torch, call):
     return graph.replay
 
 
-def variants(torch, make):
-    """Name and callable of each variant; `make(compiled)` gives a callable."""
-    yield "eager", make(False)
-    yield "compile", make(True)
-    yield "graphed", graphed(torch, make(False))
+DEADLINE = float("inf")
+
+
+def measured(torch, make, repeats, what):
+    """Name and seconds of each variant; `make(compiled)` gives a callable."""
+    variants = {
+        "eager": lambda: make(False),
+        "graphed": lambda: graphed(torch, make(False)),
+        "compiled": lambda: make(True),
+        "compiled, graphed": lambda: graphed(torch, make(True)),
+    }
+    for name, variant in variants.items():
+        if time.monotonic() > DEADLINE:
+            print(f"{what}, {name}: no time left", file=sys.stderr)
+            continue
+        # Without it the compiler gives up after some networks, for good and silently.
+        torch.compiler.reset()
+        try:
+            yield name, median_seconds(torch, variant(), repeats)
+        except Exception as error:  # the compiler of one variant may be missing: the others are still of use
+            print(f"{what}, {name}: {type(error).__name__}: {str(error).splitlines()[:1]}", file=sys.stderr)
+            torch.cuda.synchronize()
 
 
 def evaluation(torch, points):
@@ -75,13 +93,12 @@ def evaluation(torch, points):
 
                 return run
 
-            for name, call in variants(torch, make):
-                seconds = median_seconds(torch, call, 3 if n > 10**6 else 20)
+            for name, seconds in measured(torch, make, 3 if n > 10**6 else 20, f"evaluation, width {width}, {n} points"):
                 print(f"| width {width} | {n:.0e} | {name} | {seconds * 1e3:.3f} | {2e-9 * parameters(net) * n / seconds:.0f} |", flush=True)
 
 
 def training(torch, batches):
-    print("\n| training, depth 3 | batch | variant | ms a step | GFLOP/s |\n|---|---|---|---|---|")
+    print("| training, depth 3 | batch | variant | ms a step | GFLOP/s |\n|---|---|---|---|---|")
     for width in WIDTHS:
         for batch in batches:
             x, y = torch.rand(10**6, 3, device="cuda"), torch.rand(10**6, 1, device="cuda")
@@ -100,14 +117,13 @@ def training(torch, batches):
                 return step
 
             weights = parameters(siren(torch, width))
-            for name, call in variants(torch, make):
-                seconds = median_seconds(torch, call, STEPS)
+            for name, seconds in measured(torch, make, STEPS, f"training, width {width}, batch {batch}"):
                 print(f"| width {width} | {batch} | {name} | {seconds * 1e3:.4f} | {6e-9 * weights * batch / seconds:.0f} |", flush=True)
 
 
 def many(torch, networks, points):
     """Small networks at once, as batched products: what a user of PyTorch would write for 1000 chunks."""
-    print(f"\n| {networks} networks at once, {points} points each | variant | ms a step | GFLOP/s |\n|---|---|---|---|")
+    print(f"| {networks} networks at once, {points} points each | variant | ms a step | GFLOP/s |\n|---|---|---|---|")
     for inputs, depth, width, outputs in ((3, 3, 12, 1), (3, 2, 16, 1), (3, 2, 24, 1), (3, 3, 32, 1), (3, 3, 64, 1)):
         sizes = [inputs] + [width] * depth + [outputs]
         x = torch.rand(networks, points, inputs, device="cuda")
@@ -138,16 +154,20 @@ def many(torch, networks, points):
             return step
 
         count = sum((a + 1) * b for a, b in zip(sizes, sizes[1:]))
-        for name, call in variants(torch, make):
-            seconds = median_seconds(torch, call, STEPS)
+        for name, seconds in measured(torch, make, STEPS, f"many networks, {[inputs, depth, width, outputs]}"):
             rate = 6e-9 * count * points * networks / seconds
             print(f"| {[inputs, depth, width, outputs]} | {name} | {seconds * 1e3:.3f} | {rate:.0f} |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=("evaluate", "train", "many"))
     parser.add_argument("--fp32", action="store_true", help="products in FP32, not TF32")
-    fp32 = parser.parse_args().fp32
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing after so many")
+    args = parser.parse_args()
+    fp32 = args.fp32
+    global DEADLINE
+    DEADLINE = time.monotonic() + args.seconds
     try:
         import torch
     except ImportError:
@@ -156,9 +176,12 @@ def main():
         sys.exit("PyTorch sees no GPU: nothing was measured")
     torch.set_float32_matmul_precision("highest" if fp32 else "high")
     print(f"PyTorch {torch.__version__}, {torch.cuda.get_device_name()}, products in {'FP32' if fp32 else 'TF32'}\n")
-    evaluation(torch, (10**4, 10**6, 10**7))
-    training(torch, (1024, 16384, 262144))
-    many(torch, 1000, 1000)
+    if args.part == "evaluate":
+        evaluation(torch, (10**4, 10**6, 10**7))
+    elif args.part == "train":
+        training(torch, (1024, 16384, 262144))
+    else:
+        many(torch, 1000, 1000)
 
 
 if __name__ == "__main__":

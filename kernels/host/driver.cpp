@@ -2,9 +2,10 @@
 // library uses, with NVRTC beside it (nvrtc.cpp) compiling for it. Two multiprocessors, compute capability 8.0.
 //
 // It is stricter than a real one: copies must lie within one allocation, launches must be of the size the kernel was
-// compiled for, and a process that leaves memory allocated ends with status 99.
-// EMULATED_MEMORY in the environment is the size of the GPU's memory in bytes; the GPU breaks down at the launch after
-// EMULATED_LAUNCHES of them.
+// compiled for and need the attribute for more than 48 KiB of shared memory, and a process ends with status 99 that leaves
+// memory allocated or took more than one context.
+// In the environment: EMULATED_MEMORY, the size of the GPU's memory in bytes; EMULATED_LAUNCHES, after which it breaks
+// down; EMULATED_VERSION of the driver, EMULATED_DEVICES, how many there are, EMULATED_CAPABILITY, 80 for 8.0.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 #include <string>
 
 typedef int CUresult;
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_IMAGE = 200, LAUNCH_FAILED = 719, TOO_LARGE = 720 };
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_IMAGE = 200, LAUNCH_FAILED = 719, TOO_LARGE = 720 };
 typedef void (*Entry)(void** arguments, unsigned x, unsigned y, unsigned threads, unsigned shared);
 
 namespace {
@@ -25,16 +26,18 @@ constexpr int MULTIPROCESSORS = 2, SHARED = 166912, RESIDENT = 1;
 struct Gpu {
   std::recursive_mutex mutex;
   std::map<uint64_t, size_t> allocations;
-  size_t used = 0, memory = 1 << 30, launches = ~size_t(0);
-  Gpu() {
-    if (const char* text = getenv("EMULATED_MEMORY")) memory = strtoull(text, nullptr, 10);
-    if (const char* text = getenv("EMULATED_LAUNCHES")) launches = strtoull(text, nullptr, 10);
+  std::map<void*, int> shared;
+  static size_t setting(const char* name, size_t otherwise) {
+    const char* text = getenv(name);
+    return text ? strtoull(text, nullptr, 10) : otherwise;
   }
+  size_t used = 0, memory = setting("EMULATED_MEMORY", 1 << 30), launches = setting("EMULATED_LAUNCHES", ~size_t(0));
+  int version = setting("EMULATED_VERSION", 12090), devices = setting("EMULATED_DEVICES", 1);
+  int capability = setting("EMULATED_CAPABILITY", 80), contexts = 0;
   ~Gpu() {
-    if (!allocations.empty()) {
-      fprintf(stderr, "emulated GPU: %zu bytes were never freed\n", used);
-      _exit(99);
-    }
+    if (allocations.empty() && contexts <= 1) return;
+    fprintf(stderr, "emulated GPU: %zu bytes were never freed, %d contexts\n", used, contexts);
+    _exit(99);
   }
   bool holds(uint64_t at, size_t n) {
     auto after = allocations.upper_bound(at);
@@ -49,22 +52,22 @@ char context;
 }  // namespace
 
 extern "C" {
-CUresult cuInit(unsigned) { return SUCCESS; }
-CUresult cuDriverGetVersion(int* v) { return *v = 12090, SUCCESS; }
-CUresult cuDeviceGetCount(int* n) { return *n = 1, SUCCESS; }
-CUresult cuDeviceGet(int* device, int n) { return n == 0 ? (*device = 0, SUCCESS) : INVALID_DEVICE; }
+CUresult cuInit(unsigned) { return gpu.devices > 0 ? SUCCESS : NO_DEVICE; }
+CUresult cuDriverGetVersion(int* v) { return *v = gpu.version, SUCCESS; }
+CUresult cuDeviceGetCount(int* n) { return *n = gpu.devices, SUCCESS; }
+CUresult cuDeviceGet(int* device, int n) { return n < gpu.devices ? (*device = n, SUCCESS) : INVALID_DEVICE; }
 CUresult cuDeviceGetName(char* name, int n, int) { return snprintf(name, n, "emulated GPU"), SUCCESS; }
 CUresult cuDeviceGetAttribute(int* value, int attribute, int) {
   switch (attribute) {
     case 16: *value = MULTIPROCESSORS; return SUCCESS;
-    case 75: *value = 8; return SUCCESS;
-    case 76: *value = 0; return SUCCESS;
+    case 75: *value = gpu.capability / 10; return SUCCESS;
+    case 76: *value = gpu.capability % 10; return SUCCESS;
     case 97: *value = SHARED; return SUCCESS;
     case 115: *value = 1; return SUCCESS;
   }
   return INVALID_VALUE;
 }
-CUresult cuDevicePrimaryCtxRetain(void** c, int) { return *c = &context, SUCCESS; }
+CUresult cuDevicePrimaryCtxRetain(void** c, int) { return ++gpu.contexts, *c = &context, SUCCESS; }
 CUresult cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
 CUresult cuCtxSetCurrent(void* c) { return current = c, SUCCESS; }
 CUresult cuCtxGetCurrent(void** c) { return *c = current, SUCCESS; }
@@ -134,7 +137,11 @@ CUresult cuModuleUnload(void*) { return SUCCESS; }
 CUresult cuModuleGetFunction(void** function, void* module, const char* name) {
   return (*function = dlsym(module, (std::string("entry_") + name).c_str())) ? SUCCESS : 500;
 }
-CUresult cuFuncSetAttribute(void*, int, int value) { return value <= SHARED ? SUCCESS : INVALID_VALUE; }
+CUresult cuFuncSetAttribute(void* f, int attribute, int value) {
+  Lock lock(gpu.mutex);
+  if (attribute != 8 || value > SHARED) return INVALID_VALUE;
+  return gpu.shared[f] = value, SUCCESS;
+}
 CUresult cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* n, void*, int, size_t shared, unsigned) {
   return shared <= SHARED ? (*n = RESIDENT, SUCCESS) : INVALID_VALUE;
 }
@@ -142,6 +149,7 @@ CUresult cuLaunchKernel(void* f, unsigned x, unsigned y, unsigned z, unsigned th
                         unsigned shared, void*, void** arguments, void**) {
   Lock lock(gpu.mutex);
   if (x == 0 || y == 0 || y > 65535 || z != 1 || ty != 1 || tz != 1 || threads > 1024) return INVALID_VALUE;
+  if (shared > 48 << 10 && static_cast<int>(shared) > gpu.shared[f]) return INVALID_VALUE;
   if (gpu.launches == 0) return LAUNCH_FAILED;
   --gpu.launches;
   reinterpret_cast<Entry>(f)(arguments, x, y, threads, shared);

@@ -1,5 +1,7 @@
 //! Arguments of the kernels, as `kernels/*.cu` declare them. Addresses are of the device.
 
+use super::newton::Newton;
+
 /// Twin of `ForwardArgs`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -64,12 +66,27 @@ pub(crate) struct NewtonArgs {
     pub(crate) sums: u64,
     pub(crate) head: u64,
     pub(crate) factor: u64,
-    pub(crate) networks: u32,
-    pub(crate) steps: u32,
-    pub(crate) tries: u32,
-    pub(crate) patience: u32,
-    pub(crate) least: f64,
-    pub(crate) damping: f64,
-    pub(crate) ridge: f64,
-    pub(crate) floor: f64,
+    pub(crate) how: NewtonHow,
+}
+
+/// The rest of `NewtonArgs`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(crate) struct NewtonHow {
+    networks: u32,
+    steps: u32,
+    tries: u32,
+    patience: u32,
+    least: f64,
+    damping: f64,
+    ridge: f64,
+    floor: f64,
+}
+
+impl NewtonHow {
+    pub(crate) fn new(networks: usize, how: &Newton) -> Self {
+        let Newton { steps, tries, patience, least, damping, ridge, floor } = *how;
+        let [networks, steps, tries, patience] = [networks, steps, tries, patience].map(|n| n as u32);
+        Self { networks, steps, tries, patience, least, damping, ridge, floor }
+    }
 }

@@ -1,6 +1,6 @@
 //! GPUs of this machine: one context each for the whole process, whatever the number of host threads.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cudarc::driver::sys::CUdevice_attribute as Attribute;
@@ -35,27 +35,29 @@ pub(crate) struct Gpu {
 
 pub(super) fn driver_error(error: DriverError) -> GpuError {
     match error.0 {
-        sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => GpuError::OutOfMemory(0),
+        sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => GpuError::OutOfMemory(None),
         _ => GpuError::Driver(error.to_string()),
     }
 }
 
 impl Gpu {
-    /// GPU `number`, ready for use. Once opened it stays open.
+    /// GPU `number`, ready for use. Once opened it stays open, and one that cannot be used is asked once: each try takes
+    /// the driver tenths of a second. Memory may be free another time.
     pub(crate) fn open(number: u32) -> Result<Arc<Self>, GpuError> {
-        static OPEN: Mutex<Option<HashMap<u32, Arc<Gpu>>>> = Mutex::new(None);
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = open.get_or_insert_default();
-        if let Some(gpu) = open.get(&number) {
-            return Ok(Arc::clone(gpu));
+        static ASKED: Mutex<BTreeMap<u32, Result<Arc<Gpu>, GpuError>>> = Mutex::new(BTreeMap::new());
+        let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = asked.get(&number) {
+            return answer.clone();
         }
-        driver()?;
-        let gpu = Arc::new(guarded(|| Self::new(number))?);
-        open.insert(number, Arc::clone(&gpu));
-        Ok(gpu)
+        let answer = guarded(|| Self::new(number, driver(number)?)).map(Arc::new);
+        if !matches!(answer, Err(GpuError::OutOfMemory(_))) {
+            asked.insert(number, answer.clone());
+        }
+        answer
     }
 
-    fn new(number: u32) -> Result<Self, GpuError> {
+    /// `driver`: its version of CUDA.
+    fn new(number: u32, driver: i32) -> Result<Self, GpuError> {
         let count = result::device::get_count().map_err(driver_error)?.max(0) as u32;
         if number >= count {
             return Err(GpuError::NoDevice { wanted: number, count });
@@ -66,7 +68,7 @@ impl Gpu {
         if capability < (8, 0) {
             return Err(GpuError::OldDevice { name, capability });
         }
-        let compiler = Compiler::get()?;
+        let compiler = Compiler::get(driver)?;
         let attribute = |a| context.attribute(a).map(|v| v.max(0) as usize).map_err(driver_error);
         Ok(Self {
             shared_limit: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
@@ -81,6 +83,16 @@ impl Gpu {
         })
     }
 
+    /// "NVRTC 12.9".
+    pub(crate) fn compiler(&self) -> String {
+        format!("NVRTC {}", self.compiler.version)
+    }
+
+    /// Wait for all that was asked of the GPU: memory that was given back is free only then.
+    pub(super) fn settle(&self) -> Result<(), GpuError> {
+        self.context.synchronize().map_err(driver_error)
+    }
+
     /// A kernel, compiled and loaded when it is first asked for.
     pub(super) fn kernel(&self, source: &Source) -> Result<Arc<Kernel>, GpuError> {
         let mut key = source.defines.clone();
@@ -90,18 +102,22 @@ impl Gpu {
             return Ok(Arc::clone(kernel));
         }
         let code = image(self.compiler, source, &self.target, &self.cache)?;
-        let kernel = Kernel::load(&self.context, source, code)
-            .map_err(|e| GpuError::Refused { version: self.compiler.version.clone(), why: e.to_string() })?;
-        let kernel = Arc::new(kernel);
+        let kernel = Arc::new(Kernel::load(&self.context, source, code, &self.compiler.version)?);
         kernels.insert(key, Arc::clone(&kernel));
         Ok(kernel)
     }
 }
 
-/// There is a driver, and it is new enough.
-fn driver() -> Result<(), GpuError> {
-    static DRIVER_FOUND: OnceLock<Result<(), GpuError>> = OnceLock::new();
-    DRIVER_FOUND.get_or_init(|| guarded(super::launch::initialise)).clone()?;
-    let found = guarded(super::launch::driver_version)?;
-    if found < DRIVER { Err(GpuError::OldDriver { found, needed: DRIVER }) } else { Ok(()) }
+/// The version of CUDA that the driver serves, if there is one, new enough and with a GPU: number `wanted`, says the error.
+fn driver(wanted: u32) -> Result<i32, GpuError> {
+    static STARTED: OnceLock<Result<(), GpuError>> = OnceLock::new();
+    let found = super::launch::driver_version()?;
+    if found < DRIVER {
+        return Err(GpuError::OldDriver { found, needed: DRIVER });
+    }
+    match STARTED.get_or_init(|| guarded(super::launch::initialise)) {
+        Ok(()) => Ok(found),
+        Err(GpuError::NoDevice { count, .. }) => Err(GpuError::NoDevice { wanted, count: *count }),
+        Err(error) => Err(error.clone()),
+    }
 }

@@ -26,12 +26,17 @@ pub(crate) enum GpuError {
         "the driver refuses what NVRTC {version} compiled ({why}): update the driver, or use an NVRTC no newer than it"
     )]
     Refused { version: String, why: String },
-    #[error("out of memory on the GPU: {0} bytes were asked for")]
-    OutOfMemory(u64),
+    #[error("out of memory on the GPU{}", asked(*.0))]
+    OutOfMemory(Option<usize>),
     #[error("a network of this shape does not fit the {0} bytes of shared memory of the GPU")]
     TooLarge(usize),
     #[error("CUDA: {0}")]
     Driver(String),
+}
+
+/// How many bytes were asked for, where that is known.
+fn asked(bytes: Option<usize>) -> String {
+    bytes.map(|b| format!(": {b} bytes were asked for")).unwrap_or_default()
 }
 
 impl GpuError {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cudarc::driver::{CudaSlice, CudaStream};
+use cudarc::driver::{CudaSlice, CudaStream, DeviceRepr, DriverError, ValidAsZeroBits};
 
 use super::device::{Gpu, driver_error};
 use super::error::GpuError;
@@ -27,19 +27,35 @@ pub(crate) fn evaluate(gpu: &Gpu, network: &Network, points: &[f32], out: &mut [
         let mut piece = PIECE.min(n.max(1));
         loop {
             match Evaluation::new(gpu, network, piece).and_then(|mut e| e.run(points, out)) {
-                Err(GpuError::OutOfMemory(_)) if piece > LEAST => piece /= 2,
+                Err(GpuError::OutOfMemory(_)) if piece > LEAST => {
+                    gpu.settle()?;
+                    piece /= 2;
+                }
                 result => return result,
             }
         }
     })
 }
 
-/// `count` zeros on the GPU.
-pub(super) fn zeros(stream: &Arc<CudaStream>, count: usize) -> Result<CudaSlice<f32>, GpuError> {
-    stream.alloc_zeros(count.max(1)).map_err(|e| match driver_error(e) {
-        GpuError::OutOfMemory(_) => GpuError::OutOfMemory(4 * count as u64),
+/// `count` zeros on the GPU, at least one: it gives no memory of no size.
+pub(super) fn zeros<T: DeviceRepr + ValidAsZeroBits>(
+    stream: &Arc<CudaStream>,
+    count: usize,
+) -> Result<CudaSlice<T>, GpuError> {
+    stream.alloc_zeros(count.max(1)).map_err(|e| of_bytes::<T>(e, count))
+}
+
+/// A copy of `data`, which is not empty, on the GPU.
+pub(super) fn upload<T: DeviceRepr>(stream: &Arc<CudaStream>, data: &[T]) -> Result<CudaSlice<T>, GpuError> {
+    stream.clone_htod(data).map_err(|e| of_bytes::<T>(e, data.len()))
+}
+
+/// What an allocation of so many failed of.
+fn of_bytes<T>(error: DriverError, count: usize) -> GpuError {
+    match driver_error(error) {
+        GpuError::OutOfMemory(_) => GpuError::OutOfMemory(Some(size_of::<T>() * count)),
         other => other,
-    })
+    }
 }
 
 /// A network, and what stays on the GPU from one piece to the next.
@@ -63,7 +79,7 @@ impl Evaluation {
         let stream = gpu.context.new_stream().map_err(driver_error)?;
         let packed = plan.layout.pack_all([&network.parameters[..]].into_iter());
         Ok(Self {
-            params: stream.clone_htod(&packed).map_err(driver_error)?,
+            params: upload(&stream, &packed)?,
             x: zeros(&stream, piece * shape.inputs())?,
             y: zeros(&stream, piece * shape.outputs())?,
             blocks: gpu.multiprocessors * kernel.resident,
@@ -89,6 +105,18 @@ impl Evaluation {
             }
         }
         self.stream.synchronize().map_err(driver_error)
+    }
+
+    /// The points of a piece: those of `planes`, one for each input, again and again.
+    pub(super) fn fill(&mut self, planes: &[&[f32]]) -> Result<(), GpuError> {
+        for (i, plane) in planes.iter().enumerate() {
+            for at in (0..self.piece).step_by(plane.len()) {
+                let count = plane.len().min(self.piece - at);
+                let mut to = self.x.slice_mut(i * self.piece + at..i * self.piece + at + count);
+                self.stream.memcpy_htod(&plane[..count], &mut to).map_err(driver_error)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn launch(&mut self, count: usize) -> Result<(), GpuError> {

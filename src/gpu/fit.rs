@@ -8,7 +8,7 @@ use cudarc::driver::CudaStream;
 use super::batch::{Batch, Descent};
 use super::device::{Gpu, driver_error};
 use super::error::GpuError;
-use super::evaluate::zeros;
+use super::evaluate::{upload, zeros};
 use super::launch::{Arrays, Kernel, Steps};
 use super::nvrtc::guarded;
 use super::plan::Plan;
@@ -37,7 +37,9 @@ pub(crate) fn descend(
     assert_eq!((networks.len(), networks.len()), (samples.len(), seeds.len()), "samples and a seed for each network");
     guarded(|| {
         let mut losses = vec![f64::INFINITY; networks.len()];
-        let Some(shape) = networks.first().map(|n| n.shape) else { return Ok(losses) };
+        let Some(shape) = networks.first().map(|n| n.shape).filter(|_| descent.schedule.steps > 0) else {
+            return Ok(losses);
+        };
         // Networks with as many blocks each go together.
         let mut crews: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (i, s) in samples.iter().enumerate() {
@@ -52,7 +54,10 @@ pub(crate) fn descend(
                 let with: Vec<Samples<'_>> = now.iter().map(|&i| samples[i]).collect();
                 let seeds: Vec<u64> = now.iter().map(|&i| seeds[i]).collect();
                 match Fit::new(gpu, &crew, &wave, &with, &seeds, &descent.schedule).and_then(|f| f.run(&mut wave)) {
-                    Err(GpuError::OutOfMemory(_)) if now.len() > 1 => most = now.len() / 2,
+                    Err(GpuError::OutOfMemory(_)) if now.len() > 1 => {
+                        gpu.settle()?;
+                        most = now.len() / 2;
+                    }
                     Err(error) => return Err(error),
                     Ok(found) => {
                         for ((&i, network), loss) in now.iter().zip(wave).zip(found) {
@@ -122,20 +127,19 @@ impl<'a> Fit<'a> {
         let batch = Batch::new(crew.plan.layout.shape(), samples, seeds, schedule);
         let (layout, n) = (crew.plan.layout, networks.len());
         let packed = layout.pack_all(networks.iter().map(|n| &n.parameters[..]));
-        let up = |data: &[f32]| stream.clone_htod(data).map_err(driver_error);
         let blocks = n * crew.blocks;
         let arrays = Arrays {
-            x: up(&batch.points.x)?,
-            y: up(&batch.points.y)?,
-            spans: stream.clone_htod(batch.points.spans.as_flattened()).map_err(driver_error)?,
-            rates: up(&batch.rates)?,
-            schedule: up(&batch.factors)?,
-            params: up(&packed)?,
+            x: upload(&stream, &batch.points.x)?,
+            y: upload(&stream, &batch.points.y)?,
+            spans: upload(&stream, batch.points.spans.as_flattened())?,
+            rates: upload(&stream, &batch.rates)?,
+            schedule: upload(&stream, &batch.factors)?,
+            params: upload(&stream, &packed)?,
             moments: [zeros(&stream, packed.len())?, zeros(&stream, packed.len())?],
             gradient: zeros(&stream, blocks * layout.parameters())?,
             turns: zeros(&stream, blocks * crew.plan.turns())?,
             loss: zeros(&stream, blocks * schedule.look())?,
-            arrived: stream.alloc_zeros(n).map_err(driver_error)?,
+            arrived: zeros(&stream, n)?,
         };
         Ok(Self { stream, crew, schedule, batch, arrays })
     }

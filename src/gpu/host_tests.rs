@@ -1,18 +1,27 @@
 //! The kernels' own text, compiled for the processor (`kernels/host/shim.h`), against the scalar twins.
 
 use super::args::{ForwardArgs, TrainArgs};
-use super::plan::{A100_SHARED, H100_SHARED, Plan, Training};
+use super::plan::{A100_SHARED, CONSUMER_SHARED, H100_SHARED, Plan, Training};
 use super::shim_for_tests::{Host, address};
+use super::source::Source;
 use super::test_support::{Gradient, gradient, noise, random};
 use crate::arith::{Cpu, Evaluator, Isa};
 use crate::format::network::{Network, Shape};
 
-fn compile(plan: &Plan) -> Host {
-    Host::compile(if plan.training.is_some() { "train.cpp" } else { "forward.cpp" }, &plan.defines())
+/// The plans' kernels, as functions of one library.
+pub(super) fn compile(plans: &[Plan]) -> Host {
+    Host::compile(&plans.iter().map(Source::new).collect::<Vec<_>>())
 }
 
-/// Evaluate all networks at `n` points each, planar as on the processor.
-fn forward(host: &Host, plan: &Plan, networks: &[Network], points: &[f32], n: usize, blocks: u32) -> Vec<f32> {
+/// Evaluate all networks by kernel `k` at `n` points each, planar as on the processor.
+fn forward(
+    (host, k): (&Host, usize),
+    plan: &Plan,
+    networks: &[Network],
+    points: &[f32],
+    n: usize,
+    blocks: u32,
+) -> Vec<f32> {
     let shape = plan.layout.shape();
     let packed = aligned(&plan.layout.pack_all(networks.iter().map(|n| &n.parameters[..])));
     let out = vec![f32::NAN; networks.len() * shape.outputs() * n];
@@ -28,7 +37,7 @@ fn forward(host: &Host, plan: &Plan, networks: &[Network], points: &[f32], n: us
         y_point: 1,
         y_output: n as u64,
     };
-    host.run("host_forward", &args, blocks, networks.len() as u32);
+    host.run(k, &args, blocks, networks.len() as u32);
     out
 }
 
@@ -37,9 +46,9 @@ fn aligned(data: &[f32]) -> Vec<[f32; 4]> {
     data.chunks_exact(4).map(|c| [c[0], c[1], c[2], c[3]]).collect()
 }
 
-fn forward_bits(plan: &Plan, scale: f32) {
+/// Kernel `k`, which is that of the plan, gives the bits of the scalar twin.
+pub(super) fn forward_bits(kernel: (&Host, usize), plan: &Plan, scale: f32) {
     let shape = plan.layout.shape();
-    let host = compile(plan);
     let mut seed = 7;
     let mut networks: Vec<Network> = (0..2).map(|_| random(shape, scale, &mut seed)).collect();
     networks[1].parameters[2] = 1e30;
@@ -47,7 +56,7 @@ fn forward_bits(plan: &Plan, scale: f32) {
     // Ragged last tiles, more tiles than blocks, blocks without a tile.
     for (n, blocks) in [(1, 1), (plan.points - 1, 2), (3 * plan.points + 5, 2)] {
         let points: Vec<f32> = (0..networks.len() * shape.inputs() * n).map(|_| noise(&mut seed)).collect();
-        let got = forward(&host, plan, &networks, &points, n, blocks);
+        let got = forward(kernel, plan, &networks, &points, n, blocks);
         let mut want = vec![0.0; got.len()];
         let each = points.chunks_exact(shape.inputs() * n).zip(want.chunks_exact_mut(shape.outputs() * n));
         networks
@@ -77,16 +86,17 @@ fn forward_gives_the_bits_of_the_processor() {
         (5, 2, 127, 8, 1e6),
         (3, 3, 130, 1, 0.2),
     ] {
-        forward_bits(&Plan::forward(shape(i, d, w, o), H100_SHARED).unwrap(), scale);
+        let plan = Plan::forward(shape(i, d, w, o), H100_SHARED).unwrap();
+        forward_bits((&compile(std::slice::from_ref(&plan)), 0), &plan, scale);
     }
 }
 
 #[test]
 fn forward_with_staged_weights_gives_the_bits_of_the_processor() {
-    for (i, d, w, o, limit) in [(3, 2, 256, 1, A100_SHARED), (2, 3, 199, 4, 101_376), (4, 5, 13, 2, 26_000)] {
+    for (i, d, w, o, limit) in [(3, 2, 256, 1, A100_SHARED), (2, 3, 199, 4, CONSUMER_SHARED), (4, 5, 13, 2, 26_000)] {
         let plan = Plan::forward(shape(i, d, w, o), limit).unwrap();
         assert!(!plan.weights_shared, "{plan:?}");
-        forward_bits(&plan, 0.3);
+        forward_bits((&compile(std::slice::from_ref(&plan)), 0), &plan, 0.3);
     }
 }
 
@@ -108,8 +118,16 @@ struct Fit {
     loss: Vec<f32>,
 }
 
-/// `steps` steps of two networks with different points, on `blocks` blocks each.
-fn train(host: &Host, plan: &Plan, networks: &[Network; 2], steps: u32, batch: u32, blocks: u32, only: bool) -> Fit {
+/// `steps` steps of two networks with different points, by kernel `k` on `blocks` blocks each.
+fn train(
+    (host, k): (&Host, usize),
+    plan: &Plan,
+    networks: &[Network; 2],
+    steps: u32,
+    batch: u32,
+    blocks: u32,
+    only: bool,
+) -> Fit {
     let shape = plan.layout.shape();
     let counts = [batch as usize + 11, batch as usize + 3];
     let total: usize = counts.iter().sum();
@@ -154,7 +172,7 @@ fn train(host: &Host, plan: &Plan, networks: &[Network; 2], steps: u32, batch: u
         epsilon: 1e-8,
         gradient_only: only.into(),
     };
-    host.run("host_train", &args, blocks, 2);
+    host.run(k, &args, blocks, 2);
     // The kernel wrote through pointers that the compiler does not know.
     std::hint::black_box(&mut fit);
     fit
@@ -167,23 +185,27 @@ fn gradient_error(plan: &Plan, got: &[f32], want: &Gradient) -> f64 {
     let want = Network { shape, parameters: want.parameters.iter().map(|&g| g as f32).collect() };
     let mut worst = 0.0_f64;
     for (g, w) in got.layers().zip(want.layers()) {
-        for (g, w) in [(g.weights, w.weights), (g.biases, w.biases)] {
-            let scale = w.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-            let error = g.iter().zip(w).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
-            assert!(g.iter().all(|v| v.is_finite()) && scale > 0.0, "{plan:?}");
-            worst = worst.max(f64::from(error) / f64::from(scale));
-        }
+        // Of weights and biases together: the sum that is a single bias may come out near 0.
+        let (got, want) = (g.weights.iter().chain(g.biases), w.weights.iter().chain(w.biases));
+        let scale = want.clone().fold(0.0_f32, |m, v| m.max(v.abs()));
+        let error = got.clone().zip(want).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(got.clone().all(|v| v.is_finite()) && scale > 0.0, "{plan:?}");
+        worst = worst.max(f64::from(error) / f64::from(scale));
     }
     worst
 }
 
 fn check_gradient(plan: &Plan, blocks: u32, tolerance: f64) {
+    check_gradient_of((&compile(std::slice::from_ref(plan)), 0), plan, blocks, tolerance);
+}
+
+/// Gradients by kernel `k`, which is that of the plan, against double precision.
+pub(super) fn check_gradient_of(kernel: (&Host, usize), plan: &Plan, blocks: u32, tolerance: f64) {
     let shape = plan.layout.shape();
-    let host = compile(plan);
     let mut seed = 3;
     let networks = [siren(shape, &mut seed), siren(shape, &mut seed)];
     let batch = plan.points + 37;
-    let fit = train(&host, plan, &networks, 1, batch as u32, blocks, true);
+    let fit = train(kernel, plan, &networks, 1, batch as u32, blocks, true);
     for (n, network) in networks.iter().enumerate() {
         let at = fit.spans[n][0] as usize;
         let x = &fit.x[at * shape.inputs()..][..batch * shape.inputs()];
@@ -215,7 +237,12 @@ fn gradients_agree_with_double_precision() {
 
 #[test]
 fn gradients_of_wide_layers_agree_with_double_precision() {
-    for (i, d, w, o, limit) in [(3, 3, 64, 1, H100_SHARED), (2, 2, 100, 4, A100_SHARED), (3, 2, 250, 1, H100_SHARED)] {
+    for (i, d, w, o, limit) in [
+        (3, 3, 64, 1, H100_SHARED),
+        (2, 2, 100, 4, A100_SHARED),
+        (5, 2, 125, 8, CONSUMER_SHARED),
+        (3, 2, 250, 1, H100_SHARED),
+    ] {
         check_gradient(&Plan::training(shape(i, d, w, o), limit, false, false).unwrap(), 1, 1e-5);
     }
 }
@@ -249,8 +276,8 @@ fn steps_agree_with_adam() {
     let (steps, batch) = (4, 150);
     for (many, blocks) in [(false, 1), (true, 2)] {
         let plan = Plan::training(shape, H100_SHARED, false, many).unwrap();
-        let host = compile(&plan);
-        let fit = train(&host, &plan, &networks, steps, batch, blocks, false);
+        let host = compile(std::slice::from_ref(&plan));
+        let fit = train((&host, 0), &plan, &networks, steps, batch, blocks, false);
         for (n, network) in networks.iter().enumerate() {
             let want = super::test_support::adam(network, &fit.x, &fit.y, &fit.weight, fit.spans[n], steps, batch);
             let got = plan
@@ -260,7 +287,7 @@ fn steps_agree_with_adam() {
                 assert!((f64::from(*g) - w).abs() < 2e-5, "network {n}, parameter {i}: {g}, not {w}");
             }
         }
-        let again = train(&host, &plan, &networks, steps, batch, blocks, false);
+        let again = train((&host, 0), &plan, &networks, steps, batch, blocks, false);
         assert!(again.params == fit.params && again.loss == fit.loss, "a run repeats itself");
     }
 }

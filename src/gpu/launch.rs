@@ -1,4 +1,4 @@
-//! Kernels and their launches: beside `nvrtc.rs` the only unsafe code of this folder.
+//! Kernels and their launches: beside `nvrtc_api.rs` the only unsafe code of this folder.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use cudarc::driver::{
 };
 use cudarc::nvrtc::Ptx;
 
-use super::args::{ForwardArgs, NewtonArgs, PeakArgs, TrainArgs};
+use super::args::{ForwardArgs, NewtonArgs, NewtonHow, PeakArgs, TrainArgs};
 use super::device::driver_error;
 use super::error::GpuError;
 use super::newton::{self, Newton};
@@ -72,20 +72,20 @@ pub(super) struct Steps {
     pub(super) batch: usize,
 }
 
-/// Load the driver and start it.
+/// Start the driver.
 pub(super) fn initialise() -> Result<(), GpuError> {
-    // SAFETY: loading the driver runs its initialisers only.
-    if !unsafe { sys::is_culib_present() } {
-        return Err(GpuError::NoDriver);
-    }
     result::init().map_err(|e| match e.0 {
         sys::CUresult::CUDA_ERROR_NO_DEVICE => GpuError::NoDevice { wanted: 0, count: 0 },
         _ => driver_error(e),
     })
 }
 
-/// The newest CUDA that the driver serves, 12090 for 12.9.
+/// Load the driver; the newest CUDA that it serves, 12090 for 12.9.
 pub(super) fn driver_version() -> Result<i32, GpuError> {
+    // SAFETY: loading the driver runs its initialisers only.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(GpuError::NoDriver);
+    }
     let mut version = 0;
     // SAFETY: the driver writes one integer.
     unsafe { sys::cuDriverGetVersion(&raw mut version) }.result().map_err(driver_error)?;
@@ -93,14 +93,29 @@ pub(super) fn driver_version() -> Result<i32, GpuError> {
 }
 
 impl Kernel {
-    /// Load what was compiled of `source`.
-    pub(super) fn load(context: &Arc<CudaContext>, source: &Source, image: Vec<u8>) -> Result<Self, DriverError> {
+    /// Load what NVRTC `version` compiled of `source`.
+    pub(super) fn load(
+        context: &Arc<CudaContext>,
+        source: &Source,
+        image: Vec<u8>,
+        version: &str,
+    ) -> Result<Self, GpuError> {
+        let refused = |e: DriverError| match driver_error(e) {
+            GpuError::Driver(why) => GpuError::Refused { version: version.into(), why },
+            other => other,
+        };
         let (threads, shared_bytes) = (source.threads as u32, source.shared_bytes);
-        let function = context.load_module(Ptx::from_binary(image))?.load_function(source.kernel)?;
+        let module = context.load_module(Ptx::from_binary(image)).map_err(refused)?;
+        let function = module.load_function(source.kernel).map_err(refused)?;
+        // Beyond 48 KiB a launch fails without it.
         let attribute = CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        function.set_attribute(attribute, shared_bytes as i32)?;
-        let resident = function.occupancy_max_active_blocks_per_multiprocessor(threads, shared_bytes, None)?;
-        Ok(Self { function, threads, shared_bytes: shared_bytes as u32, resident: resident.max(1) as usize })
+        function.set_attribute(attribute, shared_bytes as i32).map_err(driver_error)?;
+        let resident = function.occupancy_max_active_blocks_per_multiprocessor(threads, shared_bytes, None);
+        let resident = resident.map_err(driver_error)?;
+        if resident == 0 {
+            return Err(GpuError::Driver(format!("no block of {} fits a multiprocessor", source.kernel)));
+        }
+        Ok(Self { function, threads, shared_bytes: shared_bytes as u32, resident: resident as usize })
     }
 
     /// Evaluate the network `params` at the first `count` points of `x`, into `y`; both hold planes of `plane` points.
@@ -199,24 +214,7 @@ impl Kernel {
         let ((spans, _c), (params, _d)) = (arrays.spans.device_ptr(stream), arrays.params.device_ptr_mut(stream));
         let ((loss, _e), (sums, _f)) = (arrays.loss.device_ptr_mut(stream), arrays.sums.device_ptr_mut(stream));
         let ((head, _g), (factor, _h)) = (arrays.head.device_ptr_mut(stream), arrays.factor.device_ptr_mut(stream));
-        let args = NewtonArgs {
-            x,
-            y,
-            spans,
-            params,
-            loss,
-            sums,
-            head,
-            factor,
-            networks: networks as u32,
-            steps: how.steps as u32,
-            tries: how.tries as u32,
-            patience: how.patience as u32,
-            least: how.least,
-            damping: how.damping,
-            ridge: how.ridge,
-            floor: how.floor,
-        };
+        let args = NewtonArgs { x, y, spans, params, loss, sums, head, factor, how: NewtonHow::new(networks, how) };
         // SAFETY: the arguments are of `siren_newton`, the arrays as large as asserted above, and the spans lie within
         // the samples: `Points` made both.
         unsafe { self.launch(stream, &args, blocks, 1, false) }

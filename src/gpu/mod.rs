@@ -21,11 +21,14 @@ mod launch;
 mod layout;
 mod newton;
 mod nvrtc;
+mod nvrtc_api;
 mod peak;
 mod plan;
 mod small;
 mod source;
 
+#[cfg(test)]
+mod host_sweep;
 #[cfg(test)]
 mod host_tests;
 #[cfg(test)]
@@ -48,3 +51,5 @@ pub(crate) use peak::{evaluation_seconds, peak};
 pub(crate) use plan::H100_SHARED;
 #[cfg(test)]
 pub(crate) use small::SmallPlan;
+#[cfg(test)]
+pub(crate) use source::Source;

@@ -5,7 +5,7 @@ use cudarc::driver::CudaSlice;
 use super::batch::Points;
 use super::device::{Gpu, driver_error};
 use super::error::GpuError;
-use super::evaluate::zeros;
+use super::evaluate::{upload, zeros};
 use super::nvrtc::guarded;
 use super::small::{HISTORY, SmallPlan};
 use super::source::Source;
@@ -64,7 +64,10 @@ pub(crate) fn newton(
             let now = losses.len()..networks.len().min(losses.len() + most);
             match wave(gpu, &mut networks[now.clone()], &samples[now.clone()], how) {
                 Ok(wave) => losses.extend(wave),
-                Err(GpuError::OutOfMemory(_)) if now.len() > 1 => most = now.len() / 2,
+                Err(GpuError::OutOfMemory(_)) if now.len() > 1 => {
+                    gpu.settle()?;
+                    most = now.len() / 2;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -83,16 +86,15 @@ fn wave(gpu: &Gpu, networks: &mut [Network], samples: &[Samples<'_>], how: &Newt
     // It draws nothing.
     let points = Points::new(shape, samples, &vec![0; samples.len()]);
     let params: Vec<f32> = networks.iter().flat_map(|n| &n.parameters).copied().collect();
-    let up = |data: &[f32]| stream.clone_htod(data).map_err(driver_error);
     let mut arrays = Arrays {
-        x: up(&points.x)?,
-        y: up(&points.y)?,
-        spans: stream.clone_htod(points.spans.as_flattened()).map_err(driver_error)?,
-        params: up(&params)?,
-        loss: stream.alloc_zeros(networks.len()).map_err(driver_error)?,
+        x: upload(&stream, &points.x)?,
+        y: upload(&stream, &points.y)?,
+        spans: upload(&stream, points.spans.as_flattened())?,
+        params: upload(&stream, &params)?,
+        loss: zeros(&stream, networks.len())?,
         sums: zeros(&stream, blocks * rows)?,
         head: zeros(&stream, blocks * head)?,
-        factor: stream.alloc_zeros(blocks * rows).map_err(driver_error)?,
+        factor: zeros(&stream, blocks * rows)?,
     };
     kernel.newton(&stream, &plan, &mut arrays, how, (blocks, networks.len()))?;
     let params = stream.clone_dtoh(&arrays.params).map_err(driver_error)?;

@@ -1,25 +1,35 @@
-//! NVRTC, loaded at run time.
+//! NVRTC: which library, for which architecture.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::OsStr;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::ptr::null;
 use std::sync::OnceLock;
 
-use cudarc::nvrtc::sys;
-
 use super::error::GpuError;
+use super::nvrtc_api::{Api, Program};
 
-/// Where toolkits put the library when it is not on the loader's path.
-const PLACES: [&str; 2] = ["/usr/local/cuda/lib64/libnvrtc.so", "/opt/cuda/lib64/libnvrtc.so"];
+/// What is tried where the user names nothing: the loader's path, then where toolkits put it.
+const PLACES: [&str; 5] = [
+    "libnvrtc.so",
+    "libnvrtc.so.13",
+    "libnvrtc.so.12",
+    "/usr/local/cuda/lib64/libnvrtc.so",
+    "/opt/cuda/lib64/libnvrtc.so",
+];
 
 /// The library as it was found in this process.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Compiler {
+    api: Api,
     /// As NVRTC says it, "12.9".
     pub(crate) version: String,
     /// Architectures it compiles for, ascending: 80, 90.
-    pub(crate) architectures: Vec<i32>,
+    architectures: Vec<i32>,
+}
+
+impl fmt::Debug for Compiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NVRTC {} for {:?}", self.version, self.architectures)
+    }
 }
 
 /// What to compile for.
@@ -46,135 +56,57 @@ pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T, GpuError>) -> Result<T, G
 }
 
 impl Compiler {
-    /// The process's NVRTC, loaded when it is first asked for.
-    pub(crate) fn get() -> Result<&'static Self, GpuError> {
+    /// The process's NVRTC, loaded when it is first asked for, with the driver's version of CUDA (12090 for 12.9).
+    pub(crate) fn get(driver: i32) -> Result<&'static Self, GpuError> {
         static COMPILER: OnceLock<Result<Compiler, GpuError>> = OnceLock::new();
-        COMPILER.get_or_init(|| guarded(Self::load)).as_ref().map_err(Clone::clone)
+        COMPILER.get_or_init(|| Self::find(driver)).as_ref().map_err(Clone::clone)
     }
 
-    fn load() -> Result<Self, GpuError> {
+    /// The one that HIHA_NVRTC names and no other, or the first whose machine code the driver takes: it refuses that of a
+    /// newer major version.
+    fn find(driver: i32) -> Result<Self, GpuError> {
         if let Some(path) = std::env::var_os("HIHA_NVRTC") {
-            open(Path::new(&path)).map_err(|e| GpuError::NoCompiler(e.to_string()))?;
+            return Self::load(&path);
         }
-        let found = || {
-            // SAFETY: loading NVRTC runs its initialisers only.
-            unsafe { sys::is_culib_present() }
-        };
-        if !found() && (PLACES.iter().all(|p| open(Path::new(p)).is_err()) || !found()) {
-            return Err(GpuError::NoCompiler("it is not on the loader's path".into()));
+        let mut newer = None;
+        for place in PLACES {
+            let Ok(compiler) = Self::load(OsStr::new(place)) else { continue };
+            let major = compiler.version.split('.').next().and_then(|m| m.parse().ok()).unwrap_or(0);
+            if major <= driver / 1000 {
+                return Ok(compiler);
+            }
+            newer.get_or_insert(compiler);
         }
-        let (mut major, mut minor, mut count) = (0, 0, 0);
-        // SAFETY: the pointers are to integers that live.
-        unsafe {
-            check(sys::nvrtcVersion(&raw mut major, &raw mut minor))?;
-            check(sys::nvrtcGetNumSupportedArchs(&raw mut count))?;
-        }
-        let mut architectures = vec![0; count.max(0) as usize];
-        // SAFETY: NVRTC writes `count` integers.
-        check(unsafe { sys::nvrtcGetSupportedArchs(architectures.as_mut_ptr()) })?;
-        architectures.sort_unstable();
-        Ok(Self { version: format!("{major}.{minor}"), architectures })
+        newer.ok_or_else(|| GpuError::NoCompiler("it is not on the loader's path".into()))
     }
 
-    /// Machine code for a GPU of this compute capability, or PTX where NVRTC is older than the GPU.
+    fn load(path: &OsStr) -> Result<Self, GpuError> {
+        let api = Api::load(path).map_err(|e| GpuError::NoCompiler(e.to_string()))?;
+        let (major, minor) = api.version()?;
+        Ok(Self { version: format!("{major}.{minor}"), architectures: api.architectures()?, api })
+    }
+
+    /// As [`target`], for what this compiler knows.
     pub(crate) fn target(&self, capability: (i32, i32)) -> Result<Target, GpuError> {
-        let number = capability.0 * 10 + capability.1;
-        match self.architectures.iter().rev().find(|&&a| (80..=number).contains(&a)) {
-            // Machine code runs on later minor revisions of its generation.
-            Some(a) => {
-                let machine_code = a / 10 == capability.0;
-                Ok(Target { name: format!("{}_{a}", if machine_code { "sm" } else { "compute" }), machine_code })
-            }
-            None => Err(GpuError::OldCompiler { version: self.version.clone(), capability }),
-        }
+        target(&self.architectures, capability)
+            .ok_or_else(|| GpuError::OldCompiler { version: self.version.clone(), capability })
     }
 
     /// Compile for `target`.
     pub(crate) fn compile(&self, source: &str, options: &[String], target: &Target) -> Result<Compiled, GpuError> {
-        guarded(|| {
-            let program = Program::new(source)?;
-            let mut options = options.to_vec();
-            options.push(format!("--gpu-architecture={}", target.name));
-            program.compile(&options)?;
-            Ok(Compiled { image: program.image(target.machine_code)?, log: program.log()? })
-        })
+        let program = Program::new(&self.api, source)?;
+        let mut options = options.to_vec();
+        options.push(format!("--gpu-architecture={}", target.name));
+        program.compile(&options)?;
+        Ok(Compiled { image: program.image(target.machine_code)?, log: program.log()? })
     }
 }
 
-/// Load a library for good, with its names visible to loads by name.
-fn open(path: &Path) -> Result<(), libloading::Error> {
-    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: loading NVRTC runs its initialisers only.
-    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }?;
-    std::mem::forget(library);
-    Ok(())
-}
-
-fn check(result: sys::nvrtcResult) -> Result<(), GpuError> {
-    if result == sys::nvrtcResult::NVRTC_SUCCESS { Ok(()) } else { Err(GpuError::Compile(format!("{result:?}"))) }
-}
-
-/// A program, destroyed when dropped.
-struct Program(sys::nvrtcProgram);
-
-impl Program {
-    fn new(source: &str) -> Result<Self, GpuError> {
-        let source = CString::new(source).map_err(|e| GpuError::Compile(e.to_string()))?;
-        let mut program = std::ptr::null_mut();
-        // SAFETY: NVRTC copies the text; there are no headers.
-        check(unsafe {
-            sys::nvrtcCreateProgram(&raw mut program, source.as_ptr(), c"hiha.cu".as_ptr(), 0, null(), null())
-        })?;
-        Ok(Self(program))
-    }
-
-    fn compile(&self, options: &[String]) -> Result<(), GpuError> {
-        let options: Result<Vec<CString>, _> = options.iter().map(|o| CString::new(o.as_str())).collect();
-        let options = options.map_err(|e| GpuError::Compile(e.to_string()))?;
-        let pointers: Vec<*const c_char> = options.iter().map(|o| o.as_ptr()).collect();
-        // SAFETY: `pointers` are `options.len()` strings that live.
-        let result = unsafe { sys::nvrtcCompileProgram(self.0, pointers.len() as c_int, pointers.as_ptr()) };
-        check(result).map_err(|e| GpuError::Compile(format!("{e}\n{}", self.log().unwrap_or_default())))
-    }
-
-    fn log(&self) -> Result<String, GpuError> {
-        // SAFETY: NVRTC writes as many bytes as it said, with a zero at the end.
-        let text =
-            unsafe { self.bytes(|p, n| sys::nvrtcGetProgramLogSize(p, n), |p, to| sys::nvrtcGetProgramLog(p, to)) }?;
-        Ok(CStr::from_bytes_until_nul(&text).unwrap_or_default().to_string_lossy().into_owned())
-    }
-
-    fn image(&self, machine_code: bool) -> Result<Vec<u8>, GpuError> {
-        // SAFETY: NVRTC writes as many bytes as it said.
-        unsafe {
-            if machine_code {
-                self.bytes(|p, n| sys::nvrtcGetCUBINSize(p, n), |p, to| sys::nvrtcGetCUBIN(p, to))
-            } else {
-                self.bytes(|p, n| sys::nvrtcGetPTXSize(p, n), |p, to| sys::nvrtcGetPTX(p, to))
-            }
-        }
-    }
-
-    /// What `get` writes of the size that `size` says.
-    ///
-    /// # Safety
-    /// `get` must write no more than that.
-    unsafe fn bytes(
-        &self,
-        size: impl FnOnce(sys::nvrtcProgram, *mut usize) -> sys::nvrtcResult,
-        get: impl FnOnce(sys::nvrtcProgram, *mut c_char) -> sys::nvrtcResult,
-    ) -> Result<Vec<u8>, GpuError> {
-        let mut n = 0;
-        check(size(self.0, &raw mut n))?;
-        let mut bytes = vec![0_u8; n];
-        check(get(self.0, bytes.as_mut_ptr().cast()))?;
-        Ok(bytes)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // SAFETY: the program was created and is destroyed once.
-        unsafe { sys::nvrtcDestroyProgram(&raw mut self.0) };
-    }
+/// Machine code where the compiler knows a GPU of this compute capability; else PTX of the newest architecture before it,
+/// which the driver (newer than the compiler, as it knows the GPU) turns into machine code.
+pub(super) fn target(architectures: &[i32], capability: (i32, i32)) -> Option<Target> {
+    let number = capability.0 * 10 + capability.1;
+    let best = architectures.iter().copied().filter(|a| (80..=number).contains(a)).max()?;
+    let machine_code = best == number;
+    Some(Target { name: format!("{}_{best}", if machine_code { "sm" } else { "compute" }), machine_code })
 }

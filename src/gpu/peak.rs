@@ -32,11 +32,19 @@ fn measure(gpu: &Gpu, tensor_cores: bool) -> Result<f64, GpuError> {
     Ok(blocks as f64 * f64::from(rounds) * f64::from(operations) / best)
 }
 
-/// Seconds of one evaluation of `network` at points that are on the GPU already, and at each launch once; the mean of
-/// `repeats` after one to warm up.
-pub(crate) fn evaluation_seconds(gpu: &Gpu, network: &Network, n: usize, repeats: u32) -> Result<f64, GpuError> {
+/// Seconds of one evaluation of `network` at `n` points that are on the GPU already, and at each launch once; the mean of
+/// `repeats` after one to warm up. The points are those of `planes`, one for each input, again and again: a chip is faster
+/// where all points are the same.
+pub(crate) fn evaluation_seconds(
+    gpu: &Gpu,
+    network: &Network,
+    planes: &[&[f32]],
+    n: usize,
+    repeats: u32,
+) -> Result<f64, GpuError> {
     guarded(|| {
         let mut evaluation = Evaluation::new(gpu, network, n)?;
+        evaluation.fill(planes)?;
         evaluation.launch(n)?;
         evaluation.stream.synchronize().map_err(driver_error)?;
         let began = Instant::now();

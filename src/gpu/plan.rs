@@ -19,6 +19,9 @@ pub(crate) const A100_SHARED: usize = 166_912;
 /// The same on H100 and H200.
 #[cfg(test)]
 pub(crate) const H100_SHARED: usize = 232_448;
+/// The same on GPUs of compute capability 8.6, 8.9 and 12.0.
+#[cfg(test)]
+pub(crate) const CONSUMER_SHARED: usize = 101_376;
 
 /// What both kernels are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +82,9 @@ impl Plan {
         let outputs = if layout.width >= 32 { 8 } else { 4 };
         places.into_iter().filter(|place| !(many && place.1)).find_map(|(weights, gradient_shared, turns_shared)| {
             let training = Training { tf32, gradient_shared, turns_shared };
-            sizes.iter().find_map(|&points| {
+            // The last resort on GPUs with little shared memory; still too much there beyond a width of 128.
+            let smaller = (!weights && layout.width >= 64).then_some(&32);
+            sizes.iter().chain(smaller).find_map(|&points| {
                 let per_thread = if layout.width / outputs * (points / 4) > 256 { 8 } else { 4 };
                 Self::new(layout, points, per_thread, outputs, weights, Some(training)).fit(shared_limit)
             })
@@ -208,8 +213,12 @@ mod tests {
                 }
             }
         }
-        // 99 KiB: GPUs of compute capability 8.6 and 8.9.
-        assert!(shapes().all(|s| Plan::forward(s, 101_376).is_some_and(|p| p.shared_bytes <= 101_376)));
+        assert!(shapes().all(|s| Plan::forward(s, CONSUMER_SHARED).is_some()));
+        for shape in shapes().filter(|s| s.width() <= 128) {
+            for (tf32, many) in [(false, false), (false, true), (true, true)] {
+                check(&Plan::training(shape, CONSUMER_SHARED, tf32 && shape.width() >= 64, many).unwrap());
+            }
+        }
         assert!(shapes().all(|s| Plan::forward(s, 1_000).is_none()));
     }
 

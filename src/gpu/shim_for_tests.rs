@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::args::NewtonArgs;
+use super::args::{NewtonArgs, NewtonHow};
 use super::batch::Points;
 use super::newton::Newton;
 use super::small::SmallPlan;
+use super::source::Source;
 use crate::arith::Samples;
 use crate::format::network::Network;
 
-/// A kernel as a function of the processor.
+/// Kernels as functions of the processor. One library's kernels run one after the other.
 pub(crate) struct Host {
     /// Never unloaded: its fibers and the C++ runtime's exit handlers would not survive that.
     library: std::mem::ManuallyDrop<libloading::Library>,
@@ -18,14 +19,17 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Compile `file` of `kernels/host`.
-    pub(crate) fn compile(file: &str, defines: &[String]) -> Self {
+    /// Compile the texts that NVRTC gets, together: most of a compiler's time goes to the headers of the shim.
+    pub(crate) fn compile(sources: &[Source]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let library = dir.path().join("kernel.so");
+        let (file, library) = (dir.path().join("kernels.cpp"), dir.path().join("kernels.so"));
+        let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/host/shim.h");
+        let parts = sources.iter().enumerate().map(|(k, source)| part(k, source));
+        let text = format!("#define HIHA_HOST\n#include \"{}\"\n{}", shim.display(), parts.collect::<String>());
+        std::fs::write(&file, text).unwrap();
         let output = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()))
-            .args(["-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"])
-            .args(defines.iter().map(|d| format!("-D{d}")))
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/host").join(file))
+            .args(["-std=c++17", "-O1", "-march=native", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"])
+            .arg(&file)
             .arg("-o")
             .arg(&library)
             .output()
@@ -36,13 +40,14 @@ impl Host {
         Self { library: std::mem::ManuallyDrop::new(library), _dir: dir }
     }
 
-    pub(crate) fn run<T>(&self, name: &str, args: &T, blocks: u32, networks: u32) {
+    /// Run kernel `k` on `blocks` x `networks` blocks.
+    pub(crate) fn run<T>(&self, k: usize, args: &T, blocks: u32, networks: u32) {
         type Function<T> = unsafe extern "C" fn(*const T, u32, u32);
-        // SAFETY: the functions of `kernels/host/*.cpp` have this type; `args` points at arrays that the caller keeps.
-        unsafe { self.library.get::<Function<T>>(name.as_bytes()).unwrap()(args, blocks, networks) };
+        // SAFETY: the functions have this type; `args` points at arrays that the caller keeps.
+        unsafe { self.library.get::<Function<T>>(format!("run_{k}").as_bytes()).unwrap()(args, blocks, networks) };
     }
 
-    /// Levenberg-Marquardt of networks of one shape, as [`newton`](super::newton()) has it on a GPU.
+    /// Levenberg-Marquardt by the first kernel, of networks of one shape, as [`newton`](super::newton()) has it on a GPU.
     pub(crate) fn newton(
         &self,
         plan: &SmallPlan,
@@ -67,16 +72,9 @@ impl Host {
             sums: address(&sums),
             head: address(&head),
             factor: address(&factor),
-            networks: networks.len() as u32,
-            steps: how.steps as u32,
-            tries: how.tries as u32,
-            patience: how.patience as u32,
-            least: how.least,
-            damping: how.damping,
-            ridge: how.ridge,
-            floor: how.floor,
+            how: NewtonHow::new(networks.len(), how),
         };
-        self.run("host_newton", &args, blocks as u32, 1);
+        self.run(0, &args, blocks as u32, 1);
         // The kernel wrote through pointers that the compiler does not know.
         std::hint::black_box((&mut params, &mut losses, &sums, &head, &factor));
         for (network, params) in networks.iter_mut().zip(params.chunks_exact(plan.shape.parameters())) {
@@ -84,6 +82,24 @@ impl Host {
         }
         losses
     }
+}
+
+/// A source in a namespace of its own, and the function that runs it.
+fn part(k: usize, source: &Source) -> String {
+    let (kernel, args) = (source.kernel, source.arguments());
+    let both = |f: &dyn Fn(&str, &str) -> String| -> String {
+        source.defines.iter().filter_map(|d| d.split_once('=')).map(|(name, value)| f(name, value)).collect()
+    };
+    let defines = both(&|name, value| format!("#define {name} {value}\n"));
+    let undefines = both(&|name, _| format!("#undef {name}\n"));
+    format!(
+        "{defines}#define {kernel} {kernel}_{k}\nnamespace k{k} {{\n{}}}\n\
+         extern \"C\" void run_{k}(const k{k}::{args}* a, u32 blocks, u32 networks) {{\n\
+         k{k}::{args} args = *a;\n\
+         host::launch({{blocks, networks, 1}}, {{{}, 1, 1}}, {}, [args] {{ k{k}::{kernel}(args); }});\n}}\n\
+         {undefines}#undef {kernel}\n",
+        source.text, source.threads, source.shared_bytes
+    )
 }
 
 pub(crate) fn address<T>(slice: &[T]) -> u64 {

@@ -69,7 +69,7 @@ impl SmallPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::plan::{A100_SHARED, H100_SHARED};
+    use crate::gpu::plan::{A100_SHARED, CONSUMER_SHARED, H100_SHARED};
 
     /// Up to the 1000 parameters that the encoder fits in this way.
     #[test]
@@ -77,7 +77,7 @@ mod tests {
         for (i, d, w, o) in (8..=256).flat_map(|w| [(2, 1, w, 1), (3, 2, w, 1), (3, 3, w, 1), (5, 5, w, 8)]) {
             let shape = Shape::new(i, d, w, o).unwrap();
             if shape.parameters() <= 1000 {
-                for limit in [101_376, A100_SHARED, H100_SHARED] {
+                for limit in [CONSUMER_SHARED, A100_SHARED, H100_SHARED] {
                     assert!(SmallPlan::new(shape, limit).unwrap().shared_bytes <= limit);
                 }
             }

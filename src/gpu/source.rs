@@ -57,6 +57,19 @@ impl Source {
     }
 }
 
+#[cfg(test)]
+impl Source {
+    /// What the kernel calls its arguments.
+    pub(crate) fn arguments(&self) -> &'static str {
+        match self.kernel {
+            "siren_forward" => "ForwardArgs",
+            "siren_train" => "TrainArgs",
+            "siren_newton" => "NewtonArgs",
+            _ => "PeakArgs",
+        }
+    }
+}
+
 /// One text. Lines keep their numbers, and errors name the file they are in.
 fn join(parts: &[(&str, &str)]) -> String {
     let mut text = String::new();

@@ -88,6 +88,12 @@ impl Bench {
         &self.0.gpu.name
     }
 
+    /// What compiles its kernels.
+    #[must_use]
+    pub fn compiler(&self) -> String {
+        self.0.gpu.compiler()
+    }
+
     /// Floating-point operations a second, measured: in fused multiply-adds, or in TF32 on tensor cores.
     ///
     /// # Errors
@@ -119,7 +125,9 @@ impl Bench {
     /// # Errors
     /// Of the driver.
     pub fn evaluation_seconds(&self, of: [usize; 4], n: usize, repeats: u32) -> Result<f64> {
-        gpu::evaluation_seconds(&self.0.gpu, &network(shape(of)?, 3), n, repeats).map_err(|e| e.on(self.1))
+        let points = noises(n.min(1 << 20) * of[0], 5);
+        let planes: Vec<&[f32]> = points.chunks_exact(points.len() / of[0]).collect();
+        gpu::evaluation_seconds(&self.0.gpu, &network(shape(of)?, 3), &planes, n, repeats).map_err(|e| e.on(self.1))
     }
 
     /// Seconds of a descent with all that belongs to it, and the parameters of the first network after it.

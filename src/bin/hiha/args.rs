@@ -169,14 +169,18 @@ pub(crate) struct DeviceArgs {
     pub(crate) device: hiha::Device,
 }
 
-/// Check that a device can be used; where `auto` finds no GPU, say what is missing.
-pub(crate) fn check_device(device: Device) -> hiha::Result<()> {
-    if device == Device::Auto
-        && let Err(why) = Device::Cuda(0).check()
-    {
-        eprintln!("hiha: the processor does the work of a GPU: {why}");
+/// A device that can be used: what was asked for, or the processor where `auto` finds no GPU, and then say what is missing.
+pub(crate) fn usable(device: Device) -> hiha::Result<Device> {
+    if device != Device::Auto {
+        return device.check().map(|()| device);
     }
-    device.check()
+    Ok(match Device::Cuda(0).check() {
+        Ok(()) => Device::Auto,
+        Err(why) => {
+            eprintln!("hiha: the processor does the work of a GPU: {why}");
+            Device::Cpu
+        }
+    })
 }
 
 /// Where the result goes.

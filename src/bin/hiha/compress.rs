@@ -1,6 +1,6 @@
 //! `hiha compress`: one pass for the ranges that relative bounds need, one that encodes chunk by chunk.
 
-use crate::args::{BoundArgs, ChunkShape, EffortArgs, FileArgs, VarSpec, check_device, parse_chunk, parse_var};
+use crate::args::{BoundArgs, ChunkShape, EffortArgs, FileArgs, VarSpec, parse_chunk, parse_var, usable};
 use crate::climatology::{self, Climatology, ClimatologyArgs};
 use crate::dataset::{self, Attribute, Dataset, Format, Model, Output, Storage};
 use crate::plan;
@@ -56,10 +56,9 @@ pub(crate) fn run(args: &CompressArgs) -> Result<bool> {
     if let Some(climatology) = &climatology {
         climatology::check_use(climatology, input.model(), |i| bounds[i] != Bound::Lossless)?;
     }
-    let storage = plan_storage(&*input, &bounds, args)?;
+    let storage = plan_storage(&*input, &bounds, args, usable(args.effort.device)?)?;
     let model = with_history(input.model());
     let mut output = temporary.guarded(|| dataset::create(temporary.path(), format, &model, &storage))?;
-    check_device(args.effort.device)?;
     let threads = args.effort.threads();
     write_values(&*input, &mut *output, &storage, climatology.as_ref(), threads, &temporary)?;
     temporary.guarded(|| output.finish())?;
@@ -67,7 +66,7 @@ pub(crate) fn run(args: &CompressArgs) -> Result<bool> {
     Ok(true)
 }
 
-fn plan_storage(input: &dyn Dataset, bounds: &[Bound], args: &CompressArgs) -> Result<Vec<Storage>> {
+fn plan_storage(input: &dyn Dataset, bounds: &[Bound], args: &CompressArgs, device: Device) -> Result<Vec<Storage>> {
     let asked = args.chunk.as_ref().map(|c| c.0.as_slice());
     let model = input.model();
     let mut matched = asked.is_none();
@@ -88,7 +87,7 @@ fn plan_storage(input: &dyn Dataset, bounds: &[Bound], args: &CompressArgs) -> R
             config.bound = bound.resolve(range(input, i, &config, &chunks)?);
         }
         config.effort = args.effort.effort;
-        config.device = args.effort.device;
+        config.device = device;
         all.push(Storage::Hiha { config, chunks });
     }
     ensure!(matched, "--chunk {asked:?}: no variable to compress has that many dimensions");
@@ -238,14 +237,9 @@ fn encode(
 }
 
 /// Chunks that are encoded at a time. A GPU fits the networks of many together, so there are more than there are threads,
-/// as far as memory goes.
+/// as far as memory goes. The device is one that can be used, so `auto` is a GPU.
 fn at_once(config: &Config, threads: usize, chunk_bytes: usize) -> usize {
-    let gpu = match config.device {
-        Device::Cpu => false,
-        Device::Auto => Device::Cuda(0).check().is_ok(),
-        Device::Cuda(_) => true,
-    };
-    if !gpu {
+    if config.device == Device::Cpu {
         return threads;
     }
     let fit = GPU_CHUNK_BYTES / (chunk_bytes.max(1) * ENCODER_BYTES);
@@ -299,6 +293,7 @@ mod tests {
         let on = |device| Config { device, ..Config::new(Bound::Lossless) };
         assert_eq!(at_once(&on(Device::Cpu), 4, 1 << 20), 4);
         assert_eq!(at_once(&on(Device::Cuda(0)), 4, 1 << 20), MOST_CHUNKS);
+        assert_eq!(at_once(&on(Device::Auto), 4, 1 << 20), MOST_CHUNKS);
         assert_eq!(at_once(&on(Device::Cuda(0)), 4, 1 << 24), 10);
         assert_eq!(at_once(&on(Device::Cuda(0)), 4, 1 << 30), 4);
         assert_eq!(at_once(&on(Device::Cuda(0)), 300, 1), 300);

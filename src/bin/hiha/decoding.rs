@@ -1,6 +1,6 @@
 //! Files whose HiHa chunks this program decodes itself: with a climatology, or on a GPU.
 
-use crate::args::check_device;
+use crate::args::usable;
 use crate::climatology::Climatology;
 use crate::dataset::{self, Dataset, Model, Values, Variable};
 use crate::plan;
@@ -13,7 +13,9 @@ use std::path::Path;
 /// # Errors
 /// Also if the device cannot be used.
 pub(crate) fn open(path: &Path, climatology: Option<&Climatology>, device: Device) -> Result<Box<dyn Dataset>> {
-    check_device(device)?;
+    let device = usable(device)?;
+    // Shards are read by zarrs, which calls the codec.
+    hiha::zarr::decode_on(device)?;
     let file = dataset::open(path)?;
     Ok(match (climatology, device) {
         (None, Device::Cpu) => file,

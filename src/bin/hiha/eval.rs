@@ -1,6 +1,6 @@
 //! `hiha eval`: encode and decode in memory, and report size, error and time.
 
-use crate::args::check_device;
+use crate::args::usable;
 use crate::climatology::{Climatology, ClimatologyArgs};
 use crate::field::{Field, read_fields};
 use crate::metrics::Metrics;
@@ -106,7 +106,7 @@ fn part(name: &str) -> Result<hiha::ablation::Part, String> {
 pub(crate) fn run(args: &EvalArgs) -> Result<bool> {
     #[cfg(feature = "ablation")]
     hiha::ablation::leave_out(&args.without);
-    check_device(args.device)?;
+    usable(args.device)?;
     let bounds = args.bounds.list();
     let climatology = args.climatology.load()?;
     let mut all_hold = true;

@@ -1,6 +1,6 @@
 //! `hiha preview`: a small version of a variable, from the front of its chunks.
 
-use crate::args::{DeviceArgs, check_device};
+use crate::args::{DeviceArgs, usable};
 use crate::climatology::{Climatology, ClimatologyArgs};
 use crate::dataset::{self, Dataset, Variable};
 use crate::metrics::with_type;
@@ -100,7 +100,7 @@ struct Cost {
 
 /// Run the verb.
 pub(crate) fn run(args: &PreviewArgs) -> Result<bool> {
-    check_device(args.device.device)?;
+    usable(args.device.device)?;
     let input = dataset::open(&args.file)?;
     let model = input.model();
     let variable =

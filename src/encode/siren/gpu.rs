@@ -264,7 +264,7 @@ pub(super) mod tests {
 
     impl Machine for Broken {
         fn descend(&self, _: &mut [Network], _: &[Samples<'_>], _: &[u64], _: &Descent) -> Result<(), GpuError> {
-            Err(GpuError::OutOfMemory(1))
+            Err(GpuError::OutOfMemory(None))
         }
         fn newton(&self, networks: &mut [Network], _: &[Samples<'_>], _: &Newton) -> Result<Vec<f64>, GpuError> {
             Ok(vec![0.0; networks.len()])
@@ -286,6 +286,6 @@ pub(super) mod tests {
             .collect();
         let cpu = Cpu { isa: Isa::detect(), threads: 2 };
         assert_eq!(fit_all(&jobs, &cpu, &Processor(cpu.isa)).unwrap(), cpu.fit(&jobs));
-        assert_eq!(fit_all(&jobs, &cpu, &Broken).unwrap_err(), GpuError::OutOfMemory(1));
+        assert_eq!(fit_all(&jobs, &cpu, &Broken).unwrap_err(), GpuError::OutOfMemory(None));
     }
 }

@@ -7,7 +7,7 @@ use super::{Options, Samples};
 use crate::arith::Isa;
 use crate::format::network::{Network, Shape};
 use crate::gpu::shim_for_tests::Host;
-use crate::gpu::{self, Newton, SmallPlan};
+use crate::gpu::{self, Newton, SmallPlan, Source};
 
 /// Fields of several networks: points, and smooth targets with a little noise.
 fn fields(shape: Shape, counts: &[usize]) -> Vec<(Vec<f32>, Vec<f32>)> {
@@ -64,7 +64,7 @@ fn the_kernel_descends_as_the_processor_does() {
     ] {
         let [inputs, depth, width, outputs] = of;
         let plan = SmallPlan::with(Shape::new(inputs, depth, width, outputs).unwrap(), samples, threads);
-        let host = Host::compile("newton.cpp", &plan.defines());
+        let host = Host::compile(&[Source::newton(&plan)]);
         // The head alone; one step; many.
         for (steps, tolerance) in [(0, 1e-5), (1, 1e-3), (12, 0.03)] {
             for [found, want] in both(&plan, &host, counts, &how(steps), 2) {
@@ -80,7 +80,7 @@ fn the_kernel_descends_as_the_processor_does() {
 #[test]
 fn the_usual_network_is_fitted_as_by_the_processor() {
     let plan = SmallPlan::new(Shape::new(3, 3, 12, 1).unwrap(), gpu::H100_SHARED).unwrap();
-    let host = Host::compile("newton.cpp", &plan.defines());
+    let host = Host::compile(&[Source::newton(&plan)]);
     for [found, want] in both(&plan, &host, &[1501], &how(4), 1) {
         println!("{} parameters: {found:.6e}, on the processor {want:.6e}", plan.shape.parameters());
         assert!((found / want - 1.0).abs() < 0.03, "{found}, not {want}");
@@ -91,7 +91,7 @@ fn the_usual_network_is_fitted_as_by_the_processor() {
 fn what_has_no_solution_is_left_alone() {
     let shape = Shape::new(2, 1, 8, 1).unwrap();
     let plan = SmallPlan::with(shape, 8, 64);
-    let host = Host::compile("newton.cpp", &plan.defines());
+    let host = Host::compile(&[Source::newton(&plan)]);
     let (points, targets) = (vec![f32::NAN; 40], vec![1.0; 20]);
     let before = start(shape, &Frequencies::Even(2.0), 1.0, 1);
     let mut networks = [before.clone()];
