@@ -203,7 +203,7 @@ fn on_packing(p: Packing, target: Target, rounding: f64, plain: Option<f64>) -> 
         }
     };
     let step = multiple * p.step;
-    plain.is_none_or(|s| step >= s).then_some(Mapping::Scaled { offset: p.offset, step })
+    (step.is_finite() && plain.is_none_or(|s| step >= s)).then_some(Mapping::Scaled { offset: p.offset, step })
 }
 
 /// A mapping for each slice, where each has a packing of its own, as messages in GRIB have.

@@ -137,7 +137,8 @@ fn refine<T: Element>(sorted: &[T], mut step: f64) -> Option<(f64, f64)> {
         }
         if indices > 0.0 {
             step = distances / indices;
-            doubt = doubt.min(tolerance * n / distances);
+            // Sums round, too.
+            doubt = doubt.min((tolerance * n / distances).max(n * f64::EPSILON));
         }
         lag *= 2;
     }
