@@ -195,7 +195,7 @@ pub(crate) fn write_value<T: Element>(w: &mut Writer, v: T) {
 fn fill_values<T: Element>(config: &Config) -> Result<Vec<T>> {
     let bytes = config.fill_value.as_deref().unwrap_or_default();
     let (size, n) = (size_of::<T>(), bytes.len() / size_of::<T>());
-    if bytes.len() % size != 0 || n > MOST_FILLS || n == 0 && config.fill_value.is_some() {
+    if !bytes.len().is_multiple_of(size) || n > MOST_FILLS || n == 0 && config.fill_value.is_some() {
         let dtype = T::DTYPE;
         return invalid(format!(
             "fill value has {} bytes, an element of {dtype} has {size}; there may be 1 to {MOST_FILLS} of them",

@@ -109,6 +109,11 @@ pub(crate) fn vectors() -> Vec<Vector> {
             .of(|i| (250.0 + 0.01 * wave(i, &[20, 40]) as f64) as f32),
         recipe("lattice_nudged_f32", &[20, 40], Lossless, Auto, "lattice")
             .of(|i| 250.0 + 0.01 * (wave(i, &[20, 40]) / 16) as f32),
+        recipe("lattice_table_f32", &[40, 60], Lossless, Auto, "lattice").of(|i| 1000.0 / (noise(i) % 40 + 10) as f32),
+        with(&["mask", "detail"], recipe("lattice_divided_f64", &[20, 30], Lossless, Auto, "lattice"))
+            .of(|i| if i % 9 == 0 { -0.0 } else { ((noise(i) % 2001) as f64 - 1000.0) / 100.0 }),
+        recipe("lattice_ribbons_f32", &[2, 4200], MaxAbs(6.0), Lattice, "lattice")
+            .of(|i| wave(i, &[2, 4200]) as f32 / 32.0),
         recipe("lattice_3d_i32", &[3, 12, 18], MaxAbs(2.0), Auto, "lattice")
             .of(|i| wave(i, &[3, 12, 18]) as i32 - 5000),
         recipe("lattice_1d_u8", &[600], Lossless, Auto, "lattice").of(|i| (arc(i, 30) + noise(i) % 2) as u8),
@@ -126,6 +131,15 @@ pub(crate) fn vectors() -> Vec<Vector> {
             2 => f32::NEG_INFINITY,
             _ if i % 30 < 8 => -9999.0,
             _ => wave(i, &[20, 30]) as f32 / 32.0,
+        }),
+        fill(
+            &[-9999i16, 32767].map(i16::to_ne_bytes).concat(),
+            with(&["mask", "detail"], recipe("mask_fills_i16", &[20, 20], Lossless, Auto, "lattice")),
+        )
+        .of(|i| match i {
+            _ if i % 5 == 0 => -9999,
+            _ if i % 7 == 0 => 32767,
+            _ => (noise(i) % 101) as i16,
         }),
         permuted(recipe("permuted_f32", &[18, 10, 3], MaxAbs(0.25), Auto, "harmonic"))
             .of(|i| wave(i, &[18, 10, 3]) as f32 / 32.0),
