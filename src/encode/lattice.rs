@@ -1,7 +1,8 @@
 //! Values to lattice payload: which integers, then code them.
 
-use super::mapping::{Quantiser, choose, exact, fixed, table, with_tops};
+use super::mapping::{Quantiser, choose, exact, fixed, with_tops};
 use super::problem::{PART, Problem};
+use super::table::table;
 use crate::ablation::{Part, without};
 use crate::array::Element;
 use crate::entropy::fixed::Rest;

@@ -1,8 +1,9 @@
 //! Which integers stand for the values: the data's own lattice, or the coarsest that keeps the target.
 
 use super::atoms::Atoms;
+use super::lattice_step::rmse_step;
 use super::packing::{self, Packing, half_ulp};
-use super::problem::{PART, Problem, Target};
+use super::problem::{Problem, Target};
 use super::sums::extremes;
 use crate::ablation::{Part, without};
 use crate::arith::run_wide;
@@ -12,7 +13,6 @@ use crate::entropy::fixed;
 use crate::entropy::integer::Integer;
 use crate::entropy::lattice::slices;
 use crate::entropy::mapping::{MAX_NUDGES, Mapping, Mappings, OWN_MAPPING};
-use crate::entropy::table::MOST_VALUES;
 
 /// Largest index that f64 arithmetic keeps apart from its neighbours.
 const MAX_INDEX: f64 = 1e15;
@@ -23,7 +23,7 @@ const DEAD: f64 = 0.65;
 
 /// Values to integers.
 pub(crate) struct Quantiser<'a> {
-    mapping: &'a Mapping,
+    pub(super) mapping: &'a Mapping,
     inverse: f64,
     /// 0.5, or `1 - DEAD`: what is added to scaled values below 1.
     first: f64,
@@ -110,41 +110,6 @@ fn common_step<T: Element>(problem: &Problem<T>, base: i64) -> u64 {
     // A distance of half of all integers or more is none of ours.
     if step >> 62 == 0 { step.max(1) } else { 1 }
 }
-
-/// Values of which those that differ are counted first.
-const TELLING: usize = 4096;
-/// Elements for each value of a table, at least.
-const SHARED: usize = 16;
-
-/// A table of all values, where there are few: fewer than integers of another mapping whose greatest is `top`.
-pub(crate) fn table<T: Element>(problem: &Problem<T>, top: i64) -> Option<Mapping> {
-    let most = (problem.values.len() / SHARED).min(MOST_VALUES);
-    let distinct = |step: usize| {
-        let all = problem.values.iter().step_by(step).map(|v| v.to_ordinal());
-        let mut seen = std::collections::HashSet::with_capacity(most.min(TELLING));
-        for v in all {
-            if seen.insert(v) && seen.len() > most {
-                return None;
-            }
-        }
-        Some(seen)
-    };
-    if top != 0 && top < LEAST_TOP || without(Part::Table) {
-        return None;
-    }
-    let first = distinct(problem.values.len().div_ceil(TELLING))?.len();
-    let gaps = |n: usize| top == 0 || (n as i64) < top - top / 4;
-    if 2 * first > TELLING.min(problem.values.len()) || !gaps(first) {
-        return None;
-    }
-    let mut ordinals: Vec<i64> = distinct(1)?.into_iter().collect();
-    ordinals.sort_unstable();
-    // Integers without gaps need none.
-    gaps(ordinals.len()).then_some(Mapping::Table { ordinals })
-}
-
-/// So few integers need no table.
-const LEAST_TOP: i64 = 16;
 
 /// The mapping that keeps the target in the fewest levels, or one for each slice; and whether it has a dead zone.
 pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
@@ -307,64 +272,4 @@ fn nudged<T: Element>(problem: &Problem<T>, packing: Packing) -> Option<Mapping>
         }
     }
     Some(Mapping::Nudged { offset, step, nudges })
-}
-
-/// The step whose measured RMSE is just below the limit, and whether most values are then the least one, so that
-/// it is for a dead zone.
-fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64, atoms: &Atoms) -> (f64, bool) {
-    // Uniform errors have step / sqrt(12).
-    let step = rmse_step_from(problem, limit, limit * 12f64.sqrt() * 0.9995, (false, atoms));
-    let lo = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
-    let least = problem.values.iter().filter(|v| v.to_f64() - lo < 0.5 * step).count();
-    let dead = least > problem.values.len() / 2 && !without(Part::LeastValueZone);
-    (if dead { rmse_step_from(problem, limit, step, (true, atoms)) } else { step }, dead)
-}
-
-/// Of so many parts of the values one is enough for a first guess, if there are more than `MANY`.
-const PARTS: usize = 16;
-const MANY: usize = 1 << 17;
-
-fn rmse_step_from<T: Element>(problem: &Problem<T>, limit: f64, mut step: f64, how: (bool, &Atoms)) -> f64 {
-    let mut good = 0.0f64;
-    let mut tried = f64::INFINITY;
-    let parts = if problem.values.len() > MANY { &[PARTS, 1][..] } else { &[1] };
-    for &every in parts {
-        for _ in 0..8 {
-            // A larger one says nothing more.
-            step = how.1.aligned(step.min(2.0 * problem.range()));
-            if every == 1 && step == tried {
-                break;
-            }
-            tried = if every == 1 { step } else { tried };
-            let rmse = rmse_of_step(problem, step, how, every);
-            if rmse <= limit {
-                good = if every > 1 { 0.0 } else { good.max(step) };
-                if rmse >= 0.985 * limit || rmse == 0.0 {
-                    break;
-                }
-            }
-            step *= (0.995 * limit / rmse).clamp(0.5, 2.0);
-        }
-    }
-    good
-}
-
-/// What multiples of a step leave, by one of `every` parts of the values.
-fn rmse_of_step<T: Element>(problem: &Problem<T>, step: f64, (dead, atoms): (bool, &Atoms), every: usize) -> f64 {
-    let mapping = Mapping::Scaled { offset: atoms.offset(step), step };
-    let quantiser = Quantiser::new(&mapping).with_dead_zone(dead);
-    if problem.range() / step < f64::from(1 << 29) {
-        rmse_on::<T, i32>(problem, &quantiser, every)
-    } else {
-        rmse_on::<T, i64>(problem, &quantiser, every)
-    }
-}
-
-fn rmse_on<T: Element, Q: Integer>(problem: &Problem<T>, quantiser: &Quantiser<'_>, every: usize) -> f64 {
-    problem.rmse_of_parts(every, |start, out| {
-        let mut q = [Q::default(); PART];
-        let q = &mut q[..out.len()];
-        quantiser.indices(&problem.values[start..], q);
-        quantiser.mapping.values(q, out);
-    })
 }
