@@ -71,8 +71,7 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
             break;
         }
         drop(last.take());
-        let quantised = analysis.quantised(&step);
-        let field = analysis.field(&quantised);
+        let (quantised, field) = analysis.at(&step);
         let rmse = problem.rmse_of(|start, out| field.rounded(start, out));
         last = Some((quantised, field));
         let next = search.next(step.size, rmse).map(short);
@@ -85,11 +84,7 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
         }
     }
     let step = best?;
-    let (quantised, field) = last.filter(|(q, _)| q.step == step.size).unwrap_or_else(|| {
-        let quantised = analysis.quantised(&step);
-        let field = analysis.field(&quantised);
-        (quantised, field)
-    });
+    let (quantised, field) = last.filter(|(q, _)| q.step == step.size).unwrap_or_else(|| analysis.at(&step));
     let field = effort.quick.then_some(field);
     Some(Candidate { field, ..Candidate::harmonic(analysis, quantised) })
 }
@@ -144,8 +139,7 @@ fn climb<T: Element>(
     let attempt = |analysis: &Analysis, k: usize| {
         let step = short(STEPS.get(k)? * eps);
         analysis.fits(step).then(|| {
-            let quantised = analysis.quantised(&analysis.step(step));
-            let field = analysis.field(&quantised);
+            let (quantised, field) = analysis.at(&analysis.step(step));
             let corrections = correct(problem, &field, eps);
             let field = effort.quick.then_some(field);
             Candidate { corrections, field, ..Candidate::harmonic(analysis, quantised) }

@@ -188,6 +188,13 @@ impl Analysis {
         HarmonicField { base: self.base.clone(), mean: self.mean, step: quantised.step, field: volumes.swap_remove(0) }
     }
 
+    /// The coefficients at a step, and what the decoder will make of them.
+    pub(crate) fn at(&self, step: &Step) -> (Quantised, HarmonicField) {
+        let quantised = self.quantised(step);
+        let field = self.field(&quantised);
+        (quantised, field)
+    }
+
     fn params(&self, step: f64, parts: Vec<usize>) -> HarmonicParams {
         let axes = self.axes.iter().map(|a| a.kind).collect();
         HarmonicParams { mean: self.mean, step, basis: self.basis, parts, axes }

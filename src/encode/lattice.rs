@@ -1,6 +1,6 @@
 //! Values to lattice payload: which integers, then code them.
 
-use super::mapping::{Quantiser, choose, exact, fixed, with_tops};
+use super::mapping::{Quantiser, choose, fixed, with_tops};
 use super::problem::{PART, Problem};
 use super::table::table;
 use crate::ablation::{Part, without};
@@ -44,10 +44,8 @@ impl Plan {
                 _ => chosen,
             };
         // Native floats, every bit: in the order of their bit patterns, or of their values.
-        match fixed(problem)
-            .filter(|_| !without(Part::FixedPoint) && *chosen.mappings.of(0) == exact(problem))
-            .map(|each| plan((each, false)))
-        {
+        let exact = matches!(chosen.mappings.of(0), Mapping::Ordinals { .. }) && !without(Part::FixedPoint);
+        match exact.then(|| fixed(problem)).flatten().map(|each| plan((each, false))) {
             Some(fixed) if fixed.sample(problem) < chosen.sample(problem) => fixed,
             _ => chosen,
         }

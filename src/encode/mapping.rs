@@ -86,7 +86,7 @@ impl<'a> Quantiser<'a> {
 }
 
 /// The mapping that keeps every bit, whatever the values.
-pub(crate) fn exact<T: Element>(problem: &Problem<T>) -> Mapping {
+fn exact<T: Element>(problem: &Problem<T>) -> Mapping {
     let base = problem.extremes.map_or(0, |(lo, _)| lo.to_ordinal());
     Mapping::Ordinals { base, step: common_step(problem, base) }
 }
@@ -113,10 +113,9 @@ fn common_step<T: Element>(problem: &Problem<T>, base: i64) -> u64 {
 
 /// The mapping that keeps the target in the fewest levels, or one for each slice; and whether it has a dead zone.
 pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
-    let exact = exact(problem);
-    let Some((lo, hi)) = problem.extremes else { return (vec![exact], false) };
+    let Some((lo, hi)) = problem.extremes else { return (vec![exact(problem)], false) };
     if !T::DTYPE.is_float() {
-        let Target::MaxAbs(eps) = problem.target else { return (vec![exact], false) };
+        let Target::MaxAbs(eps) = problem.target else { return (vec![exact(problem)], false) };
         // Twice the bound and one, as far as 64 bits go.
         let half = eps.floor().min((1u64 << 62) as f64) as u64;
         return (vec![Mapping::Ordinals { base: lo.to_ordinal(), step: 2 * half + 1 }], false);
@@ -141,7 +140,7 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
         let divided = packing::divisor(&problem.values, p)
             .map(|divisor| Mapping::Divided { base: (lo.to_f64() * divisor).round() as i64, divisor });
         let nudged = || nudged(problem, p).filter(|_| !without(Part::Nudges));
-        return (vec![divided.or_else(nudged).unwrap_or(exact)], false);
+        return (vec![divided.or_else(nudged).unwrap_or_else(|| exact(problem))], false);
     }
     if let Some(m) = packing.and_then(|p| on_packing(p, problem.target, rounding, plain)) {
         return (vec![m], false);
@@ -152,7 +151,7 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
     {
         return (each, false);
     }
-    (vec![plain_mapping.unwrap_or(exact)], dead && plain.is_some())
+    (vec![plain_mapping.unwrap_or_else(|| exact(problem))], dead && plain.is_some())
 }
 
 /// The mapping of packed values, unless the `plain` step is larger.
