@@ -26,7 +26,7 @@ pub(crate) use kernels::symbols::{Ends, Lanes, SYMBOLS, Task, run_lanes};
 pub(crate) use kernels::wide::run_wide;
 pub(crate) use lapped::{columns_by, forward_image, inverse_image, transform_outer};
 pub(crate) use network::{Cpu, Evaluator};
-pub(crate) use parallel::{for_each_part, worthwhile};
+pub(crate) use parallel::{Job, for_each_part, run_jobs, worthwhile};
 pub(crate) use spline::{nodes, upsample};
 pub(crate) use tables::{Dct, Kind};
 pub(crate) use training::{BETA, EPSILON, Samples, Schedule};

@@ -1,30 +1,45 @@
 //! Work on equal parts of a slice by threads that stay: starting new ones takes as long as a small field does.
 
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// How many of `threads` threads that many elements are worth.
 pub(crate) const fn worthwhile(threads: usize, elements: usize) -> usize {
     if elements < 1 << 17 { 1 } else { threads }
 }
 
+/// Something to be done, by any thread.
+pub(crate) type Job<'a> = Box<dyn FnOnce() + Send + 'a>;
+
 /// Call `f(index, part)` for every `size` elements of `data`, on up to `threads` threads, the caller's among them. The parts do
 /// not depend on the number of threads, so neither does the result.
 pub(crate) fn for_each_part<T: Send>(data: &mut [T], size: usize, threads: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let parts = data.len().div_ceil(size.max(1));
-    let per_thread = parts.div_ceil(threads.clamp(1, parts.max(1)));
-    let share = |first: usize, share: &mut [T]| {
-        share.chunks_mut(size.max(1)).enumerate().for_each(|(i, part)| f(first + i, part));
-    };
-    let pool = if per_thread < parts { workers() } else { None };
-    let Some(pool) = pool else { return share(0, data) };
-    let (own, others) = data.split_at_mut(per_thread * size);
-    pool.in_place_scope(|scope| {
-        let share = &share;
-        for (t, other) in others.chunks_mut(per_thread * size).enumerate() {
-            scope.spawn(move |_| share((t + 1) * per_thread, other));
+    for_each(data.chunks_mut(size.max(1)).enumerate(), threads.min(parts), |(i, part)| f(i, part));
+}
+
+/// Do all jobs on up to `threads` threads: the long ones should come first.
+pub(crate) fn run_jobs(jobs: Vec<Job<'_>>, threads: usize) {
+    let threads = threads.min(jobs.len());
+    for_each(jobs.into_iter(), threads, |job| job());
+}
+
+/// Each thread takes the next item when it has done one.
+fn for_each<I: Iterator + Send>(items: I, threads: usize, f: impl Fn(I::Item) + Sync) {
+    let pool = if threads > 1 { workers() } else { None };
+    let Some(pool) = pool else { return items.for_each(f) };
+    let items = Mutex::new(items);
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some(item) = next() {
+            f(item);
         }
-        share(0, own);
+    };
+    pool.in_place_scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|_| work());
+        }
+        work();
     });
 }
 

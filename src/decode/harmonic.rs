@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::ops::outer::Inverse;
 use super::ops::pyramid;
-use crate::arith::{Isa, for_each_part, run_wide, worthwhile};
+use crate::arith::{Isa, Job, for_each_part, run_wide, worthwhile};
 use crate::array::Element;
 use crate::entropy::bands;
 use crate::entropy::corrections::Corrections;
@@ -105,11 +105,24 @@ pub(crate) fn decode(
         axes.push(Inverse::read(kind, n, &mut decoders[0], start)?);
     }
     let cuts = &params.parts[finer.min(params.parts.len())..];
-    let parts = |l: usize| Part::cut(&levels[l], geometry.slices(), cuts.get(l).map_or(1, |&n| n));
     let mut volumes = zeros(&levels, geometry);
-    let scatter = |l: usize, parts: &[Part]| Part::scatter(parts, &mut volumes[l], threads);
-    bands::code(&mut decoders, levels.len(), cuts.len(), geometry.slices(), threads, parts, scatter);
-    synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads);
+    let mut detail = bands::Levels::new(&mut decoders, levels.len(), cuts.len());
+    // The coarser levels of a plane are put together while the finest is decoded.
+    let is_plane = geometry.outer.is_empty();
+    for (l, level) in levels.iter().enumerate().rev() {
+        let mut parts = Part::cut(level, geometry.slices(), cuts.get(l).copied().unwrap_or(1));
+        let Some((fine, coarse)) = volumes[l..].split_first_mut() else { break };
+        let rows = Part::share(&parts, fine);
+        let coarse = || pyramid::inverse_coarse(&levels, geometry.periodic, coarse, isa, 1);
+        let beside = (is_plane && l == 0).then(|| Box::new(coarse) as Job<'_>);
+        detail.code(&mut parts, rows, beside, geometry.slices(), threads);
+    }
+    match (levels.first(), volumes.split_first_mut()) {
+        (Some(level), Some((fine, coarse))) if is_plane => {
+            pyramid::inverse_finest(level, geometry.periodic, fine, coarse, isa, threads);
+        }
+        _ => synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads),
+    }
     let read = |(p, d): (&Reader<'_>, &Decoder<'_>)| p.offset() - start + d.read();
     let bytes = payloads.iter().zip(&decoders).map(read).max().unwrap_or(0);
     Ok((HarmonicField { base: None, mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))

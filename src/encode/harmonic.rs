@@ -183,7 +183,9 @@ impl Analysis {
     /// What the decoder will make of the coefficients, without coding anything.
     pub(crate) fn field(&self, quantised: &Quantised) -> HarmonicField {
         let mut volumes = zeros(&self.levels, &self.geometry);
-        volumes.iter_mut().zip(&quantised.parts).for_each(|(volume, parts)| Part::scatter(parts, volume, 1));
+        for (volume, parts) in volumes.iter_mut().zip(&quantised.parts) {
+            parts.iter().zip(Part::share(parts, volume)).for_each(|(part, rows)| part.scatter(rows));
+        }
         synthesise(&mut volumes, self.axes.iter().map(|a| &a.inverse), &self.geometry, &self.levels, self.isa, 1);
         HarmonicField { base: self.base.clone(), mean: self.mean, step: quantised.step, field: volumes.swap_remove(0) }
     }
@@ -217,15 +219,16 @@ impl Analysis {
     pub(crate) fn code(&self, mut quantised: Quantised) -> Vec<u8> {
         let mut cuts: Vec<usize> = quantised.parts.iter().map(Vec::len).collect();
         cuts.truncate(cuts.iter().rposition(|&n| n > 1).map_or(0, |l| l + 1));
-        let levels = quantised.parts.len();
         let params = self.params(quantised.step, cuts);
         let mut encoders: Vec<_> = (0..params.payloads(0)).map(|_| Encoder::new()).collect();
         for (axis, klt) in self.axes.iter().enumerate().filter_map(|(i, a)| Some((i, a.klt.as_ref()?))) {
             let n = self.geometry.outer[axis];
             basis::code(&mut encoders[0], &mut klt.leading(self.used(axis, &quantised)), n);
         }
-        let parts = |l: usize| std::mem::take(&mut quantised.parts[l]);
-        bands::code(&mut encoders, levels, params.parts.len(), self.geometry.slices(), 1, parts, |_, _| ());
+        let mut detail = bands::Levels::new(&mut encoders, quantised.parts.len(), params.parts.len());
+        for parts in quantised.parts.iter_mut().rev() {
+            detail.code(parts, Vec::new(), None, self.geometry.slices(), 1);
+        }
         let mut writer = Writer::default();
         params.write(&mut writer);
         let payloads: Vec<_> = encoders.into_iter().map(Encoder::finish).collect();

@@ -11,49 +11,83 @@ use super::band::{Band, CAP};
 use super::coefficient::{Context, Magnitudes};
 use super::context::{CLASSES, Classes, Rows, Surroundings};
 use super::mixer::Prob;
-use super::part::Part;
+use super::part::{Part, PlaneRows};
 use super::range::Coder;
 use super::shape::Shape;
 use crate::ablation::{Part as Ablated, without};
-use crate::arith::for_each_part;
+use crate::arith::{Job, run_jobs};
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// Blocks that share one "all zero" flag.
 const GROUP: usize = 16;
 
-/// Code the coefficients of all levels, coarse ones first, on up to `threads` threads. `parts` gives the parts of a level, `end` is given
-/// them once they are coded. Only the `cuts` finest levels may have more than one: the first coder codes all others and the first
-/// part of the next level; each part after that has a coder of its own.
-pub(crate) fn code<C: Coder + Send>(
-    coders: &mut [C],
-    levels: usize,
+/// The levels of a field, to be coded one after the other, coarse ones first. Only the `cuts` finest ones may be in several parts: the
+/// first coder codes all others and the first part of the next level; each part after that has a coder of its own.
+pub(crate) struct Levels<'a, C> {
+    coders: &'a mut [C],
+    /// The coder of the next part.
+    next: usize,
+    /// Levels to come.
+    left: usize,
     cuts: usize,
-    slices: usize,
-    threads: usize,
-    mut parts: impl FnMut(usize) -> Vec<Part>,
-    mut end: impl FnMut(usize, &[Part]),
-) {
-    let mut models = vec![Models::new()];
-    let mut coarser = Vec::new();
-    let mut first = 0;
-    for l in (0..levels).rev() {
-        let mut parts = parts(l);
+    models: Vec<Models>,
+    /// Of the level before, slice by slice.
+    coarser: Vec<Activity>,
+}
+
+impl<'a, C: Coder + Send> Levels<'a, C> {
+    pub(crate) fn new(coders: &'a mut [C], levels: usize, cuts: usize) -> Self {
+        Self { coders, next: 0, left: levels, cuts, models: vec![Models::new()], coarser: Vec::new() }
+    }
+
+    /// Code the next level, on up to `threads` threads, and do `beside` at the same time. Each part fills its rows of a volume, if
+    /// any are given.
+    pub(crate) fn code(
+        &mut self,
+        parts: &mut [Part],
+        rows: Vec<PlaneRows<'_>>,
+        beside: Option<Job<'_>>,
+        slices: usize,
+        threads: usize,
+    ) {
         let n = parts.len();
-        if models.len() != n {
-            models = (0..n).map(|k| models[k * models.len() / n].clone()).collect();
+        self.left = self.left.saturating_sub(1);
+        let before = std::mem::take(&mut self.models);
+        let models: Vec<_> = if before.len() == n {
+            before.into_iter().map(Cow::Owned).collect()
+        } else {
+            (0..n).map(|k| Cow::Borrowed(&before[k * before.len() / n])).collect()
+        };
+        let mut after: Vec<_> = (0..n).map(|_| None).collect();
+        let coarser = &self.coarser;
+        let rows = rows.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
+        let coders = self.coders.iter_mut().skip(self.next);
+        let each = parts.iter_mut().zip(coders).zip(models).zip(&mut after).zip(rows);
+        let mut jobs: Vec<(usize, Job<'_>)> = each
+            .map(|((((part, coder), models), after), rows)| {
+                let ahead = coder.ahead();
+                let job = move || {
+                    // Copied by the thread that writes to them: two that write to one cache line wait for each other.
+                    let mut models = models.into_owned();
+                    models.part(coder, part, coarser);
+                    *after = Some(models);
+                    if let Some(rows) = rows {
+                        part.scatter(rows);
+                    }
+                };
+                (ahead, Box::new(job) as Job<'_>)
+            })
+            .collect();
+        jobs.sort_by_key(|&(ahead, _)| Reverse(ahead));
+        run_jobs(jobs.into_iter().map(|(_, job)| job).chain(beside).collect(), threads);
+        self.models = after.into_iter().flatten().collect();
+        if self.left < self.cuts {
+            self.next += n;
         }
-        let mut tasks: Vec<_> = coders.iter_mut().skip(first).zip(&mut models).zip(&mut parts).collect();
-        for_each_part(&mut tasks, 1, threads, |_, tasks| {
-            for ((coder, models), part) in tasks {
-                models.part(*coder, part, &coarser);
-            }
-        });
-        if l < cuts {
-            first += n;
-        }
-        end(l, &parts);
-        if l > 0 {
-            coarser = (0..slices).map(|slice| Activity::new(&parts, slice)).collect();
+        if self.left > 0 {
+            self.coarser = (0..slices).map(|slice| Activity::new(parts, slice)).collect();
         }
     }
 }

@@ -3,8 +3,10 @@
 
 use super::band::Band;
 use super::shape::Shape;
-use crate::arith::{for_each_part, worthwhile};
 use crate::format::pyramid::Level;
+
+/// Rows of a volume, with their numbers in it.
+pub(crate) type PlaneRows<'v> = Vec<(usize, &'v mut [f32])>;
 
 /// The coefficients of some block rows of a level, band after band.
 pub(crate) struct Part {
@@ -66,25 +68,34 @@ impl Part {
         self.occupied[slice * rows..][..rows].contains(&true)
     }
 
-    /// Put every coefficient that is not 0 into a volume (slices, height, width) of zeros.
-    pub(crate) fn scatter(parts: &[Self], volume: &mut [f32], threads: usize) {
-        let Some(first) = parts.first() else { return };
-        let (width, height) = (first.shape.width, first.shape.plane() / first.shape.width);
-        let mut rows = vec![(0, 0, 0); height];
-        for (part, p) in parts.iter().enumerate() {
-            p.shape.plane_rows().for_each(|(row, i, u)| rows[row] = (part, i, u));
+    /// The rows of a volume (slices, height, width), for each part those that it fills.
+    pub(crate) fn share<'v>(parts: &[Self], volume: &'v mut [f32]) -> Vec<PlaneRows<'v>> {
+        let Some(Shape { width, height, .. }) = parts.first().map(|p| &p.shape) else { return Vec::new() };
+        let mut owner = vec![0; *height];
+        for (k, part) in parts.iter().enumerate() {
+            part.shape.plane_rows().for_each(|(row, ..)| owner[row] = k);
         }
-        let threads = worthwhile(threads, volume.len());
-        for_each_part(volume, width, threads, |y, out| {
-            let (part, i, u) = rows[y % height];
-            let Self { shape, q, occupied } = &parts[part];
+        let mut shares: Vec<PlaneRows<'v>> = parts.iter().map(|_| Vec::new()).collect();
+        for (y, row) in volume.chunks_mut(*width).enumerate() {
+            shares[owner[y % height]].push((y, row));
+        }
+        shares
+    }
+
+    /// Put every coefficient that is not 0 into its place in the part's rows of a volume of zeros.
+    pub(crate) fn scatter(&self, rows: PlaneRows<'_>) {
+        let Self { shape, q, occupied } = self;
+        let mut places = vec![(0, 0); shape.height];
+        shape.plane_rows().for_each(|(row, i, u)| places[row] = (i, u));
+        for (y, out) in rows {
+            let (i, u) = places[y % shape.height];
             for v in (0..shape.frequencies.1).filter(|&v| shape.is_coded(u, v)) {
-                let at = (y / height * shape.all_bands() + shape.band(u, v)) * shape.rows + i;
+                let at = (y / shape.height * shape.all_bands() + shape.band(u, v)) * shape.rows + i;
                 if occupied[at] {
                     let from = &q[at * shape.cols..][..shape.cols];
                     shape.range.1[v].clone().for_each(|j| out[shape.column(j, v)] = from[j] as f32);
                 }
             }
-        });
+        }
     }
 }

@@ -13,6 +13,10 @@ pub(crate) const PROB_BITS: u32 = 16;
 pub(crate) trait Coder {
     /// True on the encoding side.
     const ENCODES: bool;
+    /// Bytes that are still to be read.
+    fn ahead(&self) -> usize {
+        0
+    }
     /// Code one bit; `p1` is the probability of a 1 in 1..65536, of 65536.
     fn bit(&mut self, bit: bool, p1: u32) -> bool;
     /// Code a symbol of 0..8, given 65536 P(symbol > i) in falling lanes; the last counts as 0.
@@ -149,6 +153,9 @@ impl Coder for Encoder {
 }
 
 /// Reads bits. Past the end of its input it reads zeros; it never fails.
+///
+/// Two threads that write to one cache line wait for each other, so decoders that lie side by side are kept apart.
+#[repr(align(128))]
 pub(crate) struct Decoder<'a> {
     /// Distance of the stream's number from the low end of the interval.
     code: u64,
@@ -195,6 +202,10 @@ impl<'a> Decoder<'a> {
 
 impl Coder for Decoder<'_> {
     const ENCODES: bool = false;
+
+    fn ahead(&self) -> usize {
+        self.input.len().saturating_sub(self.read)
+    }
 
     #[inline(always)]
     fn bit(&mut self, _: bool, p1: u32) -> bool {

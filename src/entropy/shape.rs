@@ -17,7 +17,7 @@ pub(super) struct Shape {
     starts: (Vec<usize>, Vec<usize>),
     strides: (usize, usize),
     pub(super) width: usize,
-    height: usize,
+    pub(super) height: usize,
     pub(super) frequencies: (usize, usize),
     /// Frequencies below both of these belong to the coarser level.
     kept: (usize, usize),
@@ -65,10 +65,6 @@ impl Shape {
         part.range.0 = self.range.0.iter().map(clip).collect();
         (part.rows, part.first) = (rows.len(), rows.start);
         part
-    }
-    /// Coefficients of the level's plane, other parts' included.
-    pub(super) const fn plane(&self) -> usize {
-        self.width * self.height
     }
     pub(super) const fn blocks(&self) -> usize {
         self.rows * self.cols

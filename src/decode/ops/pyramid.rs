@@ -7,22 +7,36 @@ use crate::format::pyramid::Level;
 /// has `height * width` samples of its level. The kept corners of planes that are not last are not
 /// read: they come from the coarser level. Planes other than the first hold no result afterwards.
 pub(crate) fn inverse(levels: &[Level], periodic_x: bool, planes: &mut [Vec<f32>], isa: Isa, threads: usize) {
-    for l in (0..levels.len().min(planes.len())).rev() {
-        let level = &levels[l];
-        if !level.last {
-            let (fine, coarse) = planes.split_at_mut(l + 1);
-            if let (Some(fine), Some(coarse)) = (fine.last_mut(), coarse.first_mut()) {
-                if level.dyadic {
-                    inverse_wavelet(level, periodic_x, coarse, fine, isa);
-                    continue;
-                }
-                let axes = (&level.y.coarse(), &level.x.coarse());
-                forward_image(axes, periodic_x, coarse, level.x.coarse_len(), isa);
-                scatter(level, coarse, fine);
-            }
-        }
-        inverse_image((&level.y, &level.x), periodic_x, &mut planes[l], level.width, isa, threads);
+    let (Some(level), Some((fine, coarse))) = (levels.first(), planes.split_first_mut()) else { return };
+    inverse_coarse(levels, periodic_x, coarse, isa, threads);
+    inverse_finest(level, periodic_x, fine, coarse, isa, threads);
+}
+
+/// All but the finest level: `coarse`, the planes of the others, then begin with what the finest one needs.
+pub(crate) fn inverse_coarse(levels: &[Level], periodic_x: bool, coarse: &mut [Vec<f32>], isa: Isa, threads: usize) {
+    let Some((level, coarser)) = levels.split_first() else { return };
+    inverse(coarser, periodic_x, coarse, isa, threads);
+    if let Some(image) = coarse.first_mut().filter(|_| !level.last && !level.dyadic) {
+        forward_image((&level.y.coarse(), &level.x.coarse()), periodic_x, image, level.x.coarse_len(), isa);
     }
+}
+
+/// The finest level, after [`inverse_coarse`].
+pub(crate) fn inverse_finest(
+    level: &Level,
+    periodic_x: bool,
+    fine: &mut Vec<f32>,
+    coarse: &[Vec<f32>],
+    isa: Isa,
+    threads: usize,
+) {
+    if let Some(coarse) = coarse.first().filter(|_| !level.last) {
+        if level.dyadic {
+            return inverse_wavelet(level, periodic_x, coarse, fine, isa);
+        }
+        scatter(level, coarse, fine);
+    }
+    inverse_image((&level.y, &level.x), periodic_x, fine, level.width, isa, threads);
 }
 
 /// Put the coarser level's coefficients into the kept corners.
