@@ -111,7 +111,8 @@ impl Models {
 
     /// Code a part of a level, slice by slice.
     fn part<C: Coder>(&mut self, coder: &mut C, part: &mut Part, coarser: &[Activity]) {
-        let Part { shape, q, occupied } = part;
+        part.make_room();
+        let Part { shape, q, occupied, .. } = part;
         let (size, rows) = (shape.all_bands() * shape.blocks(), shape.all_bands() * shape.rows);
         if size == 0 {
             return;

@@ -11,7 +11,8 @@ pub(crate) type PlaneRows<'v> = Vec<(usize, &'v mut [f32])>;
 /// The coefficients of some block rows of a level, band after band.
 pub(crate) struct Part {
     pub(super) shape: Shape,
-    /// (slices, bands, rows, columns of blocks).
+    slices: usize,
+    /// (slices, bands, rows, columns of blocks), once there is [room](Self::make_room).
     pub(super) q: Vec<i32>,
     /// Whether anything but 0 is in a row of blocks: (slices, bands, rows).
     pub(super) occupied: Vec<bool>,
@@ -25,15 +26,23 @@ impl Part {
         (0..parts)
             .map(|k| {
                 let shape = whole.part(border(k)..border(k + 1));
-                let bands = slices * shape.all_bands();
-                Self { q: vec![0; bands * shape.blocks()], occupied: vec![false; bands * shape.rows], shape }
+                Self { shape, slices, q: Vec::new(), occupied: Vec::new() }
             })
             .collect()
     }
 
+    /// Coefficients that are all 0, unless there are some: made by the thread that needs them.
+    pub(super) fn make_room(&mut self) {
+        if self.q.is_empty() {
+            let bands = self.slices * self.shape.all_bands();
+            self.q = vec![0; bands * self.shape.blocks()];
+            self.occupied = vec![false; bands * self.shape.rows];
+        }
+    }
+
     /// Band (u, v) of a slice.
     pub(super) fn band(&self, slice: usize, u: usize, v: usize) -> Band<'_> {
-        let Self { shape, q, occupied } = self;
+        let Self { shape, q, occupied, .. } = self;
         let bands = shape.all_bands();
         let slice = (&q[slice * bands * shape.blocks()..], &occupied[slice * bands * shape.rows..]);
         Band::of(slice, shape, u, v)
@@ -42,7 +51,8 @@ impl Part {
     /// Take the part's coefficients in a slice from rows of the level's plane: `quantise(y, row)` makes row `y`, and says whether
     /// anything in it is not 0.
     pub(crate) fn fill(&mut self, slice: usize, mut quantise: impl FnMut(usize, &mut [i32]) -> bool) {
-        let Self { shape, q, occupied } = self;
+        self.make_room();
+        let Self { shape, q, occupied, .. } = self;
         let bands = slice * shape.all_bands();
         let mut row = vec![0; shape.width];
         for (y, i, u) in shape.plane_rows() {
@@ -84,7 +94,7 @@ impl Part {
 
     /// Put every coefficient that is not 0 into its place in the part's rows of a volume of zeros.
     pub(crate) fn scatter(&self, rows: PlaneRows<'_>) {
-        let Self { shape, q, occupied } = self;
+        let Self { shape, q, occupied, .. } = self;
         let mut places = vec![(0, 0); shape.height];
         shape.plane_rows().for_each(|(row, i, u)| places[row] = (i, u));
         for (y, out) in rows {
