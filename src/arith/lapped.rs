@@ -10,6 +10,9 @@ use crate::format::pyramid::AxisBlocks;
 /// Longest block of a transform along an outer axis.
 const OUTER_BLOCK: usize = 32;
 
+/// Elements whose transform takes a thread about a millisecond.
+const TRANSFORMED: usize = 1 << 19;
+
 /// The transform of one axis.
 #[derive(Debug)]
 pub(crate) struct Axis<'a> {
@@ -128,7 +131,7 @@ pub(crate) fn inverse_image(
     let (y, x) = (Axis::new(y_blocks, false), Axis::new(x_blocks, periodic_x));
     let count = y_blocks.lens.len();
     // At least two block rows each: one next to either border.
-    let groups = worthwhile(threads, image.len()).clamp(1, (count / 2).max(1));
+    let groups = worthwhile(threads, image.len(), TRANSFORMED).clamp(1, (count / 2).max(1));
     let border = |group: usize| count * group / groups;
     let rows = |image: &mut [f32], i: usize, first: usize| {
         if let Some(x) = &x {

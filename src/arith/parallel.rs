@@ -3,9 +3,10 @@
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// How many of `threads` threads that many elements are worth.
-pub(crate) const fn worthwhile(threads: usize, elements: usize) -> usize {
-    if elements < 1 << 17 { 1 } else { threads }
+/// Work that takes a thread about a millisecond is worth another one: waking it can take a tenth of that, and more where the system
+/// first puts it on the same processor.
+pub(crate) const fn worthwhile(threads: usize, work: usize, of_a_millisecond: usize) -> usize {
+    if work < of_a_millisecond { 1 } else { threads }
 }
 
 /// Something to be done, by any thread.

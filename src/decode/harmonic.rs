@@ -50,8 +50,11 @@ impl HarmonicField {
     }
 }
 
-/// Elements that a thread rounds in one go.
+/// Elements that a thread rounds in one go, and in about a millisecond.
 const ROUNDED: usize = 1 << 14;
+const ROUNDED_SOON: usize = 1 << 22;
+/// Bytes of coefficients that a thread decodes in about two milliseconds: with less, one thread is as fast as two.
+const DECODED_SOON: usize = 1 << 14;
 
 /// Write the rounded values of a field in rows of `width`, corrected by whole multiples of a unit where the
 /// stream has a corrections section.
@@ -63,7 +66,7 @@ pub(crate) fn write_values<T: Element>(
     out: &mut [T],
 ) -> Result<()> {
     let Some(mut reader) = corrections else {
-        let threads = worthwhile(threads, out.len());
+        let threads = worthwhile(threads, out.len(), ROUNDED_SOON);
         for_each_part(out, ROUNDED, threads, |i, part| field.rounded(i * ROUNDED, part));
         return Ok(());
     };
@@ -95,6 +98,7 @@ pub(crate) fn decode(
     threads: usize,
 ) -> Result<(HarmonicField, usize)> {
     let start = reader.offset();
+    let threads = worthwhile(threads, reader.rest().len(), DECODED_SOON);
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
     let levels = levels(params.basis, geometry.height, geometry.width);
     let mut payloads = payloads(&mut reader, params.payloads(0))?;

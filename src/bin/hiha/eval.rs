@@ -235,17 +235,13 @@ impl Report {
             device: config.device,
         };
         let mut decoded = vec![0; data.len()];
-        let (mut stream, mut encode, mut decode) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..repeat {
-            let t = Instant::now();
+        let mut stream = Vec::new();
+        self.encode_s += median_time(repeat, || {
             stream = hiha::encode(&view, config)?;
-            encode.push(t.elapsed().as_secs_f64());
-            let t = Instant::now();
-            hiha::decode_into(&stream, &mut decoded, ByteOrder::NATIVE, &options)?;
-            decode.push(t.elapsed().as_secs_f64());
-        }
-        self.encode_s += median(&mut encode);
-        self.decode_s += median(&mut decode);
+            Ok(())
+        })?;
+        self.decode_s +=
+            median_time(repeat, || Ok(hiha::decode_into(&stream, &mut decoded, ByteOrder::NATIVE, &options)?))?;
         self.metrics.update_bytes(field.dtype, data, &decoded, config.fill_value.as_deref());
         let info = hiha::inspect(&stream)?;
         self.bytes += stream.len();
@@ -323,6 +319,17 @@ impl Report {
 /// JSON has no infinity: null stands for one.
 fn finite(v: f64) -> Option<f64> {
     v.is_finite().then_some(v)
+}
+
+/// Median time of `repeat` runs, in seconds.
+fn median_time(repeat: usize, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+    let mut times = Vec::with_capacity(repeat);
+    for _ in 0..repeat {
+        let start = Instant::now();
+        run()?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    Ok(median(&mut times))
 }
 
 fn median(values: &mut [f64]) -> f64 {
