@@ -119,7 +119,7 @@ impl Sample {
     }
 
     /// The quantiser step whose error is about `rmse`.
-    fn start(&self, rmse: f64) -> Start {
+    pub(super) fn start(&self, rmse: f64) -> Start {
         let sums: Vec<Vec<Below>> = self.rows.iter().map(Rows::sums).collect();
         let error = |step: f64| {
             let limit = 0.7 * step;

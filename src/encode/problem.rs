@@ -230,7 +230,10 @@ fn survey<T: Element>(values: &[T], fills: &[T]) -> (Option<Vec<u8>>, Option<(T,
     let masked = |part: &[T]| {
         let any = run_wide(
             #[inline(always)]
-            || part.iter().fold(0, |all, &v| all | one(v)) != 0,
+            || match fills {
+                None if T::DTYPE.is_float() => !part.iter().fold(true, |all, &v| all & (v.to_f64().abs() <= f64::MAX)),
+                _ => part.iter().fold(0, |all, &v| all | one(v)) != 0,
+            },
         );
         if !any && let Some((lo, hi)) = extremes(part) {
             let (least, most) = ends.unwrap_or((lo, hi));

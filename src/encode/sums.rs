@@ -4,6 +4,8 @@ use crate::arith::run_wide;
 
 /// Values that are added side by side.
 const LANES: usize = 8;
+/// Values that are compared side by side: the order does not matter.
+const WIDE: usize = 64;
 
 /// The sum of `f` over the elements.
 pub(super) fn sum<T: Copy>(values: &[T], f: impl Fn(T) -> f64) -> f64 {
@@ -43,8 +45,8 @@ pub(super) fn extremes<T: Copy + PartialOrd>(values: &[T]) -> Option<(T, T)> {
     Some(run_wide(
         #[inline(always)]
         || {
-            let (mut least, mut most) = ([first; LANES], [first; LANES]);
-            let mut chunks = values.chunks_exact(LANES);
+            let (mut least, mut most) = ([first; WIDE], [first; WIDE]);
+            let mut chunks = values.chunks_exact(WIDE);
             for chunk in chunks.by_ref() {
                 for ((least, most), &v) in least.iter_mut().zip(&mut most).zip(chunk) {
                     (*least, *most) = (lesser(*least, v), greater(*most, v));

@@ -26,7 +26,7 @@ pub(super) struct Transformed {
     pub(super) axes: Vec<Outer>,
     /// Per level: (slices, height, width).
     pub(super) volumes: Vec<Vec<f32>>,
-    /// Estimated bits.
+    /// Estimated bits, if there is a choice.
     bits: f64,
     pub(super) start: Start,
 }
@@ -49,7 +49,7 @@ impl Transformed {
             None => effort.basis,
         };
         if let Some(basis) = told {
-            return vec![Self::new(basis, field, geometry, rmse, effort, isa)];
+            return vec![Self::new(basis, field, geometry, rmse, Effort { basis: told, ..effort }, isa)];
         }
         let wavelet = Self::new(Basis::Wavelet, Cow::Borrowed(&field), geometry, rmse, effort, isa);
         let lapped = Self::new(Basis::Lapped, field, geometry, rmse, effort, isa);
@@ -72,8 +72,12 @@ impl Transformed {
     ) -> Self {
         let levels = levels(basis, geometry.height, geometry.width);
         let mut volumes = planes(field, geometry, &levels, isa);
-        let estimate =
-            |volumes: &[Vec<f32>]| Sample::new(&levels, volumes, geometry.slices(), effort.rows()).bits(rmse);
+        // Where nothing is left to choose, only the step is in question.
+        let settled = effort.basis.is_some() && geometry.outer.is_empty();
+        let estimate = |volumes: &[Vec<f32>]| {
+            let sample = Sample::new(&levels, volumes, geometry.slices(), effort.rows());
+            if settled { (0.0, sample.start(rmse)) } else { sample.bits(rmse) }
+        };
         let (mut bits, mut start) = estimate(&volumes);
         let mut axes = Vec::with_capacity(geometry.outer.len());
         for (axis, &n) in geometry.outer.iter().enumerate().rev() {

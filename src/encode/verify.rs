@@ -40,17 +40,32 @@ fn good<T: Element>(problem: &Problem<T>) -> impl Fn(T, T) -> bool {
         let close = match target {
             Target::Lossless => false,
             Target::MaxAbs(eps) => within(v, d, eps),
-            Target::Rmse(_) => d.to_f64().is_finite(),
+            Target::Rmse(_) => is_finite(d),
         };
         v.same(d) | (close & !is_fill(d))
     }
 }
 
+/// Without a branch.
+fn is_finite<T: Element>(v: T) -> bool {
+    v.to_f64().abs() <= f64::MAX
+}
+
+/// Are all of a part surely good? By the simplest test there is, so that it takes little time.
+fn surely_good<T: Element>(problem: &Problem<T>, values: &[T], decoded: &[T]) -> bool {
+    match problem.target {
+        _ if !problem.fills.is_empty() => all(values, decoded, good(problem)),
+        Target::Lossless => all(values, decoded, T::same),
+        Target::MaxAbs(eps) => all_within(values, decoded, eps),
+        Target::Rmse(_) => all(values, decoded, |_, d| is_finite(d)),
+    }
+}
+
 /// The ordinary elements among those from `start` on that are not good.
-fn missing<T: Element>(problem: &Problem<T>, start: usize, decoded: &[T], good: impl Fn(T, T) -> bool) -> Vec<usize> {
-    let mut misses = Vec::new();
+fn missing<T: Element>(problem: &Problem<T>, start: usize, decoded: &[T]) -> Vec<usize> {
+    let (good, mut misses) = (good(problem), Vec::new());
     for (p, (values, parts)) in problem.values[start..].chunks(PART).zip(decoded.chunks(PART)).enumerate() {
-        if !all(values, parts, &good) {
+        if !surely_good(problem, values, parts) {
             let places = (start + p * PART..).zip(values.iter().zip(parts));
             misses.extend(places.filter(|&(i, (&v, &d))| !good(v, d) && problem.ordinary(i)).map(|(i, _)| i));
         }
@@ -60,10 +75,10 @@ fn missing<T: Element>(problem: &Problem<T>, start: usize, decoded: &[T], good: 
 
 /// Does what `decode(start, out)` makes of the elements from `start` on keep the promise?
 pub(crate) fn holds<T: Element>(problem: &Problem<T>, decode: impl Fn(usize, &mut [T])) -> bool {
-    let (good, all_good) = (good(problem), Cell::new(true));
+    let all_good = Cell::new(true);
     let rmse = problem.rmse_of(|start, out| {
         decode(start, out);
-        all_good.set(all_good.get() && missing(problem, start, out, &good).is_empty());
+        all_good.set(all_good.get() && missing(problem, start, out).is_empty());
     });
     all_good.get() && !matches!(problem.target, Target::Rmse(limit) if rmse > limit)
 }
@@ -74,7 +89,7 @@ pub(crate) fn repair<T: Element>(problem: &Problem<T>, mut decoded: Vec<T>) -> O
     if kept(&decoded) {
         return Some(Vec::new());
     }
-    let mut misses = missing(problem, 0, &decoded, good(problem));
+    let mut misses = missing(problem, 0, &decoded);
     if let Target::Rmse(limit) = problem.target {
         add_worst(problem, &decoded, limit, &mut misses);
     }
