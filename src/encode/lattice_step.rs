@@ -1,8 +1,10 @@
 //! The step of a lattice under a bound on the mean.
 
 use super::atoms::Atoms;
+use super::harmonic::AIM;
 use super::mapping::Quantiser;
 use super::problem::{PART, Problem};
+use super::search::Search;
 use crate::ablation::{Part, without};
 use crate::array::Element;
 use crate::entropy::integer::Integer;
@@ -11,41 +13,54 @@ use crate::entropy::mapping::Mapping;
 /// The step whose measured RMSE is just below the limit, and whether most values are then the least one, so that
 /// it is for a dead zone.
 pub(super) fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64, atoms: &Atoms) -> (f64, bool) {
+    let every = if problem.values.len() > MANY { PARTS } else { 1 };
     // Uniform errors have step / sqrt(12).
-    let step = rmse_step_from(problem, limit, limit * 12f64.sqrt() * 0.9995, (false, atoms));
+    let first = (limit * 12f64.sqrt() * AIM, 1.0);
+    let guess = best_step(problem, limit, first, (false, atoms), every);
+    let (step, power) = if guess.0 > 0.0 { guess } else { first };
     let lo = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
     let least = problem.values.iter().filter(|v| v.to_f64() - lo < 0.5 * step).count();
     let dead = least > problem.values.len() / 2 && !without(Part::LeastValueZone);
-    (if dead { rmse_step_from(problem, limit, step, (true, atoms)) } else { step }, dead)
+    if every == 1 && !dead {
+        return (guess.0, false);
+    }
+    (best_step(problem, limit, (step, power), (dead, atoms), 1).0, dead)
 }
 
 /// Of so many parts of the values one is enough for a first guess, if there are more than `MANY`.
 const PARTS: usize = 16;
 const MANY: usize = 1 << 17;
+/// The share of the limit that must be used.
+const SHARE: f64 = 0.996;
 
-fn rmse_step_from<T: Element>(problem: &Problem<T>, limit: f64, mut step: f64, how: (bool, &Atoms)) -> f64 {
-    let mut good = 0.0f64;
-    let mut tried = f64::INFINITY;
-    let parts = if problem.values.len() > MANY { &[PARTS, 1][..] } else { &[1] };
-    for &every in parts {
-        for _ in 0..8 {
-            // A larger one says nothing more.
-            step = how.1.aligned(step.min(2.0 * problem.range()));
-            if every == 1 && step == tried {
-                break;
-            }
-            tried = if every == 1 { step } else { tried };
-            let rmse = rmse_of_step(problem, step, how, every);
-            if rmse <= limit {
-                good = if every > 1 { 0.0 } else { good.max(step) };
-                if rmse >= 0.985 * limit || rmse == 0.0 {
-                    break;
-                }
-            }
-            step *= (0.995 * limit / rmse).clamp(0.5, 2.0);
+/// The largest step that was found to keep the limit, by one of `every` parts of the values, and the power of the step that its error grows
+/// as; from a first guess of both. 0 where none was found.
+fn best_step<T: Element>(
+    problem: &Problem<T>,
+    limit: f64,
+    (mut step, power): (f64, f64),
+    how: (bool, &Atoms),
+    every: usize,
+) -> (f64, f64) {
+    let mut search = Search::new(AIM * limit, power);
+    let (mut good, mut tried) = (0.0f64, f64::INFINITY);
+    for _ in 0..8 {
+        // A larger one says nothing more.
+        step = how.1.aligned(step.min(2.0 * problem.range()));
+        if step == tried {
+            break;
+        }
+        tried = step;
+        let rmse = rmse_of_step(problem, step, how, every);
+        if rmse <= limit {
+            good = good.max(step);
+        }
+        match search.next(step, rmse) {
+            Some(next) if !(SHARE..=1.0).contains(&(rmse / limit)) => step = next,
+            _ => break,
         }
     }
-    good
+    (good, search.power)
 }
 
 /// What multiples of a step leave, by one of `every` parts of the values.
