@@ -83,7 +83,6 @@ parts! {
     Room = "room",
     Phase = "phase",
     BlendOfEnergy = "blend-energy",
-    BlendOfBuckets = "blend-buckets",
     BlendOfPhase = "blend-phase",
     BlendOfSigns = "blend-signs",
     BlendWeights = "blend-weights",

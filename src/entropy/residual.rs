@@ -19,10 +19,6 @@ const MIDDLE: i64 = 16;
 pub(crate) struct Context {
     /// Expected magnitude times 8.
     pub(crate) energy: u64,
-    /// Mean magnitude of the residuals north-west and north-east.
-    pub(crate) diagonal: u64,
-    /// Magnitude at the place in the slice before, or the one further north.
-    pub(crate) before: u64,
     /// Signs of the residuals west and north: 0 to 8.
     pub(crate) signs: usize,
     /// Fraction of the prediction in eighths.
@@ -44,32 +40,6 @@ pub(crate) fn level(v: u64) -> usize {
 pub(crate) fn low_bits(energy: u64) -> u32 {
     (energy | 1).ilog2().saturating_sub(4).min(56)
 }
-
-/// Nine classes of magnitude in quanta: 0, 1, 2, 3, 4 and 5, 6 and 7, 8 to 11, 12 to 19, more.
-const BUCKETS: [u8; 32] = {
-    let mut buckets = [8; 32];
-    let mut quanta = 0;
-    while quanta < 20 {
-        buckets[quanta] = match quanta {
-            0..=3 => quanta as u8,
-            4..=5 => 4,
-            6..=7 => 5,
-            8..=11 => 6,
-            _ => 7,
-        };
-        quanta += 1;
-    }
-    buckets
-};
-
-/// The class of a magnitude: a table, since branches here cannot be foretold.
-#[inline(always)]
-fn bucket(v: u64, k: u32) -> usize {
-    BUCKETS[(v >> k).min(31) as usize].into()
-}
-
-/// Typical magnitudes of the buckets, in quanta.
-const TYPICAL: [f64; 9] = [0.3, 0.8, 1.4, 2.0, 2.7, 3.5, 5.0, 7.0, 12.0];
 
 /// Two two-sided geometric distributions mixed, whose mean magnitudes are 0.6 and 1.6 times `mean` quanta: about 0, or about -1/2
 /// where there are low bits.
@@ -94,37 +64,26 @@ fn geometric(mean: f64, low: bool) -> Ends {
     }))
 }
 
-/// What the distributions start with: by energy and by the two buckets with or without low bits.
-struct Starts {
-    energies: Vec<Ends>,
-    buckets: Vec<Ends>,
-}
-
-static STARTS: LazyLock<Starts> = LazyLock::new(|| {
-    let of_energy = |f: usize| {
+/// What the distributions start with, by energy.
+static STARTS: LazyLock<[Ends; ENERGIES]> = LazyLock::new(|| {
+    std::array::from_fn(|f| {
         let e = magnitude(f as u8);
         let k = low_bits(e);
         geometric((e as f64 + 0.5) / 8.0 / (1u64 << k) as f64, k > 0)
-    };
-    let of_buckets = |i: usize| geometric((TYPICAL[i / 18] + TYPICAL[i / 2 % 9]) / 2.0, i % 2 == 1);
-    Starts { energies: (0..ENERGIES).map(of_energy).collect(), buckets: (0..9 * 9 * 2).map(of_buckets).collect() }
+    })
 });
 
 /// The models of a stream's residuals.
 pub(crate) struct Residuals {
-    blend: Blend<4>,
+    blend: Blend<3>,
     escape: [Prob; 63],
 }
 
 impl Residuals {
     pub(crate) fn new() -> Self {
-        let Starts { energies, buckets } = &*STARTS;
-        let sets = [
-            energies.repeat(ROOMS),
-            buckets.clone(),
-            (0..48 * 9).map(|i| energies[i / 9]).collect(),
-            energies[..64].repeat(9),
-        ];
+        let energies = &*STARTS;
+        let sets =
+            [energies.repeat(ROOMS), (0..48 * 9).map(|i| energies[i / 9]).collect(), energies[..64].repeat(9)];
         let sets = sets.map(|set| if without(Part::ResidualStarts) { vec![energies[16]; set.len()] } else { set });
         Self { blend: Blend::new(sets, 64), escape: [Prob::HALF; 63] }
     }
@@ -134,11 +93,9 @@ impl Residuals {
     pub(crate) fn code<L: Lanes, C: Coder>(&mut self, lanes: L, coder: &mut C, r: i64, c: &Context) -> i64 {
         let k = low_bits(c.energy);
         let fine = level(c.energy).min(ENERGIES - 1);
-        let near = (bucket(c.diagonal, k) * 9 + bucket(c.before, k)) * 2 + usize::from(k > 0);
         let phase = if k == 0 { c.phase } else { 8 };
         let contexts = [
             unless(Part::BlendOfEnergy, c.room * ENERGIES + fine),
-            unless(Part::BlendOfBuckets, near),
             unless(Part::BlendOfPhase, fine.min(47) * 9 + phase),
             unless(Part::BlendOfSigns, c.signs * 64 + fine.min(63)),
         ];
@@ -173,7 +130,7 @@ mod tests {
             let mut model = Residuals::new();
             for (i, v) in self.3.iter_mut().enumerate() {
                 let context =
-                    Context { energy: self.1[i / self.2], diagonal: 9, before: u64::MAX, signs: 4, phase: 3, room: 0 };
+                    Context { energy: self.1[i / self.2], signs: 4, phase: 3, room: 0 };
                 *v = model.code(lanes, self.0, *v, &context);
             }
         }

@@ -84,7 +84,7 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
     late: impl Fn(usize) -> &'w [i32; 3],
     models: &mut Models,
 ) {
-    let Around { ahead, north, north2, before, top } = *around;
+    let Around { ahead, north, top, .. } = *around;
     let mut west = West {
         q: [row.q[PAD - 1], row.q[PAD - 2], row.q[PAD - 3]],
         size: [row.size[PAD - 1], row.size[PAD - 2]],
@@ -97,9 +97,6 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
         let (known, calm) = (&ahead.known[first..][..len], &ahead.calm[first..][..len]);
         let flags = &ahead.flags[first..][..len];
         let (n, sign_n) = (&north.q[padded.clone()][..len], &north.sign[padded.clone()][..len]);
-        let (size_nw, size_ne) = (&north.size[padded.start - 1..][..len], &north.size[padded.start + 1..][..len]);
-        let size_b = if BEFORE { &before.size } else { &north2.size };
-        let size_b = &size_b[padded.clone()][..len];
         let (out, sizes) = (&mut row.q[padded.clone()][..len], &mut row.size[padded.clone()][..len]);
         let (signs, energies) = (&mut row.sign[padded.clone()][..len], &mut row.energy[padded][..len]);
         for x in 0..len {
@@ -151,8 +148,6 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                 }
                 let context = Context {
                     energy,
-                    diagonal: (size_nw[x] + size_ne[x]) / 2,
-                    before: size_b[x],
                     signs: usize::from(west.sign) * 3 + usize::from(sign_n[x]),
                     phase: unless(Part::Phase, (eighths & 7) as usize),
                     room: unless(Part::Room, class),
