@@ -85,7 +85,6 @@ PARTS = {
         ("blend-phase", "second (energy, fraction) without contexts", lattice),
         ("blend-signs", "third (signs, energy) without contexts", lattice),
         ("blend-weights", "equal weights for the three", lattice),
-        ("blend-selector", "one set of weights", lattice),
         ("residual-starts", "distributions start alike in all contexts", lattice),
     ],
     "Both": [

@@ -86,7 +86,6 @@ parts! {
     BlendOfPhase = "blend-phase",
     BlendOfSigns = "blend-signs",
     BlendWeights = "blend-weights",
-    BlendSelector = "blend-selector",
     ResidualStarts = "residual-starts",
 }
 

@@ -1,5 +1,5 @@
 //! Adaptive distributions of symbols, mixed linearly: several contexts select one each, weighted by how well those
-//! did that the selector has seen so far.
+//! did so far.
 
 use super::range::Coder;
 use crate::ablation::{Part, without};
@@ -16,21 +16,19 @@ const WHOLE: f32 = 65_470.0;
 /// Distributions in `N` sets, and the weights that mix them.
 pub(crate) struct Blend<const N: usize> {
     sets: [Vec<Ends>; N],
-    weights: Vec<[f32; N]>,
-    /// What the parts gave the symbol before, and its selector: its weights learn only when those of the next symbol are known, so
-    /// that no symbol waits for them.
+    weights: [f32; N],
+    /// What the parts gave the symbol before: the weights learn it only when those of the next symbol are known, so that no symbol
+    /// waits for them.
     shares: [f32; N],
-    selector: usize,
 }
 
 impl<const N: usize> Blend<N> {
-    /// `sets[k]`: what the contexts of set k start with; `selectors` weight vectors.
-    pub(crate) fn new(sets: [Vec<Ends>; N], selectors: usize) -> Self {
-        Self { sets, weights: vec![[1.0 / N as f32; N]; selectors], shares: [1.0; N], selector: 0 }
+    /// `sets[k]`: what the contexts of set k start with.
+    pub(crate) fn new(sets: [Vec<Ends>; N]) -> Self {
+        Self { sets, weights: [1.0 / N as f32; N], shares: [1.0; N] }
     }
 
-    /// Code a symbol: `contexts[k]` selects the distribution of set k, `selector` the weights.
-    /// Indices past the end are held to the last entry.
+    /// Code a symbol: `contexts[k]` selects the distribution of set k; past the end it is held to the last entry.
     #[inline(always)]
     pub(crate) fn code<L: Lanes, C: Coder>(
         &mut self,
@@ -38,20 +36,17 @@ impl<const N: usize> Blend<N> {
         coder: &mut C,
         symbol: usize,
         contexts: [usize; N],
-        selector: usize,
     ) -> usize {
-        let selector = selector.min(self.weights.len() - 1);
-        let weights = self.weights[selector];
+        let weights = self.weights;
         let places: [usize; N] = std::array::from_fn(|k| contexts[k].min(self.sets[k].len() - 1));
         let parts = std::array::from_fn(|k| &self.sets[k][places[k]]);
         let ends = lanes.blend(parts, weights.map(|w| (w * WHOLE + 8_388_608.0).to_bits() as u16));
         if !without(Part::BlendWeights) {
-            self.weights[self.selector] = learned(self.weights[self.selector], self.shares);
+            self.weights = learned(weights, self.shares);
         }
         let symbol = coder.symbol(&ends.0, symbol, |slot| lanes.count(&ends, slot));
         let share = |e: &Ends| e.0[symbol] - if symbol > 0 { e.0[symbol - 1] } else { 0 };
         self.shares = parts.map(|part| f32::from(share(part) + 1));
-        self.selector = selector;
         for (set, &place) in self.sets.iter_mut().zip(&places) {
             lanes.adapt(&mut set[place], symbol, RATE);
         }
@@ -87,10 +82,10 @@ mod tests {
 
     impl<C: Coder> Task for Run<'_, C> {
         fn run<L: Lanes>(self, lanes: L) {
-            let mut blend = Blend::new([vec![even()], vec![even(); SYMBOLS]], 1);
+            let mut blend = Blend::new([vec![even()], vec![even(); SYMBOLS]]);
             let mut last = 0;
             for s in self.1 {
-                *s = blend.code(lanes, self.0, *s, [0, last], 0);
+                *s = blend.code(lanes, self.0, *s, [0, last]);
                 last = *s;
             }
         }

@@ -85,7 +85,7 @@ impl Residuals {
         let sets =
             [energies.repeat(ROOMS), (0..48 * 9).map(|i| energies[i / 9]).collect(), energies[..64].repeat(9)];
         let sets = sets.map(|set| if without(Part::ResidualStarts) { vec![energies[16]; set.len()] } else { set });
-        Self { blend: Blend::new(sets, 64), escape: [Prob::HALF; 63] }
+        Self { blend: Blend::new(sets), escape: [Prob::HALF; 63] }
     }
 
     /// Code `r`.
@@ -101,7 +101,7 @@ impl Residuals {
         ];
         let v = r >> k;
         let symbol = (v.saturating_add(MIDDLE)).clamp(0, SYMBOLS as i64 - 1) as usize;
-        let v = match self.blend.code(lanes, coder, symbol, contexts, unless(Part::BlendSelector, fine)) {
+        let v = match self.blend.code(lanes, coder, symbol, contexts) {
             0 => (-MIDDLE).wrapping_sub(self.beyond(coder, (-MIDDLE).wrapping_sub(v))),
             31 => (MIDDLE - 1).wrapping_add(self.beyond(coder, v.wrapping_sub(MIDDLE - 1))),
             s => s as i64 - MIDDLE,
