@@ -78,7 +78,7 @@ PARTS = {
         ("flat-runs", "no flags where neighbours are equal", lattice),
         ("edges", "nothing of the ends of the values", lattice),
         ("edge-pattern", "flag of an end without neighbours that are there", lattice),
-        ("edge-distance", "flag of an end without distance and energy", lattice),
+        ("edge-distance", "flag of an end without distance", lattice),
         ("room", "distributions do not know the room to an end", lattice),
         ("phase", "distributions do not know the fraction of the prediction", lattice),
         ("blend-energy", "first distribution of the blend (energy, room) without contexts", lattice),

@@ -1,9 +1,8 @@
 //! Elements at the least or the greatest value: no rain, no cloud, overcast. Where neighbours are there, or the
 //! prediction is not far from it, a flag comes before the residual.
 
-use super::mixer::Mixer;
+use super::mixer::Prob;
 use super::range::Coder;
-use super::residual::level;
 use crate::ablation::{Part, unless};
 
 /// What stands around an element, seen from the nearer end of the values.
@@ -36,34 +35,44 @@ impl Edge {
     }
 }
 
-/// The models of the flags.
+/// The models of the flags, at either end: by pattern, and by pattern and distance.
 pub(crate) struct Edges {
-    mixer: Mixer<2>,
+    patterns: [[Prob; 2]; 256],
+    distances: [[[Prob; 2]; 256]; 4],
 }
 
 impl Edges {
     pub(crate) fn new() -> Self {
-        Self { mixer: Mixer::new([2 * 256, 2 * 32 * 32], 2 * 16, 250) }
+        Self { patterns: [[Prob::HALF; 2]; 256], distances: [[[Prob::HALF; 2]; 256]; 4] }
     }
 
     /// Code whether the element is at the edge.
     #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, there: bool, e: &Edge) -> bool {
         let side = usize::from(e.at == 0);
-        let (away, energy) = (level(e.away).min(31), level(e.energy).min(31));
-        let contexts = [unless(Part::EdgePattern, e.pattern), unless(Part::EdgeDistance, away * 32 + energy)];
-        self.mixer.code(coder, there, contexts.map(|c| 2 * c + side), 2 * (e.pattern & 15) + side)
+        let pattern = unless(Part::EdgePattern, e.pattern & 255);
+        let distance = unless(Part::EdgeDistance, distance(e.away, e.energy));
+        let (a, b) = (&mut self.patterns[pattern][side], &mut self.distances[distance][pattern][side]);
+        Prob::code_by_two(a, b, coder, there)
     }
 }
 
 /// How much room the residual has on its way to an end of the values: 0 for plenty, else 1 (none) to 3 below, 4 to 6 above.
 #[inline(always)]
 pub(crate) fn room(away: u64, energy: u64, low: bool) -> usize {
-    let class = match away {
+    match distance(away, energy) {
+        0 => 0,
+        class => class + if low { 0 } else { 3 },
+    }
+}
+
+/// Class of a distance: 0 for far, else 1 (none) to 3.
+#[inline(always)]
+fn distance(away: u64, energy: u64) -> usize {
+    match away {
         0 => 1,
         a if a <= energy / 16 => 2,
         a if a <= energy / 4 => 3,
-        _ => return 0,
-    };
-    class + if low { 0 } else { 3 }
+        _ => 0,
+    }
 }

@@ -82,8 +82,7 @@ pub(crate) struct Residuals {
 impl Residuals {
     pub(crate) fn new() -> Self {
         let energies = &*STARTS;
-        let sets =
-            [energies.repeat(ROOMS), (0..48 * 9).map(|i| energies[i / 9]).collect(), energies[..64].repeat(9)];
+        let sets = [energies.repeat(ROOMS), (0..48 * 9).map(|i| energies[i / 9]).collect(), energies[..64].repeat(9)];
         let sets = sets.map(|set| if without(Part::ResidualStarts) { vec![energies[16]; set.len()] } else { set });
         Self { blend: Blend::new(sets), escape: [Prob::HALF; 63] }
     }
@@ -129,8 +128,7 @@ mod tests {
         fn run<L: Lanes>(self, lanes: L) {
             let mut model = Residuals::new();
             for (i, v) in self.3.iter_mut().enumerate() {
-                let context =
-                    Context { energy: self.1[i / self.2], signs: 4, phase: 3, room: 0 };
+                let context = Context { energy: self.1[i / self.2], signs: 4, phase: 3, room: 0 };
                 *v = model.code(lanes, self.0, *v, &context);
             }
         }
