@@ -2,7 +2,9 @@
 //!
 //! Archives hold 8- to 24-bit integers with scale and offset; their floats came from those.
 
+use super::problem::PART;
 use super::sums::extremes;
+use crate::arith::run_wide;
 use crate::array::Element;
 
 /// An arithmetic lattice.
@@ -14,21 +16,32 @@ pub(crate) struct Packing {
     pub(crate) exact: bool,
 }
 
-/// Values looked at first.
-const SAMPLE: usize = 32_768;
+/// Values looked at first, and where they do not tell: sorting them is most of the work.
+const SAMPLES: [usize; 2] = [4096, 32_768];
 /// Largest index on a lattice, and places of a table of values.
 const MAX_INDEX: f64 = 16_777_216.0;
 const MAX_PLACES: usize = 1 << 18;
 
 /// The lattice of these values (masked ones must have been replaced by others of them).
 pub(crate) fn find<T: Element>(values: &[T]) -> Option<Packing> {
-    let stride = values.len().div_ceil(SAMPLE).max(1);
+    let [few, many] = SAMPLES;
+    let quickly = || (values.len() > few).then(|| find_by(values, few, false)).flatten();
+    quickly().or_else(|| find_by(values, many, true))
+}
+
+/// The same, if a sample of so many values tells the step. Values of too many places for a table are sorted only if that is `thorough`.
+fn find_by<T: Element>(values: &[T], sample: usize, thorough: bool) -> Option<Packing> {
+    let stride = values.len().div_ceil(sample).max(1);
     let sample = distinct(values.iter().skip(stride / 2).step_by(stride).copied());
     let (base, step) = step_of::<T>(&sample)?;
+    if let Some(packing) = binary(values, step) {
+        return Some(packing);
+    }
     let (all, (base, step)) = if stride == 1 {
         (sample, (base, step))
     } else {
-        let all = on_lattice(values, step).unwrap_or_else(|| distinct(values.iter().copied()));
+        let sorted = || thorough.then(|| distinct(values.iter().copied()));
+        let all = on_lattice(values, step).or_else(sorted)?;
         let refined = refine(&all, step)?;
         (all, refined)
     };
@@ -37,6 +50,24 @@ pub(crate) fn find<T: Element>(values: &[T]) -> Option<Packing> {
         all.iter().all(|&v| T::from_f64(p.offset + nearest((v.to_f64() - p.offset) / p.step) * p.step).same(v))
     });
     Some(exact.unwrap_or(close))
+}
+
+/// GRIB's packing with a binary scale, of which this is about the step: the least value and multiples of a power of two. Far less work to
+/// test than to find.
+fn binary<T: Element>(values: &[T], step: f64) -> Option<Packing> {
+    let power = step.log2().round().exp2();
+    let (lo, hi) = extremes(values).filter(|_| (power / step - 1.0).abs() < 1e-3)?;
+    let (offset, inverse) = (lo.to_f64(), 1.0 / power);
+    let good = |v: T| T::from_f64(offset + ((v.to_f64() - offset) * inverse + 0.5).floor() * power).same(v);
+    let all_good = |part: &[T]| {
+        run_wide(
+            #[inline(always)]
+            || part.iter().fold(true, |all, &v| all & good(v)),
+        )
+    };
+    let fits =
+        inverse.is_finite() && (hi.to_f64() - offset) * inverse <= MAX_INDEX && values.chunks(PART).all(all_good);
+    fits.then_some(Packing { offset, step: power, exact: true })
 }
 
 /// The number by which whole numbers must be divided to give these values to the bit, if that is what they are: decimals in f64,
