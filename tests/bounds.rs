@@ -289,17 +289,6 @@ fn the_other_byte_order() {
 }
 
 #[test]
-fn threads_change_no_bit() {
-    let data: Vec<f32> = smooth(6 * 91 * 180, 280.0, 0.01, 4);
-    let view = ArrayView::new(&data, &[6, 91, 180]).unwrap();
-    let one = Config::new(Bound::Nrmse(1e-3));
-    let stream = hiha::encode(&view, &one).unwrap();
-    assert_eq!(stream, hiha::encode(&view, &Config { threads: 4, ..one }).unwrap());
-    let four = hiha::DecodeOptions { threads: 4, ..Default::default() };
-    assert_eq!(hiha::decode(&stream).unwrap(), hiha::decode_with(&stream, &four).unwrap());
-}
-
-#[test]
 fn encoding_what_was_decoded_keeps_the_bound_to_it() {
     let config = Config::new(Bound::MaxAbs(0.05));
     let mut data: Vec<f32> = smooth(60 * 60, 280.0, 0.01, 4);

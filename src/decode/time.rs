@@ -2,7 +2,7 @@
 //! weights of the frame before, changed a little; its middle band is that of the frame before, and networks for what changed.
 
 use super::{low, mid};
-use crate::entropy::mixer::Prob;
+use crate::entropy::prob::Prob;
 use crate::entropy::range::Decoder;
 use crate::entropy::weights::{self, LARGEST};
 use crate::error::{Result, corrupt};

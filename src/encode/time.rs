@@ -4,7 +4,7 @@ use super::low::{self, Design};
 use super::mid::{Canvas, PassDesign, code, fit_pass, params};
 use crate::decode::time::{add_difference, add_low};
 use crate::entropy::blocks::Node;
-use crate::entropy::mixer::Prob;
+use crate::entropy::prob::Prob;
 use crate::entropy::range::Encoder;
 use crate::entropy::weights::{self, LARGEST};
 use crate::format::mid::{Block, PassParams};

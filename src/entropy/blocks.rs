@@ -1,6 +1,6 @@
 //! Trees of blocks and their networks.
 
-use super::mixer::Prob;
+use super::prob::Prob;
 use super::range::Coder;
 use super::weights;
 use crate::error::Result;

@@ -1,7 +1,7 @@
 //! Models of one coefficient's magnitude.
 
 use super::context::{CLASSES, Classes};
-use super::mixer::{Prob, exp_golomb};
+use super::prob::{Prob, exp_golomb};
 use super::range::Coder;
 use super::symbol::{Distribution, Mixture, SYMBOLS};
 use crate::ablation::{Part, unless, without};

@@ -1,6 +1,6 @@
 //! Sparse integers, mostly zero: the corrections of points that missed the bound.
 
-use super::mixer::Prob;
+use super::prob::Prob;
 use super::range::Coder;
 use crate::ablation::{Part, unless};
 

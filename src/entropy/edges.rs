@@ -1,7 +1,7 @@
 //! Elements at the least or the greatest value: no rain, no cloud, overcast. Where neighbours are there, or the
 //! prediction is not far from it, a flag comes before the residual.
 
-use super::mixer::Prob;
+use super::prob::Prob;
 use super::range::Coder;
 use crate::ablation::{Part, unless};
 

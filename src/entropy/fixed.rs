@@ -1,7 +1,7 @@
 //! Native floats as integers: multiples of a power of two, towards zero, and the digits below it. Predictions stay
 //! linear in the values, which the order of bit patterns is not where exponents or signs differ.
 
-use super::mixer::{Prob, exp_golomb};
+use super::prob::{Prob, exp_golomb};
 use super::range::Coder;
 use crate::array::{DType, Element};
 use std::ops::RangeInclusive;

@@ -1,7 +1,7 @@
 //! Coder of the basis of a Karhunen-Loeve transform (`codec-spec/format.md`, "Outer axes"), written once for
 //! both directions.
 
-use super::mixer::{Prob, exp_golomb};
+use super::prob::{Prob, exp_golomb};
 use super::range::Coder;
 use crate::format::klt::{Klt, MAX_KLT, Row};
 

@@ -2,7 +2,7 @@
 
 use super::fixed::{self, Rest};
 use super::integer::Integer;
-use super::mixer::Prob;
+use super::prob::Prob;
 use super::range::{Coder, Decoder, Encoder};
 use super::table;
 use crate::arith::run_wide;

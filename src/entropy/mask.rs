@@ -1,6 +1,6 @@
 //! Coding of the classes of elements: which are NaN, infinite or the fill value.
 
-use super::mixer::Prob;
+use super::prob::Prob;
 use super::range::Coder;
 use crate::ablation::{Part, unless, without};
 use crate::format::Geometry;

@@ -288,13 +288,13 @@ impl Coder for Counter {
     #[inline(always)]
     fn bit(&mut self, bit: bool, p1: u32) -> bool {
         let p = if bit { p1 } else { (1 << PROB_BITS) - p1 };
-        self.0 += u64::from(super::mixer::cost(p));
+        self.0 += u64::from(super::prob::cost(p));
         bit
     }
 
     #[inline(always)]
     fn symbol8(&mut self, symbol: usize, above: &u16x8) -> usize {
-        self.0 += u64::from(super::mixer::cost(interval(above, symbol).1.min(65_535)));
+        self.0 += u64::from(super::prob::cost(interval(above, symbol).1.min(65_535)));
         symbol
     }
 
@@ -313,7 +313,7 @@ impl Coder for Counter {
     #[inline(always)]
     fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
         let p = ends[symbol] - if symbol > 0 { ends[symbol - 1] } else { 0 };
-        self.0 += u64::from(super::mixer::cost(u32::from(p) << 1));
+        self.0 += u64::from(super::prob::cost(u32::from(p) << 1));
         symbol
     }
 }

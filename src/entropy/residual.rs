@@ -1,7 +1,7 @@
 //! Coding of prediction residuals: a symbol of an adaptive distribution whose scale follows the residuals around, and low bits.
 
 use super::blend::Blend;
-use super::mixer::{Prob, exp_golomb};
+use super::prob::{Prob, exp_golomb};
 use super::range::Coder;
 use super::rows::magnitude;
 use crate::ablation::{Part, unless, without};

@@ -1,6 +1,6 @@
 //! Sparse integers in compressed rows, simply coded: for each row how many, the columns as gaps, the values.
 
-use super::mixer::{Prob, exp_golomb};
+use super::prob::{Prob, exp_golomb};
 use super::range::Coder;
 
 /// Largest magnitude: whole numbers up to it are exact in f32.

@@ -1,6 +1,6 @@
 //! Coding of a table of values: ordinals, each once, in order.
 
-use super::mixer::Prob;
+use super::prob::Prob;
 use super::range::Coder;
 
 /// Most values of a table.

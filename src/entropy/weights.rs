@@ -2,7 +2,7 @@
 //! adaptive probabilities that all groups share. A network has a few hundred parameters, so few models, which start
 //! near their end.
 
-use super::mixer::{Prob, exp_golomb};
+use super::prob::{Prob, exp_golomb};
 use super::range::Coder;
 use crate::format::network::Quantised;
 

@@ -12,7 +12,7 @@ static COST: LazyLock<[u32; 4096]> =
 pub(crate) fn cost(p: u32) -> u32 {
     if p < 4096 {
         // Sixteen times finer for rare events.
-        return COST[((p << 4) >> 4).min(4095) as usize] + (4 << 16);
+        return COST[p as usize] + (4 << 16);
     }
     COST[(p >> 4).min(4095) as usize]
 }
@@ -51,9 +51,7 @@ impl Prob {
         self.update(bit, 60);
         bit
     }
-}
 
-impl Prob {
     /// Code a bit with the mean of two models.
     #[inline(always)]
     pub(crate) fn code_by_two<C: Coder>(a: &mut Self, b: &mut Self, coder: &mut C, bit: bool) -> bool {
