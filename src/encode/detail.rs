@@ -93,7 +93,7 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
 const STEPS: [f64; 10] = [0.9, 1.1, 1.35, 1.65, 2.0, 2.45, 3.0, 3.7, 4.5, 5.5];
 
 /// Fewest bytes of a part of the field that tell the best step for all.
-const TELLING: usize = 1 << 14;
+const TELLING: usize = 12 << 10;
 
 /// The lattice coder wins where a glance promises no more than so many times the bytes of the transform.
 const LOST: f64 = 1.1;

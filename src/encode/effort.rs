@@ -45,7 +45,7 @@ impl Effort {
         match self.steps {
             usize::MAX => None,
             _ if self.quick => Some(0.95..1.15),
-            _ => Some(0.82..1.4),
+            _ => Some(0.9..1.25),
         }
     }
 
