@@ -2,6 +2,7 @@
 //! quantised magnitudes given a few neighbours that the coefficient coder sees as well. Good enough to choose
 //! between transforms, far cheaper than coding.
 
+use super::magnitudes::{BINS, Magnitudes, bin, middle};
 use super::quantise::{WAVELET_ERROR, zeroed_weight};
 use crate::format::pyramid::Level;
 
@@ -11,8 +12,6 @@ const FEWEST_ROWS: usize = 16;
 const SYMBOLS: usize = 16;
 /// Classes of neighbourhoods.
 const CLASSES: usize = 16;
-/// Bins of magnitudes, four an octave.
-const BINS: usize = 1 << 10;
 
 /// Rows of one level, each after its neighbour: (slices, pairs of rows, width).
 struct Rows {
@@ -39,16 +38,6 @@ pub(super) struct Start {
 struct Below {
     count: f64,
     squares: f64,
-}
-
-/// The bin of a magnitude.
-fn bin(c: f32) -> usize {
-    (c.abs().to_bits() >> 21) as usize & (BINS - 1)
-}
-
-/// The magnitude that stands for a bin.
-fn middle(bin: usize) -> f64 {
-    f32::from_bits((bin as u32) << 21 | 1 << 20).into()
 }
 
 /// A sample of the planes of all levels.
@@ -152,16 +141,16 @@ impl Sample {
 impl Rows {
     /// Of the magnitudes below each bin, and below all.
     fn sums(&self) -> Vec<Below> {
-        let mut histogram = vec![0.0f64; BINS];
-        for row in self.values.chunks_exact(self.width).skip(1).step_by(2) {
-            row.iter().for_each(|&c| histogram[bin(c)] += self.weight);
-        }
+        let mut all = Magnitudes::new();
+        self.values.chunks_exact(self.width).skip(1).step_by(2).for_each(|row| all.add(row, self.weight));
         let mut below = vec![Below::default(); BINS + 1];
-        for (k, n) in histogram.into_iter().enumerate() {
-            // Bins that no number falls into may stand for infinity.
-            let squares = if n > 0.0 { n * middle(k).powi(2) } else { 0.0 };
-            below[k + 1] = Below { count: below[k].count + n, squares: below[k].squares + squares };
+        let (mut sum, mut next) = (Below::default(), 0);
+        for (k, c, n) in all.bins() {
+            below[next..=k].fill(sum);
+            sum = Below { count: sum.count + n, squares: sum.squares + n * c * c };
+            next = k + 1;
         }
+        below[next..].fill(sum);
         below
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod harmonic;
 mod lattice;
 mod lattice_step;
 pub(crate) mod low;
+mod magnitudes;
 mod mapping;
 mod mid;
 pub(crate) mod ops;

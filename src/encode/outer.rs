@@ -1,6 +1,7 @@
 //! Choice of a transform along an outer axis: none, DCT, or a Karhunen-Loeve basis made for the chunk.
 
 use super::effort::Effort;
+use super::magnitudes::Magnitudes;
 use crate::ablation::{Part, without};
 use crate::arith::{Dct, Isa, Kind, columns_by, klt, transform_outer};
 use crate::decode::ops::outer::Inverse;
@@ -57,19 +58,6 @@ impl Sample {
         rows.map(move |row| self.weight * row.iter().map(|&c| f64::from(loss(c))).sum::<f64>())
     }
 
-    /// Sum of squared errors when quantised at `step`.
-    fn error(&self, step: f64) -> f64 {
-        let (dead, coded) = ((0.62 * step) as f32, (step * step / 12.0) as f32);
-        let error = |&c: &f32| f64::from(if c.abs() < dead { c * c } else { coded });
-        self.weight * self.values.iter().map(error).sum::<f64>()
-    }
-
-    /// Estimated bits at `step`, in halves of a bit.
-    fn cost(&self, step: f64) -> f64 {
-        let inverse = (1.0 / step) as f32;
-        self.weight * self.values.iter().map(|&c| f64::from((1.0 + (c * inverse).powi(2)).log2())).sum::<f64>()
-    }
-
     /// The same columns, transformed.
     fn transformed(&self, f: impl Fn(&mut [f32], usize)) -> Self {
         let mut values = self.values.clone();
@@ -77,28 +65,23 @@ impl Sample {
         Self { values, ..*self }
     }
 
-    /// Weighted sum of the squares of the columns' components along a vector.
-    fn energy_along(&self, vector: impl Iterator<Item = f64>) -> f64 {
-        let mut along = vec![0.0f32; self.columns];
-        for (row, v) in self.values.chunks_exact(self.columns).zip(vector) {
-            along.iter_mut().zip(row).for_each(|(a, &c)| *a += c * v as f32);
-        }
-        self.weight * along.iter().map(|&a| f64::from(a * a)).sum::<f64>()
-    }
-
     /// Add this sample's share to the covariance along the axis, each column divided by its strength to the power of `whitening`.
     fn add_covariance(&self, n: usize, whitening: f32, step: f32, sum: &mut DMatrix<f32>) {
-        let mut square = vec![0.0f32; self.columns];
-        for row in self.values.chunks_exact(self.columns) {
-            square.iter_mut().zip(row).for_each(|(s, &v)| *s += v * v);
-        }
-        let scale: Vec<f32> = square.iter().map(|&s| (s / n as f32).max(step * step).powf(-0.5 * whitening)).collect();
         let mut columns = DMatrix::<f32>::from_row_slice(n, self.columns, &self.values);
-        for (mut column, &s) in columns.column_iter_mut().zip(&scale) {
-            column *= s;
+        if whitening > 0.0 {
+            for mut column in columns.column_iter_mut() {
+                column *= (column.norm_squared() / n as f32).max(step * step).powf(-0.5 * whitening);
+            }
         }
         sum.gemm(self.weight as f32, &columns, &columns.transpose(), 1.0);
     }
+}
+
+/// The covariance of all samples along the axis of `n`, times the number of columns.
+fn covariance(samples: &[Sample], n: usize, whitening: f32, step: f64) -> DMatrix<f64> {
+    let mut sum = DMatrix::zeros(n, n);
+    samples.iter().for_each(|s| s.add_covariance(n, whitening, step as f32, &mut sum));
+    sum.map(f64::from)
 }
 
 /// The transform with the fewest estimated bits at an RMSE of `target` along an axis of `n`, applied to all `volumes`;
@@ -115,12 +98,18 @@ pub(super) fn transform(
         volumes.iter().zip(inner).map(|(volume, &inner)| Sample::new(volume, n, inner, effort.columns())).collect();
     let cosine = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, isa, Kind::Two);
     let cosines: Vec<Sample> = samples.iter().map(|s| s.transformed(cosine)).collect();
-    let step = step_for(&cosines, target);
-    let (plain, cosine_cost) = (cost(&samples, step_for(&samples, target)), cost(&cosines, step));
-    let bases = WHITENING.map(|whitening| Karhunen::new(&samples, n, whitening, step, target, isa));
-    let bases = bases.into_iter().take(if without(Part::SecondWhitening) { 1 } else { WHITENING.len() });
-    let bases = bases.filter(|_| !without(Part::OuterKlt) && !without(Part::OuterAxes));
-    let basis = bases.flatten().min_by(|a, b| a.cost.total_cmp(&b.cost));
+    let Rate { step, bits: cosine_cost } = Rate::new(&cosines, target);
+    let plain = Rate::new(&samples, target).bits;
+    let possible = (2..=MAX_KLT).contains(&n) && !without(Part::OuterKlt) && !without(Part::OuterAxes);
+    let energies = if possible { covariance(&samples, n, 0.0, step) } else { DMatrix::zeros(0, 0) };
+    let whitenings = match WHITENING.len() {
+        _ if !possible => 0,
+        _ if without(Part::SecondWhitening) => 1,
+        all => all,
+    };
+    let bases =
+        WHITENING[..whitenings].iter().filter_map(|&w| Karhunen::new(&samples, &energies, w, step, target, isa));
+    let basis = bases.min_by(|a, b| a.cost.total_cmp(&b.cost));
     if let Some(Karhunen { all, rank, matrix, .. }) =
         basis.filter(|b| b.cost <= plain.min(cosine_cost) || without(Part::OuterDct) && b.cost <= plain)
     {
@@ -163,21 +152,29 @@ impl Outer {
     }
 }
 
-/// Estimated bits of all levels at `step`, in halves of a bit.
-fn cost(samples: &[Sample], step: f64) -> f64 {
-    samples.iter().map(|s| s.cost(step)).sum()
+/// What samples cost at a bound on the mean.
+struct Rate {
+    /// The quantiser step at which the RMSE is about the target.
+    step: f64,
+    /// Estimated bits at this step, in halves of a bit.
+    bits: f64,
 }
 
-/// The quantiser step at which the RMSE is about `target`.
-fn step_for(samples: &[Sample], target: f64) -> f64 {
-    let wanted = target * target * samples.iter().map(|s| s.weight * s.values.len() as f64).sum::<f64>();
-    let (mut low, mut high) = (3.4 * target, 64.0 * target);
-    for _ in 0..7 {
-        let step = (low * high).sqrt();
-        let error: f64 = samples.iter().map(|s| s.error(step)).sum();
-        if error > wanted { high = step } else { low = step }
+impl Rate {
+    fn new(samples: &[Sample], target: f64) -> Self {
+        let mut all = Magnitudes::new();
+        samples.iter().for_each(|s| all.add(&s.values, s.weight));
+        let bins: Vec<_> = all.bins().collect();
+        let wanted = target * target * bins.iter().map(|(.., n)| n).sum::<f64>();
+        let (mut low, mut high) = (3.4 * target, 64.0 * target);
+        for _ in 0..7 {
+            let step = (low * high).sqrt();
+            let error = |&(_, c, n): &(usize, f64, f64)| n * if c < 0.62 * step { c * c } else { step * step / 12.0 };
+            if bins.iter().map(error).sum::<f64>() > wanted { high = step } else { low = step }
+        }
+        let bits = bins.iter().map(|(_, c, n)| n * (1.0 + (c / low).powi(2)).log2()).sum();
+        Self { step: low, bits }
     }
-    low
 }
 
 /// The number of leading components that are worth the bytes of their basis vectors; at least 1.
@@ -217,29 +214,33 @@ struct Karhunen {
 }
 
 impl Karhunen {
-    /// From the samples' covariance; `step` tells how exact the basis must be.
-    fn new(samples: &[Sample], n: usize, whitening: f32, step: f64, target: f64, isa: Isa) -> Option<Self> {
-        if !(2..=MAX_KLT).contains(&n) {
-            return None;
-        }
-        let all = rounded_eigenvectors(samples, n, whitening, step);
+    /// From the samples' covariance, which is `energies` before whitening; `step` tells how exact the basis must be.
+    fn new(
+        samples: &[Sample],
+        energies: &DMatrix<f64>,
+        whitening: f32,
+        step: f64,
+        target: f64,
+        isa: Isa,
+    ) -> Option<Self> {
+        let n = energies.nrows();
+        let all = rounded_eigenvectors(samples, energies, whitening, step);
         let matrix = klt::forward(&all, n)?;
         let components: Vec<Sample> =
             samples.iter().map(|s| s.transformed(|v, inner| columns_by(v, inner, &matrix, isa))).collect();
-        let step = step_for(&components, target);
+        let Rate { step, bits } = Rate::new(&components, target);
         let mut rows = all.leading(worth_coding(&components, &all, step));
         let mut counter = Counter::default();
         basis::code(&mut counter, &mut rows, n);
         let rank = rows.rows.len();
-        Some(Self { all, rank, matrix, cost: cost(&components, step) + 16.0 * counter.bytes() as f64 })
+        Some(Self { all, rank, matrix, cost: bits + 16.0 * counter.bytes() as f64 })
     }
 }
 
-/// The eigenvectors of the covariance, strongest first.
-fn rounded_eigenvectors(samples: &[Sample], n: usize, whitening: f32, step: f64) -> Klt {
-    let mut covariance = DMatrix::<f32>::zeros(n, n);
-    samples.iter().for_each(|s| s.add_covariance(n, whitening, step as f32, &mut covariance));
-    let eigen = SymmetricEigen::new(covariance.map(f64::from));
+/// The eigenvectors of the whitened covariance, strongest first.
+fn rounded_eigenvectors(samples: &[Sample], energies: &DMatrix<f64>, whitening: f32, step: f64) -> Klt {
+    let n = energies.nrows();
+    let eigen = SymmetricEigen::new(covariance(samples, n, whitening, step));
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
     let columns: f64 = samples.iter().map(|s| s.columns as f64 * s.weight).sum();
@@ -248,7 +249,7 @@ fn rounded_eigenvectors(samples: &[Sample], n: usize, whitening: f32, step: f64)
     for k in order {
         let vector = eigen.eigenvectors.column(k);
         // Rounding errors let a component leak into the others: less than a step.
-        let energy: f64 = samples.iter().map(|s| s.energy_along(vector.iter().copied())).sum();
+        let energy = vector.dot(&(energies * vector));
         let strength = ((energy / columns).sqrt() / step).max(1.0);
         let wanted = strength.log2().ceil() + f64::from(n.ilog2().div_ceil(2)) + 1.0;
         exponent = exponent.min(wanted.min(f64::from(Row::MAX_EXPONENT)) as u8);
