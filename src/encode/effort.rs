@@ -44,8 +44,8 @@ impl Effort {
     pub(crate) const fn clear(self) -> Option<Range<f64>> {
         match self.steps {
             usize::MAX => None,
-            _ if self.quick => Some(0.95..1.15),
-            _ => Some(0.9..1.25),
+            _ if self.quick => Some(0.97..1.05),
+            _ => Some(0.9..1.15),
         }
     }
 
