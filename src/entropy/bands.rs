@@ -9,7 +9,7 @@
 use super::activity::Activity;
 use super::band::{Band, CAP};
 use super::coefficient::{Context, Magnitudes};
-use super::context::{CLASSES, Classes, Rows, Surroundings};
+use super::context::{CLASSES, Classes, FAINT, Rows, Surroundings};
 use super::part::{Part, PlaneRows};
 use super::prob::Prob;
 use super::range::Coder;
@@ -97,7 +97,10 @@ impl<'a, C: Coder + Send> Levels<'a, C> {
 struct Models {
     magnitudes: Magnitudes,
     band_zero: Vec<Prob>,
-    group_zero: Vec<Prob>,
+    /// Whether a group of blocks with nothing around it has anything, by the band's radius and the activity elsewhere.
+    group_quiet: Vec<Prob>,
+    /// The same with little around it, by the class of that.
+    group_faint: [Prob; FAINT],
 }
 
 impl Models {
@@ -105,7 +108,8 @@ impl Models {
         Self {
             magnitudes: Magnitudes::new(),
             band_zero: vec![Prob::HALF; 7 * 3],
-            group_zero: vec![Prob::new(1 << 13, 1); CLASSES * CLASSES],
+            group_quiet: vec![Prob::new(1 << 13, 1); CLASSES * CLASSES],
+            group_faint: std::array::from_fn(|c| Prob::new(12_288 + 2048 * c as u16, 1)),
         }
     }
 
@@ -183,10 +187,16 @@ impl Models {
             let q = &mut q[i * cols..][..cols];
             while j < last {
                 let end = (j + GROUP).min(last);
-                if current[j..j + 2] == [0, 0] && rows.are_quiet(j..end) && !without(Ablated::GroupZero) {
+                if current[j..j + 2] == [0, 0]
+                    && let Some(class) = rows.faintness(j..end)
+                    && !without(Ablated::GroupZero)
+                {
                     let zero = C::ENCODES && q[j..end].iter().all(|&q| q == 0);
-                    let context = radius * CLASSES + Classes::of(rows.activity[j]);
-                    if !self.group_zero[context].code(coder, !zero) {
+                    let any = match class.checked_sub(1) {
+                        None => &mut self.group_quiet[radius * CLASSES + Classes::of(rows.activity[j])],
+                        Some(faint) => &mut self.group_faint[faint],
+                    };
+                    if !any.code(coder, !zero) {
                         j = end;
                         continue;
                     }

@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Activity classes.
 pub(super) const CLASSES: usize = 24;
 
+/// The greatest class of a group of blocks that has a flag of its own.
+pub(super) const FAINT: usize = 5;
+
 /// Class of an activity: integer thresholds growing by a quarter, 0, 1, 2, 3, 4, 6, 8, 11, ..
 pub(super) struct Classes([u8; 512]);
 
@@ -173,9 +176,17 @@ impl Rows<'_> {
         if self.previous.is_none() && self.parent.is_none() { self.activity } else { &self.other }
     }
 
-    /// Nothing but zeros near these blocks, above, at lower frequencies and in the slice before.
-    pub(super) fn are_quiet(&self, blocks: Range<usize>) -> bool {
-        let any = |row: &[u32]| row[blocks.clone()].iter().fold(0, |any, &m| any | m);
-        !self.busy || any(&self.north) | any(&self.parents) == 0 && (self.previous.is_none() || any(&self.other) == 0)
+    /// Class of the most around any of these blocks at lower frequencies and in the slice before; `None` if more than a little is there,
+    /// or anything above.
+    pub(super) fn faintness(&self, blocks: Range<usize>) -> Option<usize> {
+        if !self.busy {
+            return Some(0);
+        }
+        if self.north[blocks.clone()].iter().fold(0, |any, &m| any | m) != 0 {
+            return None;
+        }
+        let most = |row: &[u32]| row[blocks.clone()].iter().fold(0, |most, &m| m.max(most));
+        let most = most(&self.parents).max(if self.previous.is_none() { 0 } else { most(&self.other) });
+        Some(Classes::of(most)).filter(|&class| class <= FAINT)
     }
 }
