@@ -14,17 +14,21 @@ use crate::entropy::mapping::Mapping;
 /// it is for a dead zone.
 pub(super) fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64, atoms: &Atoms) -> (f64, bool) {
     let every = if problem.values.len() > MANY { PARTS } else { 1 };
+    // The guess, unless there is none.
+    let or = |guess: (f64, f64), before: (f64, f64)| if guess.0 > 0.0 { guess } else { before };
     // Uniform errors have step / sqrt(12).
     let first = (limit * 12f64.sqrt() * AIM, 1.0);
     let guess = best_step(problem, limit, first, (false, atoms), every);
-    let (step, power) = if guess.0 > 0.0 { guess } else { first };
+    let start = or(guess, first);
     let lo = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
-    let least = problem.values.iter().filter(|v| v.to_f64() - lo < 0.5 * step).count();
+    let least = problem.values.iter().filter(|v| v.to_f64() - lo < 0.5 * start.0).count();
     let dead = least > problem.values.len() / 2 && !without(Part::LeastValueZone);
     if every == 1 && !dead {
         return (guess.0, false);
     }
-    (best_step(problem, limit, (step, power), (dead, atoms), 1).0, dead)
+    let start =
+        if every == 1 || !dead { start } else { or(best_step(problem, limit, start, (dead, atoms), every), start) };
+    (best_step(problem, limit, start, (dead, atoms), 1).0, dead)
 }
 
 /// Of so many parts of the values one is enough for a first guess, if there are more than `MANY`.
