@@ -36,7 +36,6 @@ PARTS = {
         ("coefficient-starts", "distributions start alike in all contexts", harmonic),
         ("group-zero", "no flags for 16 quiet coefficients", harmonic),
         ("band-zero", "no flags for bands of zeros", harmonic),
-        ("lone", "those with only zeros around them by the mixture", harmonic),
         ("previous-slice", "nothing from the slice before", both(harmonic, volume)),
         ("coarser-level", "nothing from the coarser level", harmonic),
         ("lower-frequencies", "coarser level in place of the bands of lower frequencies", lapped),

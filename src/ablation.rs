@@ -34,7 +34,6 @@ parts! {
     CoefficientStarts = "coefficient-starts",
     GroupZero = "group-zero",
     BandZero = "band-zero",
-    Lone = "lone",
     PreviousSlice = "previous-slice",
     CoarserLevel = "coarser-level",
     LowerFrequencies = "lower-frequencies",

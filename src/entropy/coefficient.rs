@@ -21,11 +21,6 @@ const fn pair(a: usize, b: usize) -> usize {
 pub(super) struct Magnitudes {
     mixture: Mixture,
     escape: Vec<Prob>,
-    /// Of a coefficient with nothing around it: whether it is 0 too, by the activity elsewhere and the band's radius, and by that alone;
-    /// its magnitude if not.
-    lone: Vec<Prob>,
-    lone_by_radius: Vec<Prob>,
-    lone_magnitude: Vec<Distribution>,
 }
 
 /// What is known about a coefficient before it is coded.
@@ -51,29 +46,17 @@ impl Context {
 
 impl Magnitudes {
     pub(super) fn new() -> Self {
-        let mean = |c: usize| if without(Part::CoefficientStarts) { 16 } else { Classes::typical(c.min(CLASSES - 1)) };
-        let typical: [_; 32] = std::array::from_fn(|c| Distribution::geometric(mean(c), 5));
+        let start = |mean: u32| if without(Part::CoefficientStarts) { 16 } else { mean };
+        let typical = |c: usize| Distribution::geometric(start(Classes::typical(c.min(CLASSES - 1))), 5);
+        let typical: [_; 32] = std::array::from_fn(typical);
         let by_class = |c: usize| typical[c >> 5 & 31];
-        let near = Distribution::geometric(8, 1);
-        // Nearly 0, and the less near the more there is elsewhere.
-        let lone = |c: usize| {
-            let mean = Classes::typical(c);
-            [Prob::new((32_768 * mean / (mean + 16)) as u16, 4); CLASSES]
-        };
-        Self {
-            mixture: Mixture::new([&by_class, &by_class, &|_| near], 2),
-            escape: vec![Prob::HALF; 31],
-            lone: (0..CLASSES).flat_map(lone).collect(),
-            lone_by_radius: vec![Prob::new(1 << 12, 5); CLASSES],
-            lone_magnitude: vec![Distribution::geometric(2, 1); CLASSES],
-        }
+        let near = |c: usize| [c, c >> 2, c >> 4, c >> 6].iter().fold(1, |mean, c| mean + 4 * (c & 3) as u32);
+        let by_near = |c: usize| Distribution::geometric(start(near(c)), 2);
+        Self { mixture: Mixture::new([&by_class, &by_class, &by_near], 2), escape: vec![Prob::HALF; 31] }
     }
 
     #[inline(always)]
     pub(super) fn code<C: Coder>(&mut self, coder: &mut C, magnitude: u32, c: &Context) -> u32 {
-        if c.band | c.parents | c.near == 0 && !without(Part::Lone) {
-            return self.lone(coder, magnitude, c);
-        }
         let mean = (c.weights[0] * c.band + c.weights[1] * c.parents) >> 8;
         // Large magnitudes: low bits apart, so that the unary part stays short.
         let k = if mean < 6 * 16 { 0 } else { (mean >> 4).ilog2() - 1 };
@@ -89,32 +72,16 @@ impl Magnitudes {
         let high = magnitude >> k;
         let mut value = self.mixture.code(coder, high.min(ESCAPE), contexts, large, c.learn);
         if value == ESCAPE {
-            value = self.escaped(coder, high, value);
+            value = self.escaped(coder, high);
         }
         if k > 0 { Self::with_low_bits(coder, magnitude, value, k) } else { value }
     }
 
-    /// Of a coefficient with nothing but 0 around it, so that it will be 0 too.
-    #[inline(always)]
-    fn lone<C: Coder>(&mut self, coder: &mut C, magnitude: u32, c: &Context) -> u32 {
-        let (any, by_radius) =
-            (&mut self.lone[Classes::of(c.other) * CLASSES + c.radius], &mut self.lone_by_radius[c.radius]);
-        if !Prob::code_by_two(any, by_radius, coder, magnitude > 0) {
-            return 0;
-        }
-        let rest = magnitude.wrapping_sub(1);
-        let mut value = self.lone_magnitude[c.radius].code(coder, rest.min(ESCAPE));
-        if value == ESCAPE {
-            value = self.escaped(coder, rest, value);
-        }
-        value + 1
-    }
-
-    /// A magnitude of `least` or more.
+    /// A magnitude past the alphabet.
     #[cold]
-    fn escaped<C: Coder>(&mut self, coder: &mut C, magnitude: u32, least: u32) -> u32 {
-        let more = exp_golomb(coder, &mut self.escape, u64::from(magnitude).wrapping_sub(least.into()));
-        more.saturating_add(least.into()).min(MAX_MAGNITUDE.into()) as u32
+    fn escaped<C: Coder>(&mut self, coder: &mut C, magnitude: u32) -> u32 {
+        let more = exp_golomb(coder, &mut self.escape, u64::from(magnitude).wrapping_sub(ESCAPE.into()));
+        more.saturating_add(ESCAPE.into()).min(MAX_MAGNITUDE.into()) as u32
     }
 
     /// The magnitude whose bits from the `k`-th on are `high`.

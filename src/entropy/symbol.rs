@@ -102,15 +102,6 @@ impl Distribution {
         let distance = self.0 ^ target;
         self.0 = ((distance - distance.mul_keep_high(rate)) ^ target) + RENEWAL;
     }
-
-    /// Code a symbol by this distribution alone.
-    #[inline(always)]
-    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, symbol: u32) -> u32 {
-        let above = self.0.mul_keep_high(u16x8::splat(SHARE as u16)) + LEAST;
-        let symbol = coder.symbol8(symbol as usize, &above) & (SYMBOLS - 1);
-        self.learn(symbol);
-        symbol as u32
-    }
 }
 
 impl Mixture {
