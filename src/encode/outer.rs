@@ -65,23 +65,27 @@ impl Sample {
         Self { values, ..*self }
     }
 
+    /// A column for each of the sample's.
+    fn matrix(&self) -> DMatrix<f32> {
+        DMatrix::from_row_slice(self.values.len() / self.columns, self.columns, &self.values)
+    }
+
     /// Add this sample's share to the covariance along the axis, each column divided by its strength to the power of `whitening`.
-    fn add_covariance(&self, n: usize, whitening: f32, step: f32, sum: &mut DMatrix<f32>) {
-        let mut columns = DMatrix::<f32>::from_row_slice(n, self.columns, &self.values);
-        if whitening > 0.0 {
-            for mut column in columns.column_iter_mut() {
-                column *= (column.norm_squared() / n as f32).max(step * step).powf(-0.5 * whitening);
-            }
+    fn add_covariance(&self, whitening: f32, step: f32, sum: &mut DMatrix<f32>) {
+        let (mut columns, n) = (self.matrix(), sum.nrows());
+        for mut column in columns.column_iter_mut() {
+            column *= (column.norm_squared() / n as f32).max(step * step).powf(-0.5 * whitening);
         }
         sum.gemm(self.weight as f32, &columns, &columns.transpose(), 1.0);
     }
-}
 
-/// The covariance of all samples along the axis of `n`, times the number of columns.
-fn covariance(samples: &[Sample], n: usize, whitening: f32, step: f64) -> DMatrix<f64> {
-    let mut sum = DMatrix::zeros(n, n);
-    samples.iter().for_each(|s| s.add_covariance(n, whitening, step as f32, &mut sum));
-    sum.map(f64::from)
+    /// Add the squares of the columns' components along each of the vectors, which are rows.
+    fn add_energies(&self, vectors: &DMatrix<f32>, sums: &mut [f64]) {
+        let components = vectors * self.matrix();
+        sums.iter_mut()
+            .zip(components.row_iter())
+            .for_each(|(sum, row)| *sum += self.weight * f64::from(row.norm_squared()));
+    }
 }
 
 /// The transform with the fewest estimated bits at an RMSE of `target` along an axis of `n`, applied to all `volumes`;
@@ -101,14 +105,9 @@ pub(super) fn transform(
     let Rate { step, bits: cosine_cost } = Rate::new(&cosines, target);
     let plain = Rate::new(&samples, target).bits;
     let possible = (2..=MAX_KLT).contains(&n) && !without(Part::OuterKlt) && !without(Part::OuterAxes);
-    let energies = if possible { covariance(&samples, n, 0.0, step) } else { DMatrix::zeros(0, 0) };
-    let whitenings = match WHITENING.len() {
-        _ if !possible => 0,
-        _ if without(Part::SecondWhitening) => 1,
-        all => all,
-    };
-    let bases =
-        WHITENING[..whitenings].iter().filter_map(|&w| Karhunen::new(&samples, &energies, w, step, target, isa));
+    let whitenings = if without(Part::SecondWhitening) { &WHITENING[..1] } else { &WHITENING };
+    let bases = whitenings.iter().filter(|_| possible);
+    let bases = bases.filter_map(|&whitening| Karhunen::new(&samples, n, whitening, step, target, isa));
     let basis = bases.min_by(|a, b| a.cost.total_cmp(&b.cost));
     if let Some(Karhunen { all, rank, matrix, .. }) =
         basis.filter(|b| b.cost <= plain.min(cosine_cost) || without(Part::OuterDct) && b.cost <= plain)
@@ -214,17 +213,9 @@ struct Karhunen {
 }
 
 impl Karhunen {
-    /// From the samples' covariance, which is `energies` before whitening; `step` tells how exact the basis must be.
-    fn new(
-        samples: &[Sample],
-        energies: &DMatrix<f64>,
-        whitening: f32,
-        step: f64,
-        target: f64,
-        isa: Isa,
-    ) -> Option<Self> {
-        let n = energies.nrows();
-        let all = rounded_eigenvectors(samples, energies, whitening, step);
+    /// From the samples' covariance; `step` tells how exact the basis must be.
+    fn new(samples: &[Sample], n: usize, whitening: f32, step: f64, target: f64, isa: Isa) -> Option<Self> {
+        let all = rounded_eigenvectors(samples, n, whitening, step);
         let matrix = klt::forward(&all, n)?;
         let components: Vec<Sample> =
             samples.iter().map(|s| s.transformed(|v, inner| columns_by(v, inner, &matrix, isa))).collect();
@@ -238,19 +229,21 @@ impl Karhunen {
 }
 
 /// The eigenvectors of the whitened covariance, strongest first.
-fn rounded_eigenvectors(samples: &[Sample], energies: &DMatrix<f64>, whitening: f32, step: f64) -> Klt {
-    let n = energies.nrows();
-    let eigen = SymmetricEigen::new(covariance(samples, n, whitening, step));
+fn rounded_eigenvectors(samples: &[Sample], n: usize, whitening: f32, step: f64) -> Klt {
+    let mut covariance = DMatrix::zeros(n, n);
+    samples.iter().for_each(|s| s.add_covariance(whitening, step as f32, &mut covariance));
+    let eigen = SymmetricEigen::new(covariance.map(f64::from));
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    let (vectors, mut energies) = (eigen.eigenvectors.transpose().map(|v| v as f32), vec![0.0; n]);
+    samples.iter().for_each(|s| s.add_energies(&vectors, &mut energies));
     let columns: f64 = samples.iter().map(|s| s.columns as f64 * s.weight).sum();
     let mut klt = Klt::default();
     let mut exponent = Row::MAX_EXPONENT;
     for k in order {
         let vector = eigen.eigenvectors.column(k);
         // Rounding errors let a component leak into the others: less than a step.
-        let energy = vector.dot(&(energies * vector));
-        let strength = ((energy / columns).sqrt() / step).max(1.0);
+        let strength = ((energies[k] / columns).sqrt() / step).max(1.0);
         let wanted = strength.log2().ceil() + f64::from(n.ilog2().div_ceil(2)) + 1.0;
         exponent = exponent.min(wanted.min(f64::from(Row::MAX_EXPONENT)) as u8);
         let unit = f64::from(1u32 << exponent);
