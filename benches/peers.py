@@ -109,8 +109,8 @@ def timed(function):
     return time.process_time() - start, result
 
 
-def measure(args, f, kind, bound):
-    """One row a codec at one bound: sizes and errors, then times of all codecs in turns."""
+def measure(args, f, kind, bound, structure=True):
+    """One row a codec at one bound: sizes and errors, then times of all codecs in turns; for `structure` HiHa's values, too."""
     rows, running = [], {}
     for name, make in PEERS.items():
         if kind == "lossless" and name not in LOSSLESS:
@@ -147,7 +147,7 @@ def measure(args, f, kind, bound):
         if kind == "lossless":
             row["achieved"] = results[0]["mismatches"]
         rows.insert(0, row)
-    if kind == "nrmse":
+    if kind == "nrmse" and structure:
         rows[0]["decoded"] = decoded_by_hiha(args, f, kind, bound)
     return rows
 

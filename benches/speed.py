@@ -1,81 +1,68 @@
 #!/usr/bin/env python3
-"""Speed of HiHa beside zfp and SZ3 at the same NRMSE, in one run on one thread.
+# /// script
+# dependencies = ["numpy", "netCDF4", "imagecodecs", "pcodec", "fpzip", "pysz", "matplotlib"]
+# ///
+"""Speed of HiHa over that of SPERR, JPEG 2000 and JPEG XL at the same error: a row for each field and bound, one thread.
 
-    pip install numpy netCDF4 zfpy pysz
-    benches/speed.py [--hiha target/release/hiha] [--nrmse 1e-3] [--repeat 9] FILE.nc VAR
+    pip install numpy netCDF4 imagecodecs pcodec fpzip pysz matplotlib        (or: uv run benches/speed.py ...)
+    benches/speed.py [--hiha target/release/hiha] [--bounds nrmse:1e-2,lossless:0] [--rounds 2] [--var field] FILE.nc ...
 
-Medians of in-process times, MB of float32 a second; the ratio column is HiHa's speed over the peer's."""
-import argparse, json, statistics, subprocess, time
+Measured as `benches/peers.py` does, medians of CPU times; above 1 HiHa is faster. Files that the peers do not take (missing values) are named
+on standard error and left out."""
+import argparse, math, os, sys
 
-import netCDF4
-import numpy as np
+import peers
 
-
-def median_time(f, repeat):
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        result = f()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times), result
-
-
-def nrmse(a, b):
-    return float(np.sqrt(np.mean((a.astype("f8") - b.astype("f8")) ** 2)) / (float(a.max()) - float(a.min())))
-
-
-def peer(data, target, repeat, compress, decompress):
-    """Largest tolerance whose NRMSE is at most the target, then medians at it."""
-    low, high = 1e-7 * np.ptp(data), np.ptp(data)
-    for _ in range(24):
-        tolerance = float(np.sqrt(low * high))
-        if nrmse(data, decompress(compress(tolerance))) <= target:
-            low = tolerance
-        else:
-            high = tolerance
-    encode, stream = median_time(lambda: compress(float(low)), repeat)
-    decode, _ = median_time(lambda: decompress(stream), repeat)
-    return encode, decode, data.nbytes / len(bytes(stream))
-
-
-def peers(data, target, repeat):
-    try:
-        import zfpy
-
-        yield "zfp", peer(data, target, repeat, lambda t: zfpy.compress_numpy(data, tolerance=t), zfpy.decompress_numpy)
-    except ImportError:
-        print("zfpy is not installed: no zfp")
-    try:
-        from pysz import sz, szConfig, szErrorBoundMode
-
-        def compress(t):
-            config = szConfig()
-            config.errorBoundMode, config.absErrorBound = szErrorBoundMode.ABS, t
-            return sz.compress(data, config)[0]
-
-        yield "SZ3", peer(data, target, repeat, compress, lambda s: sz.decompress(s, np.float32, data.shape)[0])
-    except ImportError:
-        print("pysz is not installed: no SZ3")
+PEERS = ("SPERR", "JPEG 2000", "JPEG XL")
+BOUNDS = "nrmse:1e-2,nrmse:1e-3,nrmse:1e-4,max_rel:1e-3,lossless:0"
+# Column, peer, time, effort, and the coder whose rows are summed up.
+COLUMNS = [
+    ("encode at effort 1 over SPERR", "SPERR", "encode_s", 1, None),
+    ("encode at effort 5 over JPEG 2000", "JPEG 2000", "encode_s", 5, None),
+    ("decode over SPERR", "SPERR", "decode_s", 5, "harmonic"),
+    ("decode over JPEG XL", "JPEG XL", "decode_s", 5, "lattice"),
+]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hiha", default="target/release/hiha")
-    parser.add_argument("--nrmse", default="1e-3")
-    parser.add_argument("--repeat", type=int, default=9)
-    parser.add_argument("file")
-    parser.add_argument("var")
+    parser.add_argument("--var", default="field")
+    parser.add_argument("--bounds", default=BOUNDS, help=f"comma-separated; default {BOUNDS}")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds of three runs of each codec")
+    parser.add_argument("files", nargs="+")
     args = parser.parse_args()
-    with netCDF4.Dataset(args.file) as nc:
-        data = np.ascontiguousarray(np.ma.filled(nc[args.var][:].astype("f4"), np.nan))
-    command = [args.hiha, "eval", args.file, "--var", args.var, "--nrmse", args.nrmse, "--repeat", str(args.repeat), "--json"]
-    ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0])
-    mb = data.nbytes / 1e6
-    print("| codec | ratio | encode MB/s | decode MB/s | HiHa over it, encode | decode |\n|---|---|---|---|---|---|")
-    print(f"| HiHa | {ours['ratio']:.1f} | {mb / ours['encode_s']:.0f} | {mb / ours['decode_s']:.0f} | | |")
-    for name, (encode, decode, ratio) in peers(data, float(args.nrmse), args.repeat):
-        gain = f"{encode / ours['encode_s']:.2f} | {decode / ours['decode_s']:.2f}"
-        print(f"| {name} | {ratio:.1f} | {mb / encode:.0f} | {mb / decode:.0f} | {gain} |", flush=True)
+    for name in peers.PEERS.keys() - set(PEERS):
+        del peers.PEERS[name]
+    print("| field | bound | coder | MB/s: encode, effort 1 | effort 5 | decode | " + " | ".join(c[0] for c in COLUMNS) + " |")
+    print("|---" * (6 + len(COLUMNS)) + "|")
+    ratios = {column[0]: [] for column in COLUMNS}
+    for args.file in args.files:
+        try:
+            f = peers.Field(args.file, args.var)
+        except SystemExit as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        for kind, bound in (b.split(":") for b in args.bounds.split(",")):
+            default, quick, *rest = peers.measure(args, f, kind, float(bound), structure=False)
+            coder, others = default["codec"].split("(")[1].rstrip(")"), {row["codec"]: row for row in rest}
+            cells = [f"{f.mb / row[time]:.0f}" for row, time in ((quick, "encode_s"), (default, "encode_s"), (default, "decode_s"))]
+            for column, peer, time, effort, only in COLUMNS:
+                if peer not in others:
+                    cells.append("")
+                    continue
+                ratio = others[peer][time] / (quick if effort == 1 else default)[time]
+                cells.append(f"{ratio:.2f}")
+                if only in (None, coder):
+                    ratios[column].append(ratio)
+            field = os.path.basename(args.file).removesuffix(".nc")
+            print(f"| {field} | {kind} {float(bound):g} | {coder} | " + " | ".join(cells) + " |", flush=True)
+    print()
+    for column, *_, only in COLUMNS:
+        if values := ratios[column]:
+            mean = math.exp(sum(map(math.log, values)) / len(values))
+            rows = f"{len(values)} {only + ' ' if only else ''}rows"
+            print(f"- {column}: geometric mean {mean:.2f}, least {min(values):.2f}, most {max(values):.2f}; {sum(v < 1 for v in values)} of {rows} below 1")
 
 
 if __name__ == "__main__":
