@@ -60,7 +60,15 @@ fn cases() -> Vec<Case> {
     });
     let levels = levels.collect();
     let rough: Vec<f32> = plane.iter().enumerate().map(|(i, &v)| v + 3.0 * noise(i)).collect();
-    let big = waves(1, 320, 360).iter().enumerate().map(|(i, &v)| v + noise(i)).collect();
+    let big = waves(1, 720, 736).iter().enumerate().map(|(i, &v)| v + noise(i)).collect();
+    // Shares, most of them none or all; a sensor's counts through a curve; floats whose last bits are 0.
+    let cloud = plane.iter().enumerate().map(|(i, &v)| ((v - 262.0) * 0.1 + noise(i)).clamp(0.0, 1.0)).collect();
+    let counts = plane.iter().map(|&v| ((v - 220.0).round() * 3.7).powf(1.7)).collect();
+    let short = plane
+        .iter()
+        .enumerate()
+        .map(|(i, &v)| f32::from_bits((v * 0.25 + 40.0 * noise(i)).exp2().to_bits() & !0xff))
+        .collect();
     use Coder::{Auto, Harmonic, Lattice};
     vec![
         case("plane", &[144, 288], plane.clone(), config(Bound::Nrmse(1e-3), Harmonic)),
@@ -83,8 +91,11 @@ fn cases() -> Vec<Case> {
         case("rain", &[144, 288], rain.clone(), config(Bound::MaxRel(1e-3), Lattice)),
         case("rain, mean", &[144, 288], rain, config(Bound::Nrmse(1e-2), Lattice)),
         case("native", &[144, 288], native, config(Bound::Lossless, Auto)),
+        case("cloud", &[144, 288], cloud, config(Bound::Nrmse(1e-2), Lattice)),
+        case("counts", &[144, 288], counts, config(Bound::Lossless, Auto)),
+        case("short floats", &[144, 288], short, config(Bound::Lossless, Auto)),
         case("masked", &[144, 288], masked, config(Bound::MaxRel(1e-3), Lattice)),
-        case("large", &[320, 360], big, config(Bound::Nrmse(1e-3), Harmonic)),
+        case("large", &[720, 736], big, config(Bound::Nrmse(1e-3), Harmonic)),
         case("large, integers", &[512, 520], waves(1, 512, 520), config(Bound::MaxRel(1e-6), Lattice)),
     ]
 }
