@@ -258,8 +258,11 @@ fn nasty_bf16() {
 fn subnormals_and_the_largest_numbers() {
     let tiny: Vec<f32> = (0..600u32).map(|i| f32::from_bits((i * 77) % 4000)).collect();
     let huge: Vec<f64> = (0..600).map(|i| f64::MAX * (f64::from(i) * 0.1).sin()).collect();
+    // Their squares are 0.
+    let faint: Vec<f64> = (0..600).map(|i| 1e-300 * (f64::from(i) * 0.1).sin()).collect();
     for bound in [Bound::Lossless, Bound::MaxAbs(1e-44), Bound::MaxRel(1e-2), Bound::Nrmse(1e-3)] {
         check(&tiny, &[20, 30], &Config::new(bound), "subnormal");
+        check(&faint, &[20, 30], &Config::new(bound), "faint");
         check(&huge, &[20, 30], &Config::new(bound), "huge");
     }
 }

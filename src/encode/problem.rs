@@ -46,6 +46,8 @@ pub(crate) const PART: usize = 1024;
 /// Fewest rows and columns of a part that stands for all, and fewest elements of which one is taken.
 const LEAST_SIDE: usize = 32;
 const LEAST_TO_CUT: usize = 1 << 17;
+/// The least root mean square whose square is a normal number, with room.
+const LEAST_RMSE: f64 = 1e-140;
 
 impl<'a, T: Element> Problem<'a, T> {
     pub(crate) fn new(array: &ArrayView<'a>, config: &Config, header: &Header) -> Result<Self> {
@@ -276,6 +278,8 @@ fn resolve<T: Element>(bound: Bound, range: f64) -> Result<Target> {
     }
     Ok(match bound.resolve(range) {
         Bound::MaxAbs(e) => Target::MaxAbs(e),
+        // Squares of so little would be 0; a bound on single values is one on their mean.
+        Bound::Rmse(e) if e < LEAST_RMSE => Target::MaxAbs(e),
         Bound::Rmse(e) => Target::Rmse(e),
         _ => Target::Lossless,
     })
