@@ -109,10 +109,10 @@ def timed(function):
     return time.process_time() - start, result
 
 
-def measure(args, f, kind, bound, structure=True):
+def measure(args, f, kind, bound, codecs=PEERS, structure=True):
     """One row a codec at one bound: sizes and errors, then times of all codecs in turns; for `structure` HiHa's values, too."""
     rows, running = [], {}
-    for name, make in PEERS.items():
+    for name, make in codecs.items():
         if kind == "lossless" and name not in LOSSLESS:
             continue
         peer = make(f, kind)

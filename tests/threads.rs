@@ -18,6 +18,13 @@ fn decode(stream: &[u8], threads: usize) -> Array {
     hiha::decode_with(stream, &DecodeOptions { threads, ..Default::default() }).unwrap()
 }
 
+/// Of a plane that is decoded in parts.
+fn stream() -> Vec<u8> {
+    let data = plane(721, 1440);
+    let config = Config { threads: 4, coder: Coder::Harmonic, ..Config::new(Bound::MaxRel(1e-3)) };
+    hiha::encode(&ArrayView::new(&data, &[721, 1440]).unwrap(), &config).unwrap()
+}
+
 #[test]
 fn threads_change_no_bit() {
     let data = plane(360, 720);
@@ -48,9 +55,7 @@ fn threads_change_no_bit() {
 
 #[test]
 fn many_callers_share_them() {
-    let data = plane(721, 1440);
-    let config = Config { threads: 4, coder: Coder::Harmonic, ..Config::new(Bound::MaxRel(1e-3)) };
-    let stream = hiha::encode(&ArrayView::new(&data, &[721, 1440]).unwrap(), &config).unwrap();
+    let stream = stream();
     let alone = decode(&stream, 1);
     std::thread::scope(|scope| {
         for _ in 0..6 {
@@ -73,9 +78,7 @@ fn workers() -> usize {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_forked_process_has_its_own() {
-    let data = plane(721, 1440);
-    let config = Config { threads: 4, coder: Coder::Harmonic, ..Config::new(Bound::MaxRel(1e-3)) };
-    let stream = hiha::encode(&ArrayView::new(&data, &[721, 1440]).unwrap(), &config).unwrap();
+    let stream = stream();
     let alone = decode(&stream, 4);
     assert!(workers() > 0, "too little work for the test");
     // SAFETY: the child calls nothing but the decoder, which no other thread of this process is in, and `_exit`.

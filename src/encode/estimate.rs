@@ -144,13 +144,12 @@ impl Rows {
         let mut all = Magnitudes::new();
         self.values.chunks_exact(self.width).skip(1).step_by(2).for_each(|row| all.add(row, self.weight));
         let mut below = vec![Below::default(); BINS + 1];
-        let (mut sum, mut next) = (Below::default(), 0);
-        for (k, c, n) in all.bins() {
-            below[next..=k].fill(sum);
-            sum = Below { count: sum.count + n, squares: sum.squares + n * c * c };
-            next = k + 1;
+        all.bins().for_each(|(k, c, n)| below[k + 1] = Below { count: n, squares: n * c * c });
+        for k in 0..BINS {
+            let Below { count, squares } = below[k];
+            below[k + 1].count += count;
+            below[k + 1].squares += squares;
         }
-        below[next..].fill(sum);
         below
     }
 

@@ -27,7 +27,7 @@ pub(super) fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64, atoms: &At
         return (guess.0, false);
     }
     let start =
-        if every == 1 || !dead { start } else { or(best_step(problem, limit, start, (dead, atoms), every), start) };
+        if dead && every > 1 { or(best_step(problem, limit, start, (dead, atoms), every), start) } else { start };
     (best_step(problem, limit, start, (dead, atoms), 1).0, dead)
 }
 

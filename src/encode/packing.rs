@@ -56,7 +56,8 @@ fn find_by<T: Element>(values: &[T], sample: usize, thorough: bool) -> Option<Pa
 /// test than to find.
 fn binary<T: Element>(values: &[T], step: f64) -> Option<Packing> {
     let power = step.log2().round().exp2();
-    let (lo, hi) = extremes(values).filter(|_| (power / step - 1.0).abs() < 1e-3)?;
+    let near = (power / step - 1.0).abs() < 1e-3;
+    let (lo, hi) = if near { extremes(values)? } else { return None };
     let (offset, inverse) = (lo.to_f64(), 1.0 / power);
     let good = |v: T| T::from_f64(offset + ((v.to_f64() - offset) * inverse + 0.5).floor() * power).same(v);
     let all_good = |part: &[T]| {

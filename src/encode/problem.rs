@@ -49,6 +49,11 @@ const LEAST_TO_CUT: usize = 1 << 17;
 /// The least root mean square whose square is a normal number, with room.
 const LEAST_RMSE: f64 = 1e-140;
 
+/// Without a branch.
+pub(super) fn is_finite<T: Element>(v: T) -> bool {
+    v.to_f64().abs() <= f64::MAX
+}
+
 impl<'a, T: Element> Problem<'a, T> {
     pub(crate) fn new(array: &ArrayView<'a>, config: &Config, header: &Header) -> Result<Self> {
         let geometry = header.geometry();
@@ -233,7 +238,7 @@ fn survey<T: Element>(values: &[T], fills: &[T]) -> (Option<Vec<u8>>, Option<(T,
         let any = run_wide(
             #[inline(always)]
             || match fills {
-                None if T::DTYPE.is_float() => !part.iter().fold(true, |all, &v| all & (v.to_f64().abs() <= f64::MAX)),
+                None if T::DTYPE.is_float() => !part.iter().fold(true, |all, &v| all & is_finite(v)),
                 _ => part.iter().fold(0, |all, &v| all | one(v)) != 0,
             },
         );

@@ -1,6 +1,6 @@
 //! The guarantee: find the points that miss the bound, hold them exactly, check the result.
 
-use super::problem::{Problem, Target};
+use super::problem::{Problem, Target, is_finite};
 use crate::arith::run_wide;
 use crate::array::Element;
 use crate::entropy::values::padded;
@@ -44,11 +44,6 @@ fn good<T: Element>(problem: &Problem<T>) -> impl Fn(T, T) -> bool {
         };
         v.same(d) | (close & !is_fill(d))
     }
-}
-
-/// Without a branch.
-fn is_finite<T: Element>(v: T) -> bool {
-    v.to_f64().abs() <= f64::MAX
 }
 
 /// Are all of a part surely good? By the simplest test there is, so that it takes little time.
