@@ -101,10 +101,6 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
 const MARGIN: f64 = 1.04;
 /// One in so many elements stands for all.
 pub(super) const SHARE: usize = 16;
-/// Where a glance at a part promises so many times the bytes of the transform, the lattice coder is not clearly better.
-const UNCLEAR: f64 = 1.2;
-/// Where it promises so many times the bytes, the transform is.
-const FAR: f64 = 3.0;
 
 /// Fewest bytes of a part of the field that tell the better basis for all.
 const TELLING_BASIS: usize = 256;
@@ -114,16 +110,17 @@ const LITTLE: usize = 512;
 
 /// The better coder by a part of the field, if that is clear, and the better basis of the transform.
 fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, Option<Basis>) {
-    let Some(clear) = effort.clear() else { return (None, None) };
+    let Some(unclear) = effort.unclear() else { return (None, None) };
     let Some(cut) = problem.cut(SHARE).filter(|_| T::DTYPE.is_float()) else { return (None, None) };
     let Some(transformed) = detail(&cut, None, Coder::Auto, Effort::new(1), &|| None) else { return (None, None) };
     let over = |bytes: f64| bytes / transformed.len() as f64;
     // The lattice coder does better than a glance says, by a third as a rule.
+    let clear = effort.clear(transformed.len());
     let method = match glance(&cut).map(over) {
         None => None,
         Some(ratio) if ratio < clear.start => Some(Method::Lattice),
-        Some(ratio) if ratio > FAR => Some(Method::Harmonic),
-        Some(ratio) if ratio > UNCLEAR => None,
+        Some(ratio) if ratio > unclear.end => Some(Method::Harmonic),
+        Some(ratio) if ratio > unclear.start => None,
         _ => match over(lattice::Plan::new(&cut).encode(&cut).len() as f64) {
             ratio if ratio < clear.start => Some(Method::Lattice),
             ratio if ratio > clear.end => Some(Method::Harmonic),

@@ -3,6 +3,9 @@
 use crate::format::pyramid::Basis;
 use std::ops::Range;
 
+/// Bytes of a part of a field that has much in it.
+const MUCH: usize = 1 << 15;
+
 /// How far the search for few bytes goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
@@ -39,13 +42,24 @@ impl Effort {
         if self.quick { 0.98 } else { 0.996 }
     }
 
-    /// Bytes of the lattice coder over those of the transform, on a part of the field, between which both are tried on all. A
-    /// part is harder for either, by a tenth or so: it has more borders, and models learn from less.
-    pub(crate) const fn clear(self) -> Option<Range<f64>> {
+    /// Bytes that a glance promises the lattice coder over those of the transform, on a part of the field: below, that coder is
+    /// tried on the part, above it is out of the question. `None` where a part does not settle anything.
+    pub(crate) const fn unclear(self) -> Option<Range<f64>> {
         match self.steps {
             usize::MAX => None,
-            _ if self.quick => Some(0.97..1.05),
-            _ => Some(0.9..1.15),
+            _ if self.quick => Some(1.6..1.6),
+            _ => Some(1.2..3.0),
+        }
+    }
+
+    /// Bytes of the lattice coder over those of the transform, on a part that the transform has in so many bytes, between which
+    /// both are tried on all. A part is harder for either, by a tenth or so: for the transform where it has little, as it has more
+    /// borders, for the lattice coder where it has much, as its models learn from less.
+    pub(crate) const fn clear(self, bytes: usize) -> Range<f64> {
+        match bytes {
+            _ if !self.quick => 0.9..1.15,
+            0..MUCH => 0.97..0.97,
+            _ => 1.0..1.08,
         }
     }
 
