@@ -2,7 +2,7 @@
 
 use super::bands::Bands;
 use super::detail::detail;
-use super::effort::Effort;
+use super::effort::{Effort, Told};
 use super::glance::glance;
 use super::harmonic::{Analysis, Quantised};
 use super::lattice;
@@ -15,7 +15,6 @@ use crate::config::{Coder, Config};
 use crate::decode::base::Base;
 use crate::decode::harmonic::HarmonicField;
 use crate::error::Result;
-use crate::format::pyramid::Basis;
 use crate::format::{Method, Writer};
 use crate::worker::Worker;
 use std::cell::OnceCell;
@@ -37,8 +36,8 @@ pub(crate) struct Candidate {
     pub(crate) detail: Vec<u8>,
     /// The corrections section; may be empty.
     pub(crate) corrections: Vec<u8>,
-    /// The basis of a harmonic detail.
-    pub(super) basis: Option<Basis>,
+    /// What a harmonic detail tells of a larger field.
+    pub(super) told: Option<Told>,
     /// What the decoder makes of base and detail, if that is known.
     pub(crate) field: Option<HarmonicField>,
 }
@@ -46,10 +45,10 @@ pub(crate) struct Candidate {
 impl Candidate {
     pub(super) fn new(method: Method, detail: Vec<u8>) -> Self {
         let (reference, bands, corrections) = (Vec::new(), Bands::default(), Vec::new());
-        Self { method, reference, bands, detail, corrections, basis: None, field: None }
+        Self { method, reference, bands, detail, corrections, told: None, field: None }
     }
     pub(super) fn harmonic(analysis: &Analysis, quantised: Quantised) -> Self {
-        Self { basis: Some(analysis.basis), ..Self::new(Method::Harmonic, analysis.code(quantised)) }
+        Self { told: Some(Told::new(analysis.basis)), ..Self::new(Method::Harmonic, analysis.code(quantised)) }
     }
     /// Bytes of its sections.
     pub(crate) const fn len(&self) -> usize {
@@ -71,8 +70,8 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     let seen = OnceCell::new();
     let auto = coder == Coder::Auto && !without(Part::Glance);
     let lattice_bytes = || *seen.get_or_init(|| auto.then(|| glance(problem)).flatten());
-    let (likely, basis) = if auto && !stages.keeps.any() { likely(problem, effort) } else { (None, None) };
-    let effort = Effort { basis: basis.filter(|_| effort.quick), ..effort };
+    let (likely, told) = if auto && !stages.keeps.any() { likely(problem, effort) } else { (None, None) };
+    let effort = Effort { told: told.filter(|_| effort.quick), ..effort };
     let harmonic = if coder == Coder::Lattice || likely == Some(Method::Lattice) {
         None
     } else {
@@ -102,14 +101,14 @@ const MARGIN: f64 = 1.04;
 /// One in so many elements stands for all.
 pub(super) const SHARE: usize = 16;
 
-/// Fewest bytes of a part of the field that tell the better basis for all.
-const TELLING_BASIS: usize = 256;
+/// Fewest bytes of a part of the field that tell anything of the transform.
+const TELLING: usize = 256;
 
 /// A part of no more bytes may be one where nothing happens; the transform is cheap there.
 const LITTLE: usize = 512;
 
-/// The better coder by a part of the field, if that is clear, and the better basis of the transform.
-fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, Option<Basis>) {
+/// The better coder by a part of the field, if that is clear, and what the part tells of the transform.
+fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, Option<Told>) {
     let Some(unclear) = effort.unclear() else { return (None, None) };
     let Some(cut) = problem.cut(SHARE).filter(|_| T::DTYPE.is_float()) else { return (None, None) };
     let Some(transformed) = detail(&cut, None, Coder::Auto, Effort::new(1), &|| None) else { return (None, None) };
@@ -128,7 +127,7 @@ fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, 
         },
     };
     let method = method.filter(|&m| m != Method::Lattice || transformed.len() > LITTLE);
-    (method, transformed.basis.filter(|_| transformed.len() >= TELLING_BASIS))
+    (method, transformed.told.filter(|_| transformed.len() >= TELLING))
 }
 
 /// The value, when one stands for all.

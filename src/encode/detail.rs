@@ -1,7 +1,7 @@
 //! The detail above a base, under the problem's bound: steps are tried until it is kept in few bytes.
 
 use super::candidate::{Candidate, Glance, SHARE};
-use super::effort::Effort;
+use super::effort::{Effort, Told};
 use super::glance::glance;
 use super::harmonic::{AIM, Analysis, Step};
 use super::problem::{Problem, Target, continue_smoothly};
@@ -57,15 +57,20 @@ fn harmonic_rmse<T: Element>(
     analyses.filter_map(|a| rmse_detail(problem, &a, limit, effort)).min_by_key(Candidate::len)
 }
 
-/// The share of the bound to aim at first with a wavelet and little effort: its error is foretold to a percent or two.
-const WARY: f64 = 0.996;
+/// The share of the bound to aim at with a wavelet and little effort: its error is foretold to a percent or two.
+const WARY: f64 = 0.9945;
+/// How much of the surplus of a part the whole has, as a rule (a power).
+const SHARED: f64 = 0.75;
 
 /// Coded with the step whose RMSE over ordinary values, after rounding to the type, is just below the limit.
 fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64, effort: Effort) -> Option<Candidate> {
     let wary = effort.quick && analysis.basis == Basis::Wavelet;
-    let mut step = analysis.step_for_rmse(if wary { WARY * limit } else { limit });
-    let mut search = Search::new(limit * AIM, step.power);
-    let (mut best, mut last) = (None::<Step>, None);
+    let aim = limit * if wary { WARY } else { AIM };
+    let surplus = effort.told.filter(|t| wary && t.basis == analysis.basis).map_or(1.0, |t| t.surplus.powf(SHARED));
+    let foretold = aim / surplus;
+    let mut step = analysis.step_for_rmse(foretold);
+    let mut search = Search::new(aim, step.power);
+    let (mut best, mut last, mut surplus) = (None::<Step>, None, None);
     for _ in 0..6 {
         if !analysis.fits(step.size) {
             break;
@@ -74,6 +79,7 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
         let (quantised, field) = analysis.at(&step);
         let rmse = problem.rmse_of(|start, out| field.rounded(start, out));
         last = Some((quantised, field));
+        surplus = surplus.or(Some(rmse / foretold));
         let next = search.next(step.size, rmse).map(short);
         if rmse <= limit && best.as_ref().is_none_or(|b| step.size > b.size) {
             best = Some(step.clone());
@@ -85,8 +91,9 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
     }
     let step = best?;
     let (quantised, field) = last.filter(|(q, _)| q.step == step.size).unwrap_or_else(|| analysis.at(&step));
+    let told = surplus.map(|surplus| Told { surplus, ..Told::new(analysis.basis) });
     let field = effort.quick.then_some(field);
-    Some(Candidate { field, ..Candidate::harmonic(analysis, quantised) })
+    Some(Candidate { field, told, ..Candidate::harmonic(analysis, quantised) })
 }
 
 /// Steps to try, in units of the bound.

@@ -13,8 +13,23 @@ pub(crate) struct Effort {
     pub(crate) quick: bool,
     /// Steps tried beyond the first under a bound on single values.
     pub(crate) steps: usize,
-    /// The basis of the planes, where a part of the field has told it.
-    pub(crate) basis: Option<Basis>,
+    /// What a part of the field has told.
+    pub(crate) told: Option<Told>,
+}
+
+/// What a part of the field tells of the transform of all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    /// The basis of the planes.
+    pub(crate) basis: Basis,
+    /// Root mean square error over what the coefficients foretold of it.
+    pub(crate) surplus: f64,
+}
+
+impl Told {
+    pub(crate) const fn new(basis: Basis) -> Self {
+        Self { basis, surplus: 1.0 }
+    }
 }
 
 impl Effort {
@@ -24,7 +39,7 @@ impl Effort {
             5..=6 => 2,
             _ => usize::MAX,
         };
-        Self { quick: effort <= 2, steps, basis: None }
+        Self { quick: effort <= 2, steps, told: None }
     }
 
     /// Rows of a level for each that tells what the level costs.

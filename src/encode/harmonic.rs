@@ -3,7 +3,7 @@
 use super::effort::Effort;
 use super::estimate::Start;
 use super::outer::Outer;
-use super::quantise::{RowQuantiser, Statistics};
+use super::quantise::{Extent, RowQuantiser, Statistics};
 use super::search::Search;
 use super::sums::{peak, sum};
 use super::transform::Transformed;
@@ -27,6 +27,8 @@ pub(crate) struct Analysis {
     levels: Vec<Level>,
     /// Per level: (slices, height, width), divided by `scale`.
     volumes: Vec<Vec<f32>>,
+    /// Of their rows.
+    extents: Vec<Vec<Extent>>,
     axes: Vec<Outer>,
     /// What was subtracted before.
     base: Option<Base>,
@@ -61,7 +63,7 @@ pub(crate) struct Step {
 
 /// The share of a bound on the mean to aim at.
 pub(super) const AIM: f64 = 0.9985;
-/// Near enough to that, by the coefficients.
+/// Near enough to what is aimed at, by the coefficients.
 const NEAR: Range<f64> = 0.9985..1.001;
 
 /// Coefficients at a step.
@@ -103,16 +105,18 @@ impl Analysis {
         isa: Isa,
     ) -> Self {
         let Transformed { basis, levels, axes, volumes, start, .. } = transformed;
-        let peak = volumes.iter().map(|v| peak(v, |c| c.abs().into())).fold(0.0, f64::max);
-        Self { geometry: geometry.clone(), basis, levels, volumes, axes, base, mean, scale, start, peak, isa }
+        let extents = |(level, volume): (&Level, &Vec<f32>)| volume.chunks_exact(level.width).map(Extent::of).collect();
+        let extents: Vec<Vec<Extent>> = levels.iter().zip(&volumes).map(extents).collect();
+        let peak = extents.iter().flatten().map(|e| e.peak).fold(0.0, f64::max);
+        Self { geometry: geometry.clone(), basis, levels, volumes, extents, axes, base, mean, scale, start, peak, isa }
     }
 
-    /// The step whose RMSE is just below `target` (in the data's unit), by the coefficients. The search starts where the sample that
-    /// chose the basis says.
+    /// The step whose RMSE is about `target` (in the data's unit), by the coefficients. The search starts where the sample that chose
+    /// the basis says.
     pub(crate) fn step_for_rmse(&self, target: f64) -> Step {
         let n = (self.geometry.slices() * self.geometry.plane()) as f64;
         let dropped = self.axes.iter().map(|a| a.dropped).sum::<f64>() * self.scale * self.scale;
-        let mut search = Search::new(target * AIM, self.start.power);
+        let mut search = Search::new(target, self.start.power);
         let mut step = self.start.step * self.scale;
         let mut found = Vec::new();
         for _ in 0..24 {
@@ -123,7 +127,7 @@ impl Analysis {
             if search.low() == Some(step) || found.is_empty() {
                 found = coded;
             }
-            if NEAR.contains(&(rmse / (target * AIM))) {
+            if NEAR.contains(&(rmse / target)) {
                 return Step { size: short(step), coded: found, power: search.power };
             }
             match next {
@@ -139,14 +143,20 @@ impl Analysis {
         Step { size, coded: self.tally(size).1, power: 1.0 }
     }
 
+    /// The planes of a level, with the extents of their rows.
+    fn planes(&self, l: usize) -> impl Iterator<Item = (&[f32], &[Extent])> {
+        let Level { height, width, .. } = self.levels[l];
+        self.volumes[l].chunks_exact(height * width).zip(self.extents[l].chunks_exact(height))
+    }
+
     /// What a step of this size makes of all coefficients, and how many of each level are not 0.
     fn tally(&self, size: f64) -> (Statistics, Vec<f64>) {
         let inverse = (self.scale / size) as f32;
         let (mut total, mut coded) = (Statistics::default(), Vec::with_capacity(self.levels.len()));
-        for (level, volume) in self.levels.iter().zip(&self.volumes) {
+        for (l, level) in self.levels.iter().enumerate() {
             let mut rows = RowQuantiser::new(level, inverse, self.isa);
-            for plane in volume.chunks_exact(level.height * level.width) {
-                (0..level.height).for_each(|y| _ = rows.row(plane, y, None));
+            for (plane, extents) in self.planes(l) {
+                (0..level.height).for_each(|y| _ = rows.row(plane, extents, y, None));
             }
             coded.push(rows.statistics.coded());
             total.add_level(level, rows.statistics);
@@ -169,15 +179,15 @@ impl Analysis {
     fn quantised_in(&self, step: f64, parts: impl IntoIterator<Item = usize>) -> Quantised {
         debug_assert!(step == short(step));
         let inverse = (self.scale / step) as f32;
-        let quantise = |((level, volume), n): ((&Level, &Vec<f32>), usize)| {
+        let quantise = |((l, level), n): ((usize, &Level), usize)| {
             let mut rows = RowQuantiser::new(level, inverse, self.isa);
             let mut parts = Part::cut(level, self.geometry.slices(), n);
-            for (slice, plane) in volume.chunks_exact(level.height * level.width).enumerate() {
-                parts.iter_mut().for_each(|p| p.fill(slice, |y, row| rows.row(plane, y, Some(row))));
+            for (slice, (plane, extents)) in self.planes(l).enumerate() {
+                parts.iter_mut().for_each(|p| p.fill(slice, |y, row| rows.row(plane, extents, y, Some(row))));
             }
             parts
         };
-        Quantised { step, parts: self.levels.iter().zip(&self.volumes).zip(parts).map(quantise).collect() }
+        Quantised { step, parts: self.levels.iter().enumerate().zip(parts).map(quantise).collect() }
     }
 
     /// What the decoder will make of the coefficients, without coding anything.

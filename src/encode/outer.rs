@@ -118,7 +118,8 @@ pub(super) fn transform(
             energies[k] += part.iter().map(|&c| f64::from(c * c)).sum::<f64>();
         }
         // The sample may have missed what a component is for.
-        let most = MOST_DROPPED * target * target * volumes.iter().map(|v| v.len() as f64).sum::<f64>();
+        let elements = volumes.first().map_or(0, Vec::len) as f64;
+        let most = MOST_DROPPED * target * target * elements;
         let dropped = |kept: usize| energies[kept..].iter().sum::<f64>();
         let kept = (rank..n).find(|&kept| dropped(kept) <= most).unwrap_or(n);
         components(volumes, inner, n).filter(|(k, _)| *k >= kept).for_each(|(_, part)| part.fill(0.0));

@@ -1,5 +1,6 @@
 //! Coefficients to whole numbers, and what that loses.
 
+use super::sums::{peak, sum};
 use crate::arith::{Isa, Surroundings, Tally, quantise_row, run_wide};
 use crate::format::pyramid::Level;
 
@@ -23,6 +24,13 @@ pub(super) fn zeroed_weight(zeros: f64, count: f64) -> f64 {
 }
 
 impl Statistics {
+    /// Add a row that becomes 0.
+    fn add_zeros(&mut self, width: usize, squares: f64) {
+        self.count += width as f64;
+        self.zeros += width as f64;
+        self.lost += squares;
+    }
+
     fn add_row(&mut self, width: usize, tally: &Tally) {
         self.count += width as f64;
         self.zeros += f64::from(tally.zeros);
@@ -52,6 +60,23 @@ impl Statistics {
         self.lost + self.rounded
     }
 }
+
+/// How large the coefficients of a row are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    pub(super) peak: f64,
+    /// Sum of their squares.
+    energy: f64,
+}
+
+impl Extent {
+    pub(super) fn of(row: &[f32]) -> Self {
+        Self { peak: peak(row, |c| c.abs().into()), energy: sum(row, |c| f64::from(c) * f64::from(c)) }
+    }
+}
+
+/// What is no larger, in steps, becomes 0 whatever its surroundings: the dead zone is wider.
+const SURELY_ZERO: f64 = 0.5;
 
 /// Quantises a level's plane row by row, with a dead zone that is wider where the surroundings are quiet.
 pub(super) struct RowQuantiser<'a> {
@@ -84,8 +109,13 @@ impl<'a> RowQuantiser<'a> {
     }
 
     /// Quantise row `y` of a plane into `q`, if that is wanted and anything is not 0: is it? The kept corners are zero and stay so.
-    pub(super) fn row(&mut self, plane: &[f32], y: usize, q: Option<&mut [i32]>) -> bool {
+    pub(super) fn row(&mut self, plane: &[f32], extents: &[Extent], y: usize, q: Option<&mut [i32]>) -> bool {
         let (h, w) = (self.level.height, self.level.width);
+        let inverse = f64::from(self.inverse);
+        if extents[y].peak * inverse <= SURELY_ZERO {
+            self.statistics.add_zeros(w, extents[y].energy * inverse * inverse);
+            return false;
+        }
         let row = |y: usize| &plane[y * w..][..w];
         let (by, bx) = self.block;
         self.here[bx..bx + w].copy_from_slice(row(y));

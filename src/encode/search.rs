@@ -4,6 +4,8 @@
 const POWERS: (f64, f64) = (0.1, 1.2);
 /// Where an error is still more than this share of that at twice the step, it does not depend on the step.
 const FLAT: f64 = 0.97;
+/// Steps of nearly this ratio, or less, tell nothing of the power.
+const NEAR: f64 = 0.015;
 /// A bracket that is closed, as a ratio of steps.
 const CLOSED: f64 = 1.0005;
 
@@ -41,7 +43,7 @@ impl Search {
             return None;
         }
         self.tries.push(here);
-        if let Some(other) = other {
+        if let Some(other) = other.filter(|other| (step / other.0).ln().abs() > NEAR) {
             self.power = (error / other.1).ln() / (step / other.0).ln();
         }
         self.power = self.power.clamp(POWERS.0, POWERS.1);

@@ -1,6 +1,6 @@
 //! The choice of the transform: basis of the planes, and what happens along the outer axes.
 
-use super::effort::Effort;
+use super::effort::{Effort, Told};
 use super::estimate::{Sample, Start};
 use super::ops::pyramid;
 use super::outer::{self, Outer};
@@ -43,13 +43,13 @@ impl Transformed {
     ) -> Vec<Self> {
         let count = field.len() as f64;
         let told = match middle(&field, geometry).filter(|_| effort.quick) {
-            Some((slice, plane)) => Self::candidates(slice.into(), &plane, rmse, Effort { basis: None, ..effort }, isa)
+            Some((slice, plane)) => Self::candidates(slice.into(), &plane, rmse, Effort { told: None, ..effort }, isa)
                 .first()
-                .map(|c| c.basis),
-            None => effort.basis,
+                .map(|c| Told::new(c.basis)),
+            None => effort.told,
         };
-        if let Some(basis) = told {
-            return vec![Self::new(basis, field, geometry, rmse, Effort { basis: told, ..effort }, isa)];
+        if let Some(Told { basis, .. }) = told {
+            return vec![Self::new(basis, field, geometry, rmse, Effort { told, ..effort }, isa)];
         }
         let wavelet = Self::new(Basis::Wavelet, Cow::Borrowed(&field), geometry, rmse, effort, isa);
         let lapped = Self::new(Basis::Lapped, field, geometry, rmse, effort, isa);
@@ -73,29 +73,28 @@ impl Transformed {
         let levels = levels(basis, geometry.height, geometry.width);
         let mut volumes = planes(field, geometry, &levels, isa);
         // Where nothing is left to choose, only the step is in question.
-        let settled = effort.basis.is_some() && geometry.outer.is_empty();
-        let estimate = |volumes: &[Vec<f32>]| {
-            let sample = Sample::new(&levels, volumes, geometry.slices(), effort.rows());
-            if settled { (0.0, sample.start(rmse)) } else { sample.bits(rmse) }
-        };
-        let (mut bits, mut start) = estimate(&volumes);
+        let settled = effort.told.is_some() && geometry.outer.is_empty();
+        let sample = |volumes: &[Vec<f32>]| Sample::new(&levels, volumes, geometry.slices(), effort.rows());
+        let estimate = |sample: &Sample| if settled { (0.0, sample.start(rmse)) } else { sample.bits(rmse) };
+        let mut now = sample(&volumes);
         let mut axes = Vec::with_capacity(geometry.outer.len());
         for (axis, &n) in geometry.outer.iter().enumerate().rev() {
             let inner: usize = geometry.outer[axis + 1..].iter().product();
             let sizes: Vec<usize> = levels.iter().map(|l| l.height * l.width * inner).collect();
             let mut outer = outer::transform(&mut volumes, n, &sizes, rmse, effort, isa);
-            let (fewer, found) = estimate(&volumes);
-            if outer.kind == AxisTransform::Dct && fewer > bits {
+            let then = sample(&volumes);
+            if outer.kind == AxisTransform::Dct && estimate(&then).0 > estimate(&now).0 {
                 // It does not pay after all: neighbouring planes tell the coder more.
                 for (volume, size) in volumes.iter_mut().zip(sizes) {
                     outer.inverse.apply(volume, n, size, isa);
                 }
                 outer = Outer::none();
             } else {
-                (bits, start) = (fewer, found);
+                now = then;
             }
             axes.insert(0, outer);
         }
+        let (bits, start) = estimate(&now);
         Self { basis, levels, axes, volumes, bits, start }
     }
 }
