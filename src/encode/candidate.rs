@@ -85,7 +85,7 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
         Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return Ok((h, None)),
         other => other,
     };
-    let plan = lattice::Plan::new(problem);
+    let plan = lattice::Plan::new(problem, effort);
     let lattice = || Candidate::new(Method::Lattice, plan.encode(problem));
     let best = match harmonic {
         Some(h) if plan.estimate(problem) as f64 > MARGIN * h.len() as f64 => h,
@@ -120,7 +120,7 @@ fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, 
         Some(ratio) if ratio < clear.start => Some(Method::Lattice),
         Some(ratio) if ratio > unclear.end => Some(Method::Harmonic),
         Some(ratio) if ratio > unclear.start => None,
-        _ => match over(lattice::Plan::new(&cut).encode(&cut).len() as f64) {
+        _ => match over(lattice::Plan::new(&cut, effort).encode(&cut).len() as f64) {
             ratio if ratio < clear.start => Some(Method::Lattice),
             ratio if ratio > clear.end => Some(Method::Harmonic),
             _ => None,

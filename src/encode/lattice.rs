@@ -1,5 +1,6 @@
 //! Values to lattice payload: which integers, then code them.
 
+use super::effort::Effort;
 use super::mapping::{Quantiser, choose, fixed, with_tops};
 use super::problem::{PART, Problem};
 use super::table::table;
@@ -30,14 +31,14 @@ const HALVED_SHARE: f64 = 0.002;
 const LEARNING: f64 = 1100.0;
 
 impl Plan {
-    pub(crate) fn new<T: Element>(problem: &Problem<T>) -> Self {
+    pub(crate) fn new<T: Element>(problem: &Problem<T>, effort: Effort) -> Self {
         let plan = |(each, dead): (Vec<Mapping>, bool)| {
             let (mappings, narrow) = with_tops(problem, each);
             let shift = learning_shift(problem, &Quantiser::new(mappings.of(0)));
             let halved = problem.values.len() >= HALVED_ELEMENTS && !without(Part::Halves);
             Self { form: Form { shift, narrow, halved }, mappings, dead }
         };
-        let chosen = plan(choose(problem));
+        let chosen = plan(choose(problem, effort));
         let chosen =
             match table(problem, chosen.mappings.only_top().unwrap_or(i64::MAX)).map(|t| plan((vec![t], false))) {
                 Some(table) if table.sample(problem) + table.mappings.len() < chosen.sample(problem) => return table,

@@ -11,14 +11,15 @@ use crate::entropy::integer::Integer;
 use crate::entropy::mapping::Mapping;
 
 /// The step whose measured RMSE is just below the limit, and whether most values are then the least one, so that
-/// it is for a dead zone.
-pub(super) fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64, atoms: &Atoms) -> (f64, bool) {
+/// it is for a dead zone. At least `share` of the limit is used, where that can be.
+pub(super) fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64, share: f64, atoms: &Atoms) -> (f64, bool) {
     let every = if problem.values.len() > MANY { PARTS } else { 1 };
     // The guess, unless there is none.
     let or = |guess: (f64, f64), before: (f64, f64)| if guess.0 > 0.0 { guess } else { before };
     // Uniform errors have step / sqrt(12).
     let first = (limit * 12f64.sqrt() * AIM, 1.0);
-    let guess = best_step(problem, limit, first, (false, atoms), every);
+    let best_step = |start, dead, every| best_step(problem, (limit, share), start, (dead, atoms), every);
+    let guess = best_step(first, false, every);
     let start = or(guess, first);
     let lo = problem.extremes.map_or(0.0, |(lo, _)| lo.to_f64());
     let least = problem.values.iter().filter(|v| v.to_f64() - lo < 0.5 * start.0).count();
@@ -26,22 +27,18 @@ pub(super) fn rmse_step<T: Element>(problem: &Problem<T>, limit: f64, atoms: &At
     if every == 1 && !dead {
         return (guess.0, false);
     }
-    let start =
-        if dead && every > 1 { or(best_step(problem, limit, start, (dead, atoms), every), start) } else { start };
-    (best_step(problem, limit, start, (dead, atoms), 1).0, dead)
+    let start = if dead && every > 1 { or(best_step(start, dead, every), start) } else { start };
+    (best_step(start, dead, 1).0, dead)
 }
 
 /// Of so many parts of the values one is enough for a first guess, if there are more than `MANY`.
 const PARTS: usize = 16;
 const MANY: usize = 1 << 17;
-/// The share of the limit that must be used.
-const SHARE: f64 = 0.996;
-
 /// The largest step that was found to keep the limit, by one of `every` parts of the values, and the power of the step that its error grows
 /// as; from a first guess of both. 0 where none was found.
 fn best_step<T: Element>(
     problem: &Problem<T>,
-    limit: f64,
+    (limit, share): (f64, f64),
     (mut step, power): (f64, f64),
     how: (bool, &Atoms),
     every: usize,
@@ -60,7 +57,7 @@ fn best_step<T: Element>(
             good = good.max(step);
         }
         match search.next(step, rmse) {
-            Some(next) if !(SHARE..=1.0).contains(&(rmse / limit)) => step = next,
+            Some(next) if !(share..=1.0).contains(&(rmse / limit)) => step = next,
             _ => break,
         }
     }

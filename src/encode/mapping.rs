@@ -1,6 +1,7 @@
 //! Which integers stand for the values: the data's own lattice, or the coarsest that keeps the target.
 
 use super::atoms::Atoms;
+use super::effort::Effort;
 use super::lattice_step::rmse_step;
 use super::packing::{self, Packing, half_ulp};
 use super::problem::{Problem, Target};
@@ -112,7 +113,7 @@ fn common_step<T: Element>(problem: &Problem<T>, base: i64) -> u64 {
 }
 
 /// The mapping that keeps the target in the fewest levels, or one for each slice; and whether it has a dead zone.
-pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
+pub(crate) fn choose<T: Element>(problem: &Problem<T>, effort: Effort) -> (Vec<Mapping>, bool) {
     let Some((lo, hi)) = problem.extremes else { return (vec![exact(problem)], false) };
     if !T::DTYPE.is_float() {
         let Target::MaxAbs(eps) = problem.target else { return (vec![exact(problem)], false) };
@@ -127,7 +128,7 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>) -> (Vec<Mapping>, bool) {
         Target::Lossless => (None, false),
         Target::MaxAbs(eps) => (Some(2.0 * (eps - rounding) * (1.0 - 1e-9)), false),
         Target::Rmse(limit) => {
-            let (step, dead) = rmse_step(problem, limit, &atoms);
+            let (step, dead) = rmse_step(problem, limit, effort.share(), &atoms);
             (Some(step), dead)
         }
     };
