@@ -33,7 +33,7 @@ impl Sample {
     /// Of so many columns; `volume` has the shape `(outer, n, inner)`.
     fn new(volume: &[f32], n: usize, inner: usize, columns: usize) -> Self {
         // A basis takes n operations for each value of the sample.
-        let wanted = if n > 64 { columns * 64 / n } else { columns };
+        let wanted = if n > 64 { (columns * 64 / n).max(2 * n) } else { columns };
         let total = volume.len() / n;
         let stride = (total / wanted).max(1) | 1;
         let picked: Vec<usize> = (0..total).step_by(stride).collect();
