@@ -72,10 +72,7 @@ impl Transformed {
     ) -> Self {
         let levels = levels(basis, geometry.height, geometry.width);
         let mut volumes = planes(field, geometry, &levels, isa);
-        // Where nothing is left to choose, only the step is in question.
-        let settled = effort.told.is_some() && geometry.outer.is_empty();
         let sample = |volumes: &[Vec<f32>]| Sample::new(&levels, volumes, geometry.slices(), effort.rows());
-        let estimate = |sample: &Sample| if settled { (0.0, sample.start(rmse)) } else { sample.bits(rmse) };
         let mut now = sample(&volumes);
         let mut axes = Vec::with_capacity(geometry.outer.len());
         for (axis, &n) in geometry.outer.iter().enumerate().rev() {
@@ -83,7 +80,7 @@ impl Transformed {
             let sizes: Vec<usize> = levels.iter().map(|l| l.height * l.width * inner).collect();
             let mut outer = outer::transform(&mut volumes, n, &sizes, rmse, effort, isa);
             let then = sample(&volumes);
-            if outer.kind == AxisTransform::Dct && estimate(&then).0 > estimate(&now).0 {
+            if outer.kind == AxisTransform::Dct && then.bits(rmse).0 > now.bits(rmse).0 {
                 // It does not pay after all: neighbouring planes tell the coder more.
                 for (volume, size) in volumes.iter_mut().zip(sizes) {
                     outer.inverse.apply(volume, n, size, isa);
@@ -94,7 +91,8 @@ impl Transformed {
             }
             axes.insert(0, outer);
         }
-        let (bits, start) = estimate(&now);
+        // Where nothing is left to choose, only the step is in question.
+        let (bits, start) = if effort.told.is_some() { (0.0, now.start(rmse)) } else { now.bits(rmse) };
         Self { basis, levels, axes, volumes, bits, start }
     }
 }
