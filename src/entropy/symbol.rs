@@ -29,6 +29,9 @@ const CONTEXTS: usize = 2048;
 pub(crate) struct Mixture {
     sets: [Box<[Distribution; CONTEXTS]>; SETS],
     weights: Vec<Weights>,
+    /// What the weights of a selector have learned. It holds after the next symbol, so that this one does not wait for it, unless
+    /// that learns as well.
+    learned: Option<(usize, Weights)>,
 }
 
 /// Weights of the sets (the last lane is idle), and what they make of 65536.
@@ -108,7 +111,11 @@ impl Mixture {
     /// Each set has a distribution for each of [`CONTEXTS`], as it starts. There are `selectors` sets of weights.
     pub(crate) fn new(sets: [&dyn Fn(usize) -> Distribution; SETS], selectors: usize) -> Self {
         let weights = Weights::new(f32x4::splat(1.0 / SETS as f32));
-        Self { sets: sets.map(|start| Box::new(std::array::from_fn(start))), weights: vec![weights; selectors] }
+        Self {
+            sets: sets.map(|start| Box::new(std::array::from_fn(start))),
+            weights: vec![weights; selectors],
+            learned: None,
+        }
     }
 
     /// Code a symbol: `contexts[k]` selects a distribution of set k, `selector` the weights, which learn if `learn` says so.
@@ -121,11 +128,14 @@ impl Mixture {
         selector: usize,
         learn: bool,
     ) -> u32 {
+        if learn {
+            self.settle();
+        }
         let [a, b, c] = &mut self.sets;
         let [i, j, k] = contexts.map(|c| c % CONTEXTS);
         let (a, b, c) = (&mut a[i], &mut b[j], &mut c[k]);
         let selector = selector.min(self.weights.len() - 1);
-        let Weights(w, shares) = &mut self.weights[selector];
+        let Weights(w, shares) = &self.weights[selector];
         let mixed =
             (a.0.mul_keep_high(shares[0]) + b.0.mul_keep_high(shares[1])) + (c.0.mul_keep_high(shares[2]) + LEAST);
         let symbol = coder.symbol8(symbol as usize, &mixed) & (SYMBOLS - 1);
@@ -138,12 +148,25 @@ impl Mixture {
             let moved = (*w + *w * gain.fast_min(f32x4::splat(0.5))).fast_max(f32x4::splat(LEAST_WEIGHT));
             let [a, b, c, _] = moved.to_array();
             // Their sum is near 1, and stays so.
-            self.weights[selector] = Weights::new(moved * f32x4::splat(2.0 - ((a + b) + c)));
+            self.learned = Some((selector, Weights::new(moved * f32x4::splat(2.0 - ((a + b) + c)))));
         }
         a.learn(symbol);
         b.learn(symbol);
         c.learn(symbol);
+        if !learn {
+            self.settle();
+        }
         symbol as u32
+    }
+
+    /// What was learned holds from here on.
+    #[inline(always)]
+    fn settle(&mut self) {
+        if let Some((selector, weights)) = self.learned.take()
+            && let Some(w) = self.weights.get_mut(selector)
+        {
+            *w = weights;
+        }
     }
 }
 
