@@ -15,7 +15,7 @@ use super::prob::Prob;
 use super::range::Coder;
 use super::shape::Shape;
 use crate::ablation::{Part as Ablated, without};
-use crate::arith::{Job, run_jobs};
+use crate::arith::{Job, run_jobs, run_wide};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -71,7 +71,10 @@ impl<'a, C: Coder + Send> Levels<'a, C> {
                 let job = move || {
                     // Copied by the thread that writes to them: two that write to one cache line wait for each other.
                     let mut models = models.into_owned();
-                    models.part(coder, part, coarser);
+                    run_wide(
+                        #[inline(always)]
+                        || models.part(coder, part, coarser),
+                    );
                     *after = Some(models);
                     if let Some(rows) = rows {
                         part.scatter(rows);
@@ -113,7 +116,8 @@ impl Models {
         }
     }
 
-    /// Code a part of a level, slice by slice.
+    /// Code a part of a level, slice by slice. This and what it calls are inlined into code for wide vectors.
+    #[inline(always)]
     fn part<C: Coder>(&mut self, coder: &mut C, part: &mut Part, coarser: &[Activity]) {
         part.make_room();
         let Part { shape, q, occupied, .. } = part;
@@ -134,6 +138,7 @@ impl Models {
         }
     }
 
+    #[inline(always)]
     fn slice<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -163,6 +168,7 @@ impl Models {
         }
     }
 
+    #[inline(always)]
     fn band<C: Coder>(
         &mut self,
         coder: &mut C,
