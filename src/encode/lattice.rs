@@ -22,9 +22,9 @@ pub(crate) struct Plan {
     form: Form,
 }
 
-/// Fewest elements that are coded in two halves, and fewest bytes: below, learning twice costs more than a small part.
+/// Fewest elements that are coded in two halves, and fewest bytes: below, learning twice costs more than half a percent.
 const HALVED_ELEMENTS: usize = 1 << 18;
-const HALVED_BYTES: usize = 1 << 18;
+const HALVED_BYTES: usize = 3 << 16;
 /// Share of the bytes that halves may cost where the second one begins with a slice that has none before it, and about what
 /// learning twice costs besides.
 const HALVED_SHARE: f64 = 0.002;
