@@ -66,8 +66,8 @@ const SHARED: f64 = 0.75;
 fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64, effort: Effort) -> Option<Candidate> {
     let wary = effort.quick && analysis.basis == Basis::Wavelet;
     let aim = limit * if wary { WARY } else { AIM };
-    let surplus = effort.told.filter(|t| wary && t.basis == analysis.basis).map_or(1.0, |t| t.surplus.powf(SHARED));
-    let foretold = aim / surplus;
+    let told = effort.told.filter(|t| wary && t.basis == analysis.basis);
+    let foretold = aim / told.map_or(1.0, |t| t.surplus.powf(SHARED));
     let mut step = analysis.step_for_rmse(foretold);
     let mut search = Search::new(aim, step.power);
     let (mut best, mut last, mut surplus) = (None::<Step>, None, None);
@@ -91,7 +91,8 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
     }
     let step = best?;
     let (quantised, field) = last.filter(|(q, _)| q.step == step.size).unwrap_or_else(|| analysis.at(&step));
-    let told = surplus.map(|surplus| Told { surplus, ..Told::new(analysis.basis) });
+    // It may be 0, where rounding to the type leaves no error.
+    let told = surplus.map(|surplus| Told { surplus: surplus.clamp(0.5, 2.0), ..Told::new(analysis.basis) });
     let field = effort.quick.then_some(field);
     Some(Candidate { field, told, ..Candidate::harmonic(analysis, quantised) })
 }
