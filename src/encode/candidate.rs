@@ -113,8 +113,8 @@ fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, 
     let Some(cut) = problem.cut(SHARE).filter(|_| T::DTYPE.is_float()) else { return (None, None) };
     let Some(transformed) = detail(&cut, None, Coder::Auto, Effort::new(1), &|| None) else { return (None, None) };
     let over = |bytes: f64| bytes / transformed.len() as f64;
-    // The lattice coder does better than a glance says, by a third as a rule.
     let clear = effort.clear(transformed.len());
+    // The lattice coder does better than a glance says, by a third as a rule.
     let method = match glance(&cut).map(over) {
         None => None,
         Some(ratio) if ratio < clear.start => Some(Method::Lattice),

@@ -79,7 +79,7 @@ fn rmse_detail<T: Element>(problem: &Problem<T>, analysis: &Analysis, limit: f64
         let (quantised, field) = analysis.at(&step);
         let rmse = problem.rmse_of(|start, out| field.rounded(start, out));
         last = Some((quantised, field));
-        surplus = surplus.or(Some(rmse / foretold));
+        surplus.get_or_insert(rmse / foretold);
         let next = search.next(step.size, rmse).map(short);
         if rmse <= limit && best.as_ref().is_none_or(|b| step.size > b.size) {
             best = Some(step.clone());

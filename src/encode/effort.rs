@@ -58,7 +58,7 @@ impl Effort {
     }
 
     /// Bytes that a glance promises the lattice coder over those of the transform, on a part of the field: below, that coder is
-    /// tried on the part, above it is out of the question. `None` where a part does not settle anything.
+    /// tried on the part, above it is out of the question, between both nothing is settled. `None` where a part does not settle anything.
     pub(crate) const fn unclear(self) -> Option<Range<f64>> {
         match self.steps {
             usize::MAX => None,

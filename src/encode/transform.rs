@@ -73,26 +73,35 @@ impl Transformed {
         let levels = levels(basis, geometry.height, geometry.width);
         let mut volumes = planes(field, geometry, &levels, isa);
         let sample = |volumes: &[Vec<f32>]| Sample::new(&levels, volumes, geometry.slices(), effort.rows());
-        let mut now = sample(&volumes);
+        // The last sample that counts, and its bits once they are known.
+        let (mut now, mut known) = (sample(&volumes), None);
         let mut axes = Vec::with_capacity(geometry.outer.len());
         for (axis, &n) in geometry.outer.iter().enumerate().rev() {
             let inner: usize = geometry.outer[axis + 1..].iter().product();
             let sizes: Vec<usize> = levels.iter().map(|l| l.height * l.width * inner).collect();
             let mut outer = outer::transform(&mut volumes, n, &sizes, rmse, effort, isa);
             let then = sample(&volumes);
-            if outer.kind == AxisTransform::Dct && then.bits(rmse).0 > now.bits(rmse).0 {
-                // It does not pay after all: neighbouring planes tell the coder more.
-                for (volume, size) in volumes.iter_mut().zip(sizes) {
-                    outer.inverse.apply(volume, n, size, isa);
+            let compared =
+                (outer.kind == AxisTransform::Dct).then(|| (known.unwrap_or_else(|| now.bits(rmse)), then.bits(rmse)));
+            match compared {
+                Some((before, after)) if after.0 > before.0 => {
+                    // It does not pay after all: neighbouring planes tell the coder more.
+                    for (volume, size) in volumes.iter_mut().zip(sizes) {
+                        outer.inverse.apply(volume, n, size, isa);
+                    }
+                    outer = Outer::none();
+                    known = Some(before);
                 }
-                outer = Outer::none();
-            } else {
-                now = then;
+                _ => (now, known) = (then, compared.map(|c| c.1)),
             }
             axes.insert(0, outer);
         }
         // Where nothing is left to choose, only the step is in question.
-        let (bits, start) = if effort.told.is_some() { (0.0, now.start(rmse)) } else { now.bits(rmse) };
+        let (bits, start) = match known {
+            Some(known) => known,
+            None if effort.told.is_some() => (0.0, now.start(rmse)),
+            None => now.bits(rmse),
+        };
         Self { basis, levels, axes, volumes, bits, start }
     }
 }
