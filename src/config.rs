@@ -206,7 +206,7 @@ pub struct Config {
     /// The promise about error.
     pub bound: Bound,
     /// 1 (fast) to 9 (small); 5 by default. Every effort keeps the bound. 1 and 2 choose transforms by small samples and code
-    /// once; from 5 on more quantiser steps are tried under a bound on single values, from 7 on networks, too.
+    /// once; from 5 on a better quantiser step is sought under a bound on single values, from 7 on networks are tried, too.
     pub effort: u8,
     /// Meaning of each axis, outermost first; empty: the last two axes are latitude and longitude.
     pub axes: Vec<Axis>,

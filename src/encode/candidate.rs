@@ -17,10 +17,6 @@ use crate::decode::harmonic::HarmonicField;
 use crate::error::Result;
 use crate::format::{Method, Writer};
 use crate::worker::Worker;
-use std::cell::OnceCell;
-
-/// About the bytes of the lattice coder, where that is in question and a glance tells.
-pub(super) type Glance<'a> = &'a dyn Fn() -> Option<f64>;
 
 /// Fewest elements for which a transform is tried.
 const FEWEST: usize = 64;
@@ -66,20 +62,18 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     }
     let stages = Plan::new(config, problem.geometry.outer.len());
     let (coder, effort) = (stages.coder, Effort::new(config.effort));
-    // One look for all stages, where the lattice coder is in question at all.
-    let seen = OnceCell::new();
     let auto = coder == Coder::Auto && !without(Part::Glance);
-    let lattice_bytes = || *seen.get_or_init(|| auto.then(|| glance(problem)).flatten());
     let (likely, told) = if auto && !stages.keeps.any() { likely(problem, effort) } else { (None, None) };
     let effort = Effort { told: told.filter(|_| effort.quick), ..effort };
     let harmonic = if coder == Coder::Lattice || likely == Some(Method::Lattice) {
         None
     } else {
-        hierarchy(problem, &stages, effort, &lattice_bytes)?
+        hierarchy(problem, &stages, effort)?
     };
     // Most fields at most bounds are no question: a glance spares the lattice's own estimate.
     let unlikely = |h: &Candidate| {
-        likely.is_some() || lattice_bytes().is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64)
+        let seen = || if auto { glance(problem) } else { None };
+        likely.is_some() || seen().is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64)
     };
     let harmonic = match harmonic {
         Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return Ok((h, None)),
@@ -99,7 +93,7 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
 /// The lattice coder is not tried where its own estimate promises so many times the bytes of the transform.
 const MARGIN: f64 = 1.04;
 /// One in so many elements stands for all.
-pub(super) const SHARE: usize = 16;
+const SHARE: usize = 16;
 
 /// Fewest bytes of a part of the field that tell anything of the transform.
 const TELLING: usize = 256;
@@ -111,7 +105,7 @@ const LITTLE: usize = 512;
 fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, Option<Told>) {
     let Some(unclear) = effort.unclear() else { return (None, None) };
     let Some(cut) = problem.cut(SHARE).filter(|_| T::DTYPE.is_float()) else { return (None, None) };
-    let Some(transformed) = detail(&cut, None, Coder::Auto, Effort::new(1), &|| None) else { return (None, None) };
+    let Some(transformed) = detail(&cut, None, Coder::Auto, Effort::new(1)) else { return (None, None) };
     let over = |bytes: f64| bytes / transformed.len() as f64;
     let clear = effort.clear(transformed.len());
     // The lattice coder does better than a glance says, by a third as a rule.
@@ -148,16 +142,11 @@ fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
 
 /// A base of networks (or none) and the detail above it under the problem's bound, where that can be tried; with the reference
 /// subtracted if that is smaller. A stage stays if the stream is smaller with it, or if the plan says so.
-fn hierarchy<T: Element>(
-    problem: &Problem<T>,
-    plan: &Plan,
-    effort: Effort,
-    lattice_bytes: Glance<'_>,
-) -> Result<Option<Candidate>> {
+fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: Effort) -> Result<Option<Candidate>> {
     if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
         return Ok(None);
     }
-    let on = |base: Option<&Base>| detail(problem, base, plan.coder, effort, lattice_bytes);
+    let on = |base: Option<&Base>| detail(problem, base, plan.coder, effort);
     let mut best = on(None);
     let mut below = None;
     if let Some((hash, base)) = &problem.reference

@@ -11,8 +11,10 @@ const MUCH: usize = 1 << 15;
 pub(crate) struct Effort {
     /// Choices by small samples, and none by coding twice (1 and 2).
     pub(crate) quick: bool,
-    /// Steps tried beyond the first under a bound on single values.
-    pub(crate) steps: usize,
+    /// Moves to better steps under a bound on single values (from 5 on).
+    pub(crate) moves: usize,
+    /// Nothing is settled by a part of the field (7 and more).
+    pub(crate) thorough: bool,
     /// What a part of the field has told.
     pub(crate) told: Option<Told>,
 }
@@ -34,12 +36,12 @@ impl Told {
 
 impl Effort {
     pub(crate) const fn new(effort: u8) -> Self {
-        let steps = match effort {
+        let moves = match effort {
             0..=4 => 0,
-            5..=6 => 2,
+            5..=6 => 3,
             _ => usize::MAX,
         };
-        Self { quick: effort <= 2, steps, told: None }
+        Self { quick: effort <= 2, moves, thorough: effort >= 7, told: None }
     }
 
     /// Rows of a level for each that tells what the level costs.
@@ -60,10 +62,10 @@ impl Effort {
     /// Bytes that a glance promises the lattice coder over those of the transform, on a part of the field: below, that coder is
     /// tried on the part, above it is out of the question, between both nothing is settled. `None` where a part does not settle anything.
     pub(crate) const fn unclear(self) -> Option<Range<f64>> {
-        match self.steps {
-            usize::MAX => None,
-            _ if self.quick => Some(1.6..1.6),
-            _ => Some(1.2..3.0),
+        match self.quick {
+            _ if self.thorough => None,
+            true => Some(1.6..1.6),
+            false => Some(1.2..3.0),
         }
     }
 

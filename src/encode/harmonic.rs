@@ -57,8 +57,17 @@ pub(crate) struct Step {
     pub(crate) size: f64,
     /// About the coefficients of each level that are not 0.
     coded: Vec<f64>,
+    /// About the root mean square error, in the data's unit.
+    pub(super) rmse: f64,
     /// The RMSE grows as about this power of the size.
     pub(crate) power: f64,
+}
+
+impl Step {
+    /// About the coefficients that are not 0.
+    pub(super) fn nonzeros(&self) -> f64 {
+        self.coded.iter().sum()
+    }
 }
 
 /// The share of a bound on the mean to aim at.
@@ -114,33 +123,34 @@ impl Analysis {
     /// The step whose RMSE is about `target` (in the data's unit), by the coefficients. The search starts where the sample that chose
     /// the basis says.
     pub(crate) fn step_for_rmse(&self, target: f64) -> Step {
-        let n = (self.geometry.slices() * self.geometry.plane()) as f64;
-        let dropped = self.axes.iter().map(|a| a.dropped).sum::<f64>() * self.scale * self.scale;
         let mut search = Search::new(target, self.start.power);
-        let mut step = self.start.step * self.scale;
-        let mut found = Vec::new();
+        let mut size = self.start.step * self.scale;
+        let mut found = None;
         for _ in 0..24 {
-            let (statistics, coded) = self.tally(step);
-            let lost = statistics.squared_error() * step * step + dropped;
-            let rmse = (lost / n).sqrt();
-            let next = search.next(step, rmse);
-            if search.low() == Some(step) || found.is_empty() {
-                found = coded;
+            let step = self.step(size);
+            let next = search.next(size, step.rmse);
+            if NEAR.contains(&(step.rmse / target)) {
+                return Step { size: short(size), power: search.power, ..step };
             }
-            if NEAR.contains(&(rmse / target)) {
-                return Step { size: short(step), coded: found, power: search.power };
+            if search.low() == Some(size) || found.is_none() {
+                found = Some(step);
             }
             match next {
-                Some(next) => step = next,
+                Some(next) => size = next,
                 None => break,
             }
         }
-        Step { size: short(search.low().unwrap_or(step)), coded: found, power: search.power }
+        let found = found.unwrap_or_else(|| self.step(size));
+        Step { size: short(search.low().unwrap_or(size)), power: search.power, ..found }
     }
 
-    /// A step of this size, a [`short`] number.
+    /// A step of this size.
     pub(crate) fn step(&self, size: f64) -> Step {
-        Step { size, coded: self.tally(size).1, power: 1.0 }
+        let n = (self.geometry.slices() * self.geometry.plane()) as f64;
+        let dropped = self.axes.iter().map(|a| a.dropped).sum::<f64>() * self.scale * self.scale;
+        let (statistics, coded) = self.tally(size);
+        let rmse = ((statistics.squared_error() * size * size + dropped) / n).sqrt();
+        Step { size, coded, rmse, power: 1.0 }
     }
 
     /// The planes of a level, with the extents of their rows.

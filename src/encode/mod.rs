@@ -17,6 +17,7 @@ mod mid;
 pub(crate) mod ops;
 mod outer;
 mod packing;
+mod pointwise;
 mod problem;
 mod profile;
 mod quantise;
