@@ -43,6 +43,19 @@ fn values_of_a_table() {
 }
 
 #[test]
+fn values_near_those_of_a_table() {
+    // Means of three to seven packed values each: thirds to sevenths of a step, many of them close to each other.
+    let share = |i: usize| 3.0 + (noise(5, i) * 5.0).floor();
+    let mean = |i: usize| (noise(6, i) * 40.0 * share(i)).floor() / share(i);
+    let data: Vec<f32> = (0..20_000).map(|i| (0.004 * mean(i) * (1.0 + 1e-7 * noise(7, i))) as f32).collect();
+    let sizes = [0.0, 1e-4, 1e-2].map(|eps| {
+        let bound = if eps > 0.0 { Bound::MaxRel(eps) } else { Bound::Lossless };
+        check(&data, &[100, 200], &Config::new(bound))
+    });
+    assert!(sizes[1] < 20_000 * 11 / 8 && sizes[2] < sizes[1] && sizes[1] < sizes[0], "{sizes:?}");
+}
+
+#[test]
 fn steps_common_to_all() {
     let tens: Vec<i32> = (0..20_000).map(|i| 1000 * (noise(4, i) * 64.0) as i32 - 7).collect();
     assert!(check(&tens, &[100, 200], &Config::new(Bound::Lossless)) < 20_000 * 7 / 8);

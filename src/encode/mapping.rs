@@ -61,8 +61,11 @@ impl<'a> Quantiser<'a> {
             }
             Mapping::Divided { base, .. } => ((v.to_f64() * self.inverse).round() as i64).wrapping_sub(base),
             Mapping::Table { ref ordinals } => {
-                let v = v.to_ordinal();
-                ordinals.partition_point(|&o| o < v).min(ordinals.len() - 1) as i64
+                let o = v.to_ordinal();
+                let above = ordinals.partition_point(|&other| other < o).min(ordinals.len() - 1);
+                let off = |k: usize| (T::from_ordinal(ordinals[k]).to_f64() - v.to_f64()).abs();
+                let nearer = ordinals[above] != o && above > 0 && off(above - 1) < off(above);
+                (above - usize::from(nearer)) as i64
             }
             // Division by a power of two; its inverse might not be a number.
             Mapping::Fixed { .. } => (v.to_f64() / self.inverse) as i64,
