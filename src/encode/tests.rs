@@ -218,6 +218,24 @@ fn damaged_payloads_never_panic() {
     }
 }
 
+/// Efforts 4 and 5 differ by the search for a step under a bound on single values.
+#[test]
+fn better_steps_are_found() {
+    let (mut firsts, mut founds) = (0, 0);
+    for (grain, bound) in [(0.0, 1e-2), (0.002, 1e-3), (0.002, 1e-2), (0.005, 1e-2), (0.02, 5e-2)] {
+        let smooth: Vec<f32> = smooth(&[150, 200], 1.0);
+        let data: Vec<f32> = smooth.iter().enumerate().map(|(i, v)| v + (grain * noise(8, i)) as f32).collect();
+        let size = |effort| {
+            let config = Config { effort, coder: Coder::Harmonic, ..Config::new(Bound::MaxRel(bound)) };
+            check(&data, &[150, 200], &config)
+        };
+        let (first, found) = (size(4), size(5));
+        assert!(found <= first + first / 50, "grain {grain}, bound {bound}: {found} bytes, {first} at the first step");
+        (firsts, founds) = (firsts + first, founds + found);
+    }
+    assert!(founds < firsts - firsts / 50, "{founds} bytes, {firsts} at the first steps");
+}
+
 #[test]
 fn axes_in_any_order() {
     use crate::Axis::{Latitude, Longitude, Time};
