@@ -110,7 +110,7 @@ impl Models {
     fn new() -> Self {
         Self {
             magnitudes: Magnitudes::new(),
-            band_zero: vec![Prob::HALF; 7 * 3],
+            band_zero: vec![Prob::HALF; 3 * 3],
             group_quiet: vec![Prob::new(1 << 13, 1); CLASSES * CLASSES],
             group_faint: std::array::from_fn(|c| Prob::new(12_288 + 2048 * c as u16, 1)),
         }
@@ -152,15 +152,15 @@ impl Models {
             let (coded, q) = q.split_at_mut(band * shape.blocks());
             let (coded_rows, occupied) = occupied.split_at_mut(band * shape.rows);
             let (q, occupied) = (&mut q[..shape.blocks()], &mut occupied[..shape.rows]);
-            // Is anything at the two nearest lower frequencies, and in the slice before?
+            // Is anything at the two nearest lower frequencies, or in the slice before? Then likely here, too: a flag would cost more than it
+            // tells.
             let lower = [u.checked_sub(1).map(|u| (u, v)), v.checked_sub(1).map(|v| (u, v))];
-            let lower = lower.into_iter().flatten().filter(|&(u, v)| shape.is_coded(u, v));
-            let lower = lower
-                .map(|(u, v)| 1 + 2 * usize::from(Band::of((coded, coded_rows), shape, u, v).any()))
-                .sum::<usize>();
+            let mut lower = lower.into_iter().flatten().filter(|&(u, v)| shape.is_coded(u, v));
+            let known = lower.clone().count();
+            let quiet = !lower.any(|(u, v)| Band::of((coded, coded_rows), shape, u, v).any());
             let before = surroundings.was_occupied((u, v)).map_or(0, |any| 1 + usize::from(any));
-            let flag = &mut self.band_zero[lower * 3 + before];
-            let zero = !without(Ablated::BandZero) && flag.code(coder, !occupied.contains(&true));
+            let flagged = quiet && (known == 0 || before < 2) && !without(Ablated::BandZero);
+            let zero = flagged && self.band_zero[known * 3 + before].code(coder, !occupied.contains(&true));
             if !zero {
                 let rows = surroundings.band((coded, coded_rows), (u, v));
                 self.band(coder, rows, shape, (u, v), q, occupied);
