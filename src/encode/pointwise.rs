@@ -40,8 +40,9 @@ pub(super) struct Pointwise<'a, T: Clone> {
 /// What one of the steps makes of the field.
 struct Place {
     at: usize,
-    quantised: Quantised,
-    field: HarmonicField,
+    /// These two until another step is looked at: memory for one of each is enough.
+    quantised: Option<Quantised>,
+    field: Option<HarmonicField>,
     corrections: Vec<u8>,
 }
 
@@ -57,14 +58,17 @@ impl<'a, T: Element> Pointwise<'a, T> {
         let moves = if without(Part::StepSearch) { 0 } else { effort.moves };
         for _ in 0..moves {
             let Some((next, onward)) = self.promising(&here, way) else { break };
+            (here.quantised, here.field) = (None, None);
             let Some((there, saved)) = self.place(next).zip(self.saved(here.at, next)) else { break };
             if there.corrections.len() as f64 - here.corrections.len() as f64 >= saved {
                 break;
             }
             (here, way) = (there, Some(onward));
         }
-        let field = effort.quick.then_some(here.field);
-        Some(Candidate { corrections: here.corrections, field, ..Candidate::harmonic(self.analysis, here.quantised) })
+        let step = self.step(here.at)?;
+        let quantised = here.quantised.unwrap_or_else(|| self.analysis.quantised(step));
+        let field = here.field.filter(|_| effort.quick);
+        Some(Candidate { corrections: here.corrections, field, ..Candidate::harmonic(self.analysis, quantised) })
     }
 
     /// Smooth fields at loose bounds have few large errors, so that larger steps pay.
@@ -86,7 +90,7 @@ impl<'a, T: Element> Pointwise<'a, T> {
     fn place(&self, at: usize) -> Option<Place> {
         let (quantised, field) = self.analysis.at(self.step(at)?);
         let corrections = correct(self.problem, &field, self.eps);
-        Some(Place { at, quantised, field, corrections })
+        Some(Place { at, quantised: Some(quantised), field: Some(field), corrections })
     }
 
     /// About the bytes of coefficients that one step has more than another.
@@ -108,7 +112,7 @@ impl<'a, T: Element> Pointwise<'a, T> {
             (grown > 0.0).then_some((to, up, grown))
         });
         let limits = ways.map(|w| w.map_or(1.0, |(.., grown)| 1.0 / grown));
-        let [missed, above, below] = self.beyond(&here.field, [1.0, limits[0], limits[1]]);
+        let [missed, above, below] = self.beyond(here.field.as_ref()?, [1.0, limits[0], limits[1]]);
         let change = |(w, n): (Option<(usize, bool, f64)>, f64)| {
             let (to, up, _) = w?;
             let more = self.corrected(here, missed, n) - here.corrections.len() as f64;
