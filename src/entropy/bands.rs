@@ -9,11 +9,10 @@
 use super::activity::Activity;
 use super::band::{Band, CAP};
 use super::coefficient::{Context, Magnitudes};
-use super::context::{CLASSES, Classes, FAINT, Rows, Surroundings};
+use super::context::{CLASSES, Classes, FAINT, Neighbours, Rows, Surroundings};
 use super::part::{Part, PlaneRows};
 use super::prob::Prob;
 use super::range::Coder;
-use super::shape::Shape;
 use crate::ablation::{Part as Ablated, without};
 use crate::arith::{Job, run_jobs, run_wide};
 use std::borrow::Cow;
@@ -95,6 +94,15 @@ impl<'a, C: Coder + Send> Levels<'a, C> {
     }
 }
 
+/// What is known around the blocks of a row, and magnitudes of that row and of the two above, with a margin of two on either side: memory
+/// that serves all bands.
+struct Lines {
+    rows: Rows,
+    current: Vec<u32>,
+    north: Vec<u32>,
+    north2: Vec<u32>,
+}
+
 /// Adaptive state shared by all levels and slices of a stream.
 #[derive(Clone)]
 struct Models {
@@ -125,6 +133,8 @@ impl Models {
         if size == 0 {
             return;
         }
+        let bands: Vec<_> = shape.bands().map(|(u, v)| ((u, v), shape.radius(u, v))).collect();
+        let mut lines = Lines::new(shape.cols);
         for slice in 0..q.len() / size {
             let (before, q) = q.split_at_mut(slice * size);
             let (rows_before, occupied) = occupied.split_at_mut(slice * rows);
@@ -134,7 +144,7 @@ impl Models {
                 .map(|s| (&before[s * size..], &rows_before[s * rows..]));
             let coarser = coarser.get(slice).filter(|_| !without(Ablated::CoarserLevel));
             let surroundings = Surroundings::new(shape, coarser, previous);
-            self.slice(coder, &surroundings, &mut q[..size], &mut occupied[..rows]);
+            self.slice(coder, &surroundings, &bands, &mut lines, &mut q[..size], &mut occupied[..rows]);
         }
     }
 
@@ -143,11 +153,13 @@ impl Models {
         &mut self,
         coder: &mut C,
         surroundings: &Surroundings<'_>,
+        bands: &[((usize, usize), usize)],
+        lines: &mut Lines,
         q: &mut [i32],
         occupied: &mut [bool],
     ) {
         let shape = surroundings.shape;
-        for (u, v) in shape.bands() {
+        for &((u, v), radius) in bands {
             let band = shape.band(u, v);
             let (coded, q) = q.split_at_mut(band * shape.blocks());
             let (coded_rows, occupied) = occupied.split_at_mut(band * shape.rows);
@@ -162,8 +174,8 @@ impl Models {
             let flagged = quiet && (known == 0 || before < 2) && !without(Ablated::BandZero);
             let zero = flagged && self.band_zero[known * 3 + before].code(coder, !occupied.contains(&true));
             if !zero {
-                let rows = surroundings.band((coded, coded_rows), (u, v));
-                self.band(coder, rows, shape, (u, v), q, occupied);
+                let neighbours = surroundings.band((coded, coded_rows), (u, v));
+                self.band(coder, neighbours, lines, ((u, v), radius), q, occupied);
             }
         }
     }
@@ -172,34 +184,33 @@ impl Models {
     fn band<C: Coder>(
         &mut self,
         coder: &mut C,
-        mut rows: Rows<'_>,
-        shape: &Shape,
-        (u, v): (usize, usize),
+        mut neighbours: Neighbours<'_>,
+        lines: &mut Lines,
+        ((u, v), radius): ((usize, usize), usize),
         q: &mut [i32],
         occupied: &mut [bool],
     ) {
+        let shape = neighbours.shape();
         let cols = shape.cols;
-        let radius = shape.radius(u, v);
         let weights = if shape.dyadic { Context::WAVELET } else { Context::LAPPED };
-        // Rows with a margin of two on either side.
-        let [mut north, mut north2, mut current] = std::array::from_fn(|_| vec![0u32; cols + 4]);
+        lines.clear();
         for i in shape.range.0[u].clone() {
             let above = i > 0 && occupied[i - 1] || i > 1 && occupied[i - 2];
-            rows.next(i, above.then_some([&north, &north2]));
-            let other = rows.other();
-            current.fill(0);
+            let Lines { rows, current, north, north2 } = &mut *lines;
+            neighbours.fill(rows, i, above.then_some([north, north2]));
+            let (activity, other) = (neighbours.activity(i), neighbours.other(rows, i));
             let mut any = 0;
             let Range { start: mut j, end: last } = shape.range.1[v].clone();
             let q = &mut q[i * cols..][..cols];
             while j < last {
                 let end = (j + GROUP).min(last);
                 if current[j..j + 2] == [0, 0]
-                    && let Some(class) = rows.faintness(j..end)
+                    && let Some(class) = neighbours.faintness(rows, j..end)
                     && !without(Ablated::GroupZero)
                 {
                     let zero = C::ENCODES && q[j..end].iter().all(|&q| q == 0);
                     let any = match class.checked_sub(1) {
-                        None => &mut self.group_quiet[radius * CLASSES + Classes::of(rows.activity[j])],
+                        None => &mut self.group_quiet[radius * CLASSES + Classes::of(activity[j])],
                         Some(faint) => &mut self.group_faint[faint],
                     };
                     if !any.code(coder, !zero) {
@@ -231,8 +242,28 @@ impl Models {
                 j = end;
             }
             occupied[i] = any != 0;
-            std::mem::swap(&mut north, &mut north2);
-            std::mem::swap(&mut north, &mut current);
+            lines.go();
         }
+    }
+}
+
+impl Lines {
+    fn new(cols: usize) -> Self {
+        let row = || vec![0; cols + 4];
+        Self { rows: Rows::new(cols), current: row(), north: row(), north2: row() }
+    }
+
+    /// Go to the first row of a band.
+    fn clear(&mut self) {
+        for row in [&mut self.current, &mut self.north, &mut self.north2] {
+            row.fill(0);
+        }
+    }
+
+    /// Go to the next row.
+    fn go(&mut self) {
+        std::mem::swap(&mut self.north, &mut self.north2);
+        std::mem::swap(&mut self.north, &mut self.current);
+        self.current.fill(0);
     }
 }

@@ -51,14 +51,16 @@ pub(super) struct Surroundings<'a> {
     previous: Option<(&'a [i32], &'a [bool])>,
 }
 
-/// What surrounds the blocks of a row of one band; activities are 16 times a mean magnitude.
-pub(super) struct Rows<'a> {
+/// What surrounds one band.
+pub(super) struct Neighbours<'a> {
     surroundings: &'a Surroundings<'a>,
     lower: Lower<'a>,
-    parent: Option<Parent<'a>>,
+    parent: Option<Box<Parent<'a>>>,
     previous: Option<Band<'a>>,
-    /// Of the coarser level.
-    pub(super) activity: &'a [u32],
+}
+
+/// What surrounds the blocks of a row of a band; activities are 16 times a mean magnitude.
+pub(super) struct Rows {
     /// In the rows above: 4 N + 2 (NW + NE) + NN.
     pub(super) north: Vec<u32>,
     pub(super) parents: Vec<u32>,
@@ -68,7 +70,7 @@ pub(super) struct Rows<'a> {
     scratch: Vec<u32>,
     /// Not all of `north` and `parents`, and of the slice before, are 0.
     busy: bool,
-    /// All rows but the activity are 0.
+    /// All rows are 0.
     clear: bool,
 }
 
@@ -93,15 +95,107 @@ impl<'a> Surroundings<'a> {
     }
 
     /// Those of band (u, v); `coded` are the coefficients and occupied rows of all before it.
-    pub(super) fn band(&'a self, coded: (&'a [i32], &'a [bool]), band: (usize, usize)) -> Rows<'a> {
-        let shape = self.shape;
-        let row = || vec![0; shape.cols];
-        Rows {
+    #[inline(always)]
+    pub(super) fn band(&'a self, coded: (&'a [i32], &'a [bool]), band: (usize, usize)) -> Neighbours<'a> {
+        let parent = self.coarser.and_then(|c| c.band(band)).map(|p| Box::new(Parent::new(p, coded, self.shape)));
+        Neighbours {
             surroundings: self,
-            lower: Lower::new(coded, shape, band),
-            parent: self.coarser.and_then(|c| c.band(band)).map(|p| Parent::new(p, coded, shape)),
+            lower: Lower::new(coded, self.shape, band),
+            parent,
             previous: self.before(band),
-            activity: &[],
+        }
+    }
+}
+
+impl<'a> Neighbours<'a> {
+    pub(super) const fn shape(&self) -> &'a Shape {
+        self.surroundings.shape
+    }
+
+    /// Activity of the coarser level at the blocks of row `i`.
+    pub(super) fn activity(&self, i: usize) -> &'a [u32] {
+        let cols = self.surroundings.shape.cols;
+        &self.surroundings.activity[i * cols..][..cols]
+    }
+
+    /// What surrounds the blocks of row `i`. `above` are the magnitudes of the two rows before it, with a margin of two on either side, if
+    /// any is not 0.
+    pub(super) fn fill(&mut self, rows: &mut Rows, i: usize, above: Option<[&[u32]; 2]>) {
+        run_wide(
+            #[inline(always)]
+            || self.fill_wide(rows, i, above),
+        );
+    }
+
+    #[inline(always)]
+    fn fill_wide(&mut self, rows: &mut Rows, i: usize, above: Option<[&[u32]; 2]>) {
+        let activity = self.activity(i);
+        let shape = self.surroundings.shape;
+        let parent = match &mut self.parent {
+            Some(p) => p.go(i, (shape.first + i) * p.height() / shape.whole),
+            None if self.lower.is_empty() => activity.iter().any(|&a| a != 0),
+            None => self.lower.is_busy(i),
+        };
+        let before = self.previous.filter(|p| p.is_busy(i));
+        rows.busy = above.is_some() || parent || before.is_some();
+        if !rows.busy {
+            rows.clear();
+            return;
+        }
+        rows.clear = false;
+        rows.near.fill(0);
+        self.lower.nearest(i, &mut rows.near);
+        if let Some([one, two]) = above {
+            let n = shape.cols;
+            let (nw, here, ne, nn) = (&one[1..][..n], &one[2..][..n], &one[3..][..n], &two[2..][..n]);
+            for (j, o) in rows.north.iter_mut().enumerate() {
+                *o = 4 * here[j] + 2 * (nw[j] + ne[j]) + nn[j];
+            }
+            rows.near.iter_mut().zip(here).for_each(|(o, &n)| *o += 16 * n.min(3));
+        } else {
+            rows.north.fill(0);
+        }
+        if let Some(p) = &self.parent {
+            p.rows(i, &mut rows.other, &mut rows.parents, &mut rows.scratch);
+        } else if self.lower.is_empty() {
+            rows.parents.copy_from_slice(activity);
+        } else {
+            self.lower.row(i, &mut rows.parents);
+        }
+        if let Some(p) = before {
+            p.around(i, 2, &mut rows.other);
+            rows.other.iter_mut().for_each(|o| *o = *o * 16 / 6);
+        } else if self.previous.is_some() {
+            rows.other.fill(0);
+        }
+    }
+
+    /// Around the blocks of row `i`, of the slice before; in the first, of the coarser level.
+    #[inline(always)]
+    pub(super) fn other<'r>(&'r self, rows: &'r Rows, i: usize) -> &'r [u32] {
+        if self.previous.is_none() && self.parent.is_none() { self.activity(i) } else { &rows.other }
+    }
+
+    /// Class of the most around any of these blocks at lower frequencies and in the slice before; `None` if more than a little is there,
+    /// or anything above.
+    #[inline(always)]
+    pub(super) fn faintness(&self, rows: &Rows, blocks: Range<usize>) -> Option<usize> {
+        if !rows.busy {
+            return Some(0);
+        }
+        if rows.north[blocks.clone()].iter().fold(0, |any, &m| any | m) != 0 {
+            return None;
+        }
+        let most = |row: &[u32]| row[blocks.clone()].iter().fold(0, |most, &m| m.max(most));
+        let most = most(&rows.parents).max(if self.previous.is_none() { 0 } else { most(&rows.other) });
+        Some(Classes::of(most)).filter(|&class| class <= FAINT)
+    }
+}
+
+impl Rows {
+    pub(super) fn new(cols: usize) -> Self {
+        let row = || vec![0; cols];
+        Self {
             north: row(),
             parents: row(),
             other: row(),
@@ -111,82 +205,13 @@ impl<'a> Surroundings<'a> {
             clear: true,
         }
     }
-}
 
-impl Rows<'_> {
-    /// Go to row `i`. `above` are the magnitudes of the two rows before it, with a margin of two on either side, if any is not 0.
-    pub(super) fn next(&mut self, i: usize, above: Option<[&[u32]; 2]>) {
-        let Surroundings { shape, activity, .. } = self.surroundings;
-        self.activity = &activity[i * shape.cols..][..shape.cols];
-        run_wide(
-            #[inline(always)]
-            || self.fill(i, above),
-        );
-    }
-
-    #[inline(always)]
-    fn fill(&mut self, i: usize, above: Option<[&[u32]; 2]>) {
-        let shape = self.surroundings.shape;
-        let parent = match &mut self.parent {
-            Some(p) => p.go(i, (shape.first + i) * p.height() / shape.whole),
-            None if self.lower.is_empty() => self.activity.iter().any(|&a| a != 0),
-            None => self.lower.is_busy(i),
-        };
-        let before = self.previous.filter(|p| p.is_busy(i));
-        self.busy = above.is_some() || parent || before.is_some();
-        if !self.busy {
-            if !self.clear {
-                for row in [&mut self.north, &mut self.parents, &mut self.other, &mut self.near] {
-                    row.fill(0);
-                }
-                self.clear = true;
+    fn clear(&mut self) {
+        if !self.clear {
+            for row in [&mut self.north, &mut self.parents, &mut self.other, &mut self.near] {
+                row.fill(0);
             }
-            return;
+            self.clear = true;
         }
-        self.clear = false;
-        self.near.fill(0);
-        self.lower.nearest(i, &mut self.near);
-        if let Some([one, two]) = above {
-            let n = shape.cols;
-            let (nw, here, ne, nn) = (&one[1..][..n], &one[2..][..n], &one[3..][..n], &two[2..][..n]);
-            for (j, o) in self.north.iter_mut().enumerate() {
-                *o = 4 * here[j] + 2 * (nw[j] + ne[j]) + nn[j];
-            }
-            self.near.iter_mut().zip(here).for_each(|(o, &n)| *o += 16 * n.min(3));
-        } else {
-            self.north.fill(0);
-        }
-        if let Some(p) = &self.parent {
-            p.rows(i, &mut self.other, &mut self.parents, &mut self.scratch);
-        } else if self.lower.is_empty() {
-            self.parents.copy_from_slice(self.activity);
-        } else {
-            self.lower.row(i, &mut self.parents);
-        }
-        if let Some(p) = before {
-            p.around(i, 2, &mut self.other);
-            self.other.iter_mut().for_each(|o| *o = *o * 16 / 6);
-        } else if self.previous.is_some() {
-            self.other.fill(0);
-        }
-    }
-
-    /// Of the slice before; in the first, of the coarser level.
-    pub(super) fn other(&self) -> &[u32] {
-        if self.previous.is_none() && self.parent.is_none() { self.activity } else { &self.other }
-    }
-
-    /// Class of the most around any of these blocks at lower frequencies and in the slice before; `None` if more than a little is there,
-    /// or anything above.
-    pub(super) fn faintness(&self, blocks: Range<usize>) -> Option<usize> {
-        if !self.busy {
-            return Some(0);
-        }
-        if self.north[blocks.clone()].iter().fold(0, |any, &m| any | m) != 0 {
-            return None;
-        }
-        let most = |row: &[u32]| row[blocks.clone()].iter().fold(0, |most, &m| m.max(most));
-        let most = most(&self.parents).max(if self.previous.is_none() { 0 } else { most(&self.other) });
-        Some(Classes::of(most)).filter(|&class| class <= FAINT)
     }
 }

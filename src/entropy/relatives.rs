@@ -4,43 +4,41 @@ use super::band::{Band, magnitude};
 use super::shape::Shape;
 use crate::ablation::{Part, without};
 
+/// How much lower in frequency a band is, u and v; its weight at the same block, and at those to the east and south; and a weight that keeps
+/// the two nearest apart.
+const LOWER: [(usize, usize, u32, u32, u32); 5] =
+    [(1, 0, 4, 1, 4), (0, 1, 4, 1, 1), (1, 1, 2, 0, 0), (2, 0, 2, 0, 0), (0, 2, 2, 0, 0)];
+
 /// The bands next lower in frequency.
 pub(super) struct Lower<'a> {
-    /// Weight of the same block, and of those to the east and south.
-    list: Vec<(Band<'a>, u32, u32)>,
+    /// Those of [`LOWER`] that there are.
+    bands: [Option<Band<'a>>; LOWER.len()],
+    /// Sum of their weights.
     total: u32,
-    /// The two nearest, with weights that keep them apart.
-    nearest: Vec<(Band<'a>, u32)>,
 }
 
 impl<'a> Lower<'a> {
+    #[inline(always)]
     pub(super) fn new(coded: (&'a [i32], &'a [bool]), shape: &Shape, (u, v): (usize, usize)) -> Self {
-        let mut lower = Self { list: Vec::with_capacity(5), total: 0, nearest: Vec::with_capacity(2) };
-        for (du, dv, centre, side, apart) in
-            [(1, 0, 4, 1, 4), (0, 1, 4, 1, 1), (1, 1, 2, 0, 0), (2, 0, 2, 0, 0), (0, 2, 2, 0, 0)]
-        {
-            let (Some(u), Some(v)) = (u.checked_sub(du), v.checked_sub(dv)) else { continue };
-            if shape.is_coded(u, v) {
-                let band = Band::of(coded, shape, u, v);
-                if !without(Part::LowerFrequencies) {
-                    lower.list.push((band, centre, side));
-                    lower.total += centre + 2 * side;
-                }
-                if apart > 0 {
-                    lower.nearest.push((band, apart));
-                }
+        let mut total = 0;
+        let bands = LOWER.map(|(du, dv, centre, side, _)| {
+            let (u, v) = (u.checked_sub(du)?, v.checked_sub(dv)?);
+            if !shape.is_coded(u, v) {
+                return None;
             }
-        }
-        lower
+            total += centre + 2 * side;
+            Some(Band::of(coded, shape, u, v))
+        });
+        Self { bands, total: if without(Part::LowerFrequencies) { 0 } else { total } }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.total == 0
     }
 
     /// Is anything but 0 near the blocks of row `i`?
     pub(super) fn is_busy(&self, i: usize) -> bool {
-        self.list.iter().any(|(b, ..)| b.is_occupied(i) || b.is_occupied(i + 1))
+        self.bands.iter().flatten().any(|b| b.is_occupied(i) || b.is_occupied(i + 1))
     }
 
     /// Mean magnitude around each block of row `i`, times 16.
@@ -48,8 +46,9 @@ impl<'a> Lower<'a> {
     pub(super) fn row(&self, i: usize, out: &mut [u32]) {
         out.fill(0);
         let mut any = false;
-        for &(band, centre, side) in &self.list {
-            let south = band.is_occupied(i + 1) && side > 0;
+        for (band, (_, _, centre, side, _)) in self.bands.iter().zip(LOWER) {
+            let Some(band) = band else { continue };
+            let south = side > 0 && band.is_occupied(i + 1);
             if !band.is_occupied(i) && !south {
                 continue;
             }
@@ -76,7 +75,8 @@ impl<'a> Lower<'a> {
     /// Adds the two nearest of each block of row `i`, two bits each.
     #[inline(always)]
     pub(super) fn nearest(&self, i: usize, out: &mut [u32]) {
-        for (band, weight) in self.nearest.iter().filter(|(band, _)| band.is_occupied(i)) {
+        for (band, (.., weight)) in self.bands.iter().zip(LOWER) {
+            let Some(band) = band.filter(|band| weight > 0 && band.is_occupied(i)) else { continue };
             out.iter_mut().zip(band.row(i)).for_each(|(o, &q)| *o += weight * q.unsigned_abs().min(3));
         }
     }
