@@ -52,7 +52,7 @@ impl Magnitudes {
         let by_class = |c: usize| typical[c >> 5 & 31];
         let near = |c: usize| [c, c >> 2, c >> 4, c >> 6].iter().fold(1, |mean, c| mean + 4 * (c & 3) as u32);
         let by_near = |c: usize| Distribution::geometric(start(near(c)), 2);
-        Self { mixture: Mixture::new([&by_class, &by_class, &by_near], 2), escape: vec![Prob::HALF; 31] }
+        Self { mixture: Mixture::new([&by_class, &by_class, &by_near]), escape: vec![Prob::HALF; 31] }
     }
 
     #[inline(always)]

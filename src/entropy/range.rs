@@ -3,7 +3,7 @@
 //! Models are written once, generic over [`Coder`]: the encoder passes the value in and gets it
 //! back, the decoder ignores what is passed and returns what the stream says.
 
-use super::symbol::interval;
+use super::symbol::{SYMBOLS, interval};
 use wide::u16x8;
 
 /// Bits of a probability.
@@ -19,7 +19,7 @@ pub(crate) trait Coder {
     }
     /// Code one bit; `p1` is the probability of a 1 in 1..65536, of 65536.
     fn bit(&mut self, bit: bool, p1: u32) -> bool;
-    /// Code a symbol of 0..8, given 65536 P(symbol > i) in falling lanes; the last counts as 0.
+    /// Code a symbol of 0..8, given 65536 P(symbol > i) in falling lanes; the last is 0.
     fn symbol8(&mut self, symbol: usize, above: &u16x8) -> usize;
     /// Code a bit at even odds if `coded`, else nothing: false.
     fn even(&mut self, bit: bool, coded: bool) -> bool;
@@ -222,8 +222,9 @@ impl Coder for Decoder<'_> {
     fn symbol8(&mut self, _: usize, above: &u16x8) -> usize {
         let unit = self.range >> PROB_BITS;
         let slot = u16x8::splat((self.code / unit).min(65_535) as u16);
-        let not_above = above.saturating_sub(slot).simd_eq(u16x8::ZERO).to_bitmask() | 0x80;
-        let symbol = not_above.trailing_zeros() as usize & 7;
+        // The last lane is 0.
+        let not_above = above.saturating_sub(slot).simd_eq(u16x8::ZERO).to_bitmask();
+        let symbol = not_above.trailing_zeros() as usize % SYMBOLS;
         let (lower, share) = interval(above, symbol);
         self.code -= unit * u64::from(lower);
         self.range = unit * u64::from(share);

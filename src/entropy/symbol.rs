@@ -5,12 +5,13 @@
 
 use super::range::Coder;
 use crate::ablation::{Part, without};
-use wide::{f32x4, u16x8};
+use wide::{f32x4, i16x8, i32x4, u16x8};
 
 /// Symbols of the alphabet.
 pub(crate) const SYMBOLS: usize = 8;
-/// Sets of distributions in a mixture.
+/// Sets of distributions in a mixture, and of weights.
 pub(crate) const SETS: usize = 3;
+pub(crate) const SELECTORS: usize = 2;
 /// Learning rate of the weights, and the least of them.
 const WEIGHT_RATE: f32 = 0.08;
 const LEAST_WEIGHT: f32 = 0.01;
@@ -28,10 +29,10 @@ const CONTEXTS: usize = 2048;
 #[derive(Clone)]
 pub(crate) struct Mixture {
     sets: [Box<[Distribution; CONTEXTS]>; SETS],
-    weights: Vec<Weights>,
-    /// What the weights of a selector have learned. It holds after the next symbol, so that this one does not wait for it, unless
+    weights: [Weights; SELECTORS],
+    /// What the weights of a selector have learned last. It holds after the next symbol, so that this one does not wait for it, unless
     /// that learns as well.
-    learned: Option<(usize, Weights)>,
+    learned: (usize, Weights),
 }
 
 /// Weights of the sets (the last lane is idle), and what they make of 65536.
@@ -42,7 +43,7 @@ impl Weights {
     #[inline(always)]
     fn new(weights: f32x4) -> Self {
         let [a, b, c, _] = (weights * SHARE).fast_trunc_int().to_array();
-        Self(weights, [a, b, c].map(|share| u16x8::splat(share as u16)))
+        Self(weights, [a, b, c].map(|share| u16x8::splat(share as u16) & PROBABILITIES))
     }
 }
 
@@ -68,17 +69,46 @@ const LEAST: u16x8 = u16x8::new([56, 48, 40, 32, 24, 16, 8, 0]);
 /// What keeps the learning rate from falling to 0: it ends where its square is this, near 1/90.
 const RENEWAL: u16x8 = u16x8::new([0, 0, 0, 0, 0, 0, 0, 8]);
 
-/// 65536 P(larger than a symbol) and 65536 P(symbol).
+/// All lanes but the last.
+const PROBABILITIES: u16x8 = u16x8::new([u16::MAX, u16::MAX, u16::MAX, u16::MAX, u16::MAX, u16::MAX, u16::MAX, 0]);
+
+/// 65536 P(larger than a symbol) and 65536 P(symbol); the last lane has to be 0.
 #[inline(always)]
 pub(super) fn interval(above: &u16x8, symbol: usize) -> (u32, u32) {
-    // Masks, not branches: the symbol cannot be foretold.
-    const LAST: [u32; SYMBOLS] = [u32::MAX, u32::MAX, u32::MAX, u32::MAX, u32::MAX, u32::MAX, u32::MAX, 0];
-    const FIRST: [u32; SYMBOLS] = [1 << 16, 0, 0, 0, 0, 0, 0, 0];
-    let (above, symbol) = (above.as_array(), symbol % SYMBOLS);
-    let lower = u32::from(above[symbol]) & LAST[symbol];
-    let upper =
-        u32::from(above[(symbol + SYMBOLS - 1) % SYMBOLS]) & LAST[(symbol + SYMBOLS - 1) % SYMBOLS] | FIRST[symbol];
-    (lower, upper - lower)
+    // 65536 is 0 in 16 bits. No branches: the symbol cannot be foretold.
+    let ends = [u16x8::ZERO, *above];
+    let ends: &[u16; 2 * SYMBOLS] = bytemuck::cast_ref(&ends);
+    let symbol = symbol % SYMBOLS;
+    let lower = ends[SYMBOLS + symbol];
+    (lower.into(), ends[SYMBOLS - 1 + symbol].wrapping_sub(lower).into())
+}
+
+/// 65536 P(symbol) by four distributions, whose last lanes do not matter.
+#[inline(always)]
+fn chances(above: [u16x8; 4], symbol: usize) -> f32x4 {
+    // What the lanes next to the symbol count for, and what is left when 32768 is taken from every lane.
+    const ENDS: [i16x8; SYMBOLS] = {
+        let mut ends = [i16x8::new([0; SYMBOLS]); SYMBOLS];
+        let mut symbol = 0;
+        while symbol < SYMBOLS {
+            let mut lanes = [0; SYMBOLS];
+            if symbol > 0 {
+                lanes[symbol - 1] = 1;
+            }
+            if symbol < SYMBOLS - 1 {
+                lanes[symbol] = -1;
+            }
+            ends[symbol] = i16x8::new(lanes);
+            symbol += 1;
+        }
+        ends
+    };
+    const REST: [i32; SYMBOLS] = [1 << 15, 0, 0, 0, 0, 0, 0, 1 << 15];
+    let symbol = symbol % SYMBOLS;
+    let sums = above.map(|above| (above ^ u16x8::new([1 << 15; SYMBOLS])).cast_signed().dot(ENDS[symbol]).to_array());
+    let quarter = |i: usize| i32x4::new(sums.map(|s| s[i]));
+    let chances = (quarter(0) + quarter(1)) + (quarter(2) + quarter(3)) + i32x4::splat(REST[symbol]);
+    f32x4::from_i32x4(chances)
 }
 
 impl Distribution {
@@ -108,13 +138,13 @@ impl Distribution {
 }
 
 impl Mixture {
-    /// Each set has a distribution for each of [`CONTEXTS`], as it starts. There are `selectors` sets of weights.
-    pub(crate) fn new(sets: [&dyn Fn(usize) -> Distribution; SETS], selectors: usize) -> Self {
+    /// Each set has a distribution for each of [`CONTEXTS`], as it starts.
+    pub(crate) fn new(sets: [&dyn Fn(usize) -> Distribution; SETS]) -> Self {
         let weights = Weights::new(f32x4::splat(1.0 / SETS as f32));
         Self {
             sets: sets.map(|start| Box::new(std::array::from_fn(start))),
-            weights: vec![weights; selectors],
-            learned: None,
+            weights: [weights; SELECTORS],
+            learned: (0, weights),
         }
     }
 
@@ -134,21 +164,20 @@ impl Mixture {
         let [a, b, c] = &mut self.sets;
         let [i, j, k] = contexts.map(|c| c % CONTEXTS);
         let (a, b, c) = (&mut a[i], &mut b[j], &mut c[k]);
-        let selector = selector.min(self.weights.len() - 1);
+        let selector = selector % SELECTORS;
         let Weights(w, shares) = &self.weights[selector];
-        let mixed =
-            (a.0.mul_keep_high(shares[0]) + b.0.mul_keep_high(shares[1])) + (c.0.mul_keep_high(shares[2]) + LEAST);
+        let parts = [a.0.mul_keep_high(shares[0]), b.0.mul_keep_high(shares[1]), c.0.mul_keep_high(shares[2])];
+        let mixed = (parts[0] + parts[1]) + (parts[2] + LEAST);
         let symbol = coder.symbol8(symbol as usize, &mixed) & (SYMBOLS - 1);
         if learn && !without(Part::MixingWeights) {
             // Gradient of the cost, for each weight in proportion to itself.
-            let chance = |above: &u16x8| interval(above, symbol).1 as f32;
-            let mean = chance(&mixed);
-            let gain = (f32x4::new([chance(&a.0), chance(&b.0), chance(&c.0), mean]) - f32x4::splat(mean))
-                * (WEIGHT_RATE / mean);
+            let chances = chances([a.0, b.0, c.0, mixed], symbol);
+            let mean = chances.to_array()[3];
+            let gain = (chances - f32x4::splat(mean)) * (WEIGHT_RATE / mean);
             let moved = (*w + *w * gain.fast_min(f32x4::splat(0.5))).fast_max(f32x4::splat(LEAST_WEIGHT));
             let [a, b, c, _] = moved.to_array();
             // Their sum is near 1, and stays so.
-            self.learned = Some((selector, Weights::new(moved * f32x4::splat(2.0 - ((a + b) + c)))));
+            self.learned = (selector, Weights::new(moved * f32x4::splat(2.0 - ((a + b) + c))));
         }
         a.learn(symbol);
         b.learn(symbol);
@@ -162,11 +191,8 @@ impl Mixture {
     /// What was learned holds from here on.
     #[inline(always)]
     fn settle(&mut self) {
-        if let Some((selector, weights)) = self.learned.take()
-            && let Some(w) = self.weights.get_mut(selector)
-        {
-            *w = weights;
-        }
+        let (selector, weights) = self.learned;
+        self.weights[selector % SELECTORS] = weights;
     }
 }
 
@@ -191,7 +217,7 @@ mod tests {
 
     fn mixture() -> Mixture {
         let start = |_| Distribution::geometric(16, 0);
-        Mixture::new([&start; SETS], 1)
+        Mixture::new([&start; SETS])
     }
 
     fn contexts(c: usize) -> [usize; SETS] {
