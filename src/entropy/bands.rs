@@ -7,7 +7,7 @@
 //! before it, the same place in the previous slice and the activity of the coarser level.
 
 use super::activity::Activity;
-use super::band::{Band, CAP};
+use super::band::Band;
 use super::coefficient::{Context, Magnitudes};
 use super::context::{CLASSES, Classes, FAINT, Neighbours, Rows, Surroundings};
 use super::part::{Part, PlaneRows};
@@ -224,19 +224,20 @@ impl Models {
                 let places = q[j..end].iter_mut().zip(&mut current[j + 2..]);
                 for (x, ((((&north, &parents), &near), &other), (q, current))) in known.zip(places).enumerate() {
                     let context = Context {
-                        band: north + 4 * w + ww,
+                        west: w,
+                        band: north + ww,
                         parents,
                         other,
                         radius,
-                        near: w.min(3) << 6 | near,
+                        near,
                         weights,
                         learn: x % 2 == 0,
                     };
                     let magnitude = self.magnitudes.code(coder, q.unsigned_abs(), &context);
-                    let negative = coder.even(*q < 0, magnitude > 0);
-                    *q = if negative { -(magnitude as i32) } else { magnitude as i32 };
-                    any |= magnitude;
-                    (ww, w) = (w, magnitude.min(CAP));
+                    let negative = coder.even(*q < 0, magnitude.exact > 0);
+                    *q = if negative { -(magnitude.exact as i32) } else { magnitude.exact as i32 };
+                    any |= magnitude.exact;
+                    (ww, w) = (w, magnitude.capped);
                     *current = w;
                 }
                 j = end;

@@ -1,5 +1,6 @@
 //! Models of one coefficient's magnitude.
 
+use super::band::CAP;
 use super::context::{CLASSES, Classes};
 use super::prob::{Prob, exp_golomb};
 use super::range::Coder;
@@ -9,6 +10,8 @@ use crate::ablation::{Part, unless, without};
 /// Largest quantised magnitude.
 pub(crate) const MAX_MAGNITUDE: u32 = 1 << 30;
 
+/// Sixteen times the mean magnitude from which on magnitudes have their low bits apart.
+const LARGE: u32 = 6 * 16;
 /// What a magnitude past the alphabet is coded as.
 const ESCAPE: u32 = SYMBOLS as u32 - 1;
 /// Two classes in one index.
@@ -25,15 +28,16 @@ pub(super) struct Magnitudes {
 
 /// What is known about a coefficient before it is coded.
 pub(super) struct Context {
-    /// Magnitudes to the west and north in the band: 4 (W + N) + 2 (NW + NE) + WW + NN.
+    /// Magnitude to the west in the band, W; and of what else is to the west and north: 4 N + 2 (NW + NE) + WW + NN.
+    pub(super) west: u32,
     pub(super) band: u32,
     /// 16 times a mean magnitude at lower frequencies, and elsewhere.
     pub(super) parents: u32,
     pub(super) other: u32,
     pub(super) radius: usize,
-    /// Two bits each of W, N and the two nearest lower frequencies.
+    /// Two bits each of N and the two nearest lower frequencies.
     pub(super) near: u32,
-    /// Weights of `band` and `parents`, of 256, that make 16 times a mean magnitude of both.
+    /// Weights of 4 W + `band` and of `parents`, of 256, that make 16 times a mean magnitude of both.
     pub(super) weights: [u32; 2],
     pub(super) learn: bool,
 }
@@ -42,6 +46,19 @@ impl Context {
     /// Weights in the lapped pyramid and in the wavelet.
     pub(super) const LAPPED: [u32; 2] = [125, 146];
     pub(super) const WAVELET: [u32; 2] = [209, 73];
+}
+
+/// A magnitude, and as much of it as contexts see.
+pub(super) struct Magnitude {
+    pub(super) exact: u32,
+    pub(super) capped: u32,
+}
+
+impl Magnitude {
+    #[inline(always)]
+    fn new(exact: u32) -> Self {
+        Self { exact, capped: exact.min(CAP) }
+    }
 }
 
 impl Magnitudes {
@@ -56,25 +73,35 @@ impl Magnitudes {
     }
 
     #[inline(always)]
-    pub(super) fn code<C: Coder>(&mut self, coder: &mut C, magnitude: u32, c: &Context) -> u32 {
-        let mean = (c.weights[0] * c.band + c.weights[1] * c.parents) >> 8;
-        // Large magnitudes: low bits apart, so that the unary part stays short.
-        let k = if mean < 6 * 16 { 0 } else { (mean >> 4).ilog2() - 1 };
-        let large = usize::from(k > 0);
+    pub(super) fn code<C: Coder>(&mut self, coder: &mut C, magnitude: u32, c: &Context) -> Magnitude {
+        let mean = (c.west * c.weights[0] * 4 + (c.weights[0] * c.band + c.weights[1] * c.parents)) >> 8;
+        // A branch, so that what is usual need not wait for `k`.
+        if mean < LARGE {
+            let value = self.symbol::<_, false>(coder, magnitude, mean, 0, c);
+            if value == ESCAPE { Magnitude::new(self.escaped(coder, magnitude)) } else { Magnitude { exact: value, capped: value } }
+        } else {
+            // Low bits apart, so that the unary part stays short.
+            let k = (mean >> 4).ilog2() - 1;
+            let mut value = self.symbol::<_, true>(coder, magnitude >> k, mean >> k, k, c);
+            if value == ESCAPE {
+                value = self.escaped(coder, magnitude >> k);
+            }
+            Magnitude::new(Self::with_low_bits(coder, magnitude, value, k))
+        }
+    }
+
+    #[inline(always)]
+    fn symbol<C: Coder, const LARGE: bool>(&mut self, coder: &mut C, magnitude: u32, mean: u32, k: u32, c: &Context) -> u32 {
         let class = Classes::of;
-        let (both, parents, other) = (class(mean >> k), class(c.parents >> k), class(c.other >> k));
-        let row = large << 10;
+        let (both, parents, other) = (class(mean), class(c.parents >> k), class(c.other >> k));
+        let row = usize::from(LARGE) << 10;
+        let near = c.west.min(3) << 6 | c.near;
         let contexts = [
             row | unless(Part::SetOfRadius, pair(both, c.radius)),
             row | unless(Part::SetOfParents, pair(parents, other)),
-            large << 8 | unless(Part::SetOfNear, c.near as usize),
+            usize::from(LARGE) << 8 | unless(Part::SetOfNear, near as usize),
         ];
-        let high = magnitude >> k;
-        let mut value = self.mixture.code(coder, high.min(ESCAPE), contexts, large, c.learn);
-        if value == ESCAPE {
-            value = self.escaped(coder, high);
-        }
-        if k > 0 { Self::with_low_bits(coder, magnitude, value, k) } else { value }
+        self.mixture.code(coder, magnitude.min(ESCAPE), contexts, usize::from(LARGE), c.learn)
     }
 
     /// A magnitude past the alphabet.

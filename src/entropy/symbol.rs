@@ -32,7 +32,7 @@ pub(crate) struct Mixture {
     weights: [Weights; SELECTORS],
     /// What the weights of a selector have learned last. It holds after the next symbol, so that this one does not wait for it, unless
     /// that learns as well.
-    learned: (usize, Weights),
+    learned: Option<(usize, f32x4)>,
 }
 
 /// Weights of the sets (the last lane is idle), and what they make of 65536.
@@ -144,7 +144,7 @@ impl Mixture {
         Self {
             sets: sets.map(|start| Box::new(std::array::from_fn(start))),
             weights: [weights; SELECTORS],
-            learned: (0, weights),
+            learned: None,
         }
     }
 
@@ -177,7 +177,7 @@ impl Mixture {
             let moved = (*w + *w * gain.fast_min(f32x4::splat(0.5))).fast_max(f32x4::splat(LEAST_WEIGHT));
             let [a, b, c, _] = moved.to_array();
             // Their sum is near 1, and stays so.
-            self.learned = (selector, Weights::new(moved * f32x4::splat(2.0 - ((a + b) + c))));
+            self.learned = Some((selector, moved * f32x4::splat(2.0 - ((a + b) + c))));
         }
         a.learn(symbol);
         b.learn(symbol);
@@ -191,8 +191,9 @@ impl Mixture {
     /// What was learned holds from here on.
     #[inline(always)]
     fn settle(&mut self) {
-        let (selector, weights) = self.learned;
-        self.weights[selector % SELECTORS] = weights;
+        if let Some((selector, weights)) = self.learned.take() {
+            self.weights[selector % SELECTORS] = Weights::new(weights);
+        }
     }
 }
 
