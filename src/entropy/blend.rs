@@ -13,9 +13,12 @@ const ALIKE: f32 = 0.001;
 /// What the weights sum to in the units of the lanes, of 65536; the rest is for the least probabilities.
 const WHOLE: f32 = 65_470.0;
 
+/// Room for distributions in a set: an index is cut to it, not checked.
+const CONTEXTS: usize = 1024;
+
 /// Distributions in `N` sets, and the weights that mix them.
 pub(crate) struct Blend<const N: usize> {
-    sets: [Vec<Ends>; N],
+    sets: [Box<[Ends; CONTEXTS]>; N],
     weights: [f32; N],
     /// What the parts gave the symbol before: the weights learn it only when those of the next symbol are known, so that no symbol
     /// waits for them.
@@ -23,12 +26,16 @@ pub(crate) struct Blend<const N: usize> {
 }
 
 impl<const N: usize> Blend<N> {
-    /// `sets[k]`: what the contexts of set k start with.
+    /// `sets[k]`: what the contexts of set k start with, at most [`CONTEXTS`].
     pub(crate) fn new(sets: [Vec<Ends>; N]) -> Self {
+        let sets = sets.map(|mut set| {
+            set.resize(CONTEXTS, Ends::EVEN);
+            set.into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([Ends::EVEN; CONTEXTS]))
+        });
         Self { sets, weights: [1.0 / N as f32; N], shares: [1.0; N] }
     }
 
-    /// Code a symbol: `contexts[k]` selects the distribution of set k; past the end it is held to the last entry.
+    /// Code a symbol: `contexts[k]` selects the distribution of set k.
     #[inline(always)]
     pub(crate) fn code<L: Lanes, C: Coder>(
         &mut self,
@@ -38,17 +45,18 @@ impl<const N: usize> Blend<N> {
         contexts: [usize; N],
     ) -> usize {
         let weights = self.weights;
-        let places: [usize; N] = std::array::from_fn(|k| contexts[k].min(self.sets[k].len() - 1));
-        let parts = std::array::from_fn(|k| &self.sets[k][places[k]]);
-        let ends = lanes.blend(parts, weights.map(|w| (w * WHOLE + 8_388_608.0).to_bits() as u16));
+        let mut contexts = contexts.into_iter();
+        let parts = self.sets.each_mut().map(|set| &mut set[contexts.next().unwrap_or(0) % CONTEXTS]);
+        let given = weights.map(|w| (w * WHOLE + 8_388_608.0).to_bits() as u16);
+        let ends = lanes.blend(parts.each_ref().map(|part| &**part), given);
         if !without(Part::BlendWeights) {
             self.weights = learned(weights, self.shares);
         }
         let symbol = coder.symbol(&ends.0, symbol, |slot| lanes.count(&ends, slot));
-        let share = |e: &Ends| e.0[symbol] - if symbol > 0 { e.0[symbol - 1] } else { 0 };
-        self.shares = parts.map(|part| f32::from(share(part) + 1));
-        for (set, &place) in self.sets.iter_mut().zip(&places) {
-            lanes.adapt(&mut set[place], symbol, RATE);
+        for (share, part) in self.shares.iter_mut().zip(parts) {
+            let given = part.0[symbol] - if symbol > 0 { part.0[symbol - 1] } else { 0 };
+            *share = f32::from(given + 1);
+            lanes.adapt(part, symbol, RATE);
         }
         symbol
     }
@@ -73,16 +81,11 @@ mod tests {
     use crate::arith::{SYMBOLS, Task, run_lanes};
     use crate::entropy::range::{Decoder, Encoder};
 
-    /// Even odds for all symbols.
-    fn even() -> Ends {
-        Ends(std::array::from_fn(|i| ((i + 1) * 1023) as u16))
-    }
-
     struct Run<'a, C>(&'a mut C, &'a mut [usize]);
 
     impl<C: Coder> Task for Run<'_, C> {
         fn run<L: Lanes>(self, lanes: L) {
-            let mut blend = Blend::new([vec![even()], vec![even(); SYMBOLS]]);
+            let mut blend = Blend::new([vec![], vec![]]);
             let mut last = 0;
             for s in self.1 {
                 *s = blend.code(lanes, self.0, *s, [0, last]);

@@ -263,7 +263,7 @@ impl Coder for Decoder<'_> {
     fn symbol<const N: usize>(&mut self, ends: &[u16; N], _: usize, find: impl Fn(u16) -> usize) -> usize {
         let unit = self.range >> 15;
         let slot = (self.code / unit).min(32_767) as u16;
-        let s = find(slot).min(N - 1);
+        let s = find(slot) % N;
         let start = if s > 0 { ends[s - 1] } else { 0 };
         self.code -= unit * u64::from(start);
         self.range = unit * u64::from(ends[s] - start);

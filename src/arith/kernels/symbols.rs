@@ -9,6 +9,19 @@ pub(crate) const SYMBOLS: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ends(pub(crate) [u16; SYMBOLS]);
 
+impl Ends {
+    /// Even odds for all symbols.
+    pub(crate) const EVEN: Self = {
+        let mut ends = [0; SYMBOLS];
+        let mut i = 0;
+        while i < SYMBOLS {
+            ends[i] = (i as u16 + 1) * 1023;
+            i += 1;
+        }
+        Self(ends)
+    };
+}
+
 /// 32 lanes of 16 bits.
 pub(crate) trait Lanes: Copy {
     /// The sum of `part * weight / 65536` over all parts, and i + 1 in lane i. The weights sum to 65475 or less;
