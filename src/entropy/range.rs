@@ -191,6 +191,28 @@ impl<'a> Decoder<'a> {
         u32::from_be_bytes(word).into()
     }
 
+    /// Up to 16 bits at even odds.
+    #[inline(always)]
+    fn few(&mut self, count: u32) -> u64 {
+        self.range >>= count;
+        // A damaged stream may hold a number outside the interval: stay inside it.
+        let value = (self.code / self.range).min((1 << count) - 1);
+        self.code -= self.range * value;
+        self.renormalise();
+        value
+    }
+
+    /// The bits before the last 16 or fewer of so many, and how many those are.
+    #[cold]
+    fn many(&mut self, count: u32) -> (u64, u32) {
+        let (mut value, mut left) = (0, count);
+        while left > 16 {
+            value = value << 16 | self.few(16);
+            left -= 16;
+        }
+        (value, left)
+    }
+
     #[inline(always)]
     fn renormalise(&mut self) {
         while self.range < 1 << 32 {
@@ -242,21 +264,14 @@ impl Coder for Decoder<'_> {
         bit
     }
 
-    #[inline]
+    #[inline(always)]
     fn raw(&mut self, _: u64, count: u32) -> u64 {
         let mut value = 0;
         let mut left = count;
-        while left > 0 {
-            let n = left.min(16);
-            left -= n;
-            self.range >>= n;
-            // A damaged stream may hold a number outside the interval: stay inside it.
-            let part = (self.code / self.range).min((1 << n) - 1);
-            self.code -= self.range * part;
-            value = value << n | part;
-            self.renormalise();
+        if left > 16 {
+            (value, left) = self.many(left);
         }
-        value
+        if left > 0 { value << left | self.few(left) } else { value }
     }
 
     #[inline(always)]
