@@ -223,16 +223,8 @@ impl Models {
                     rows.north[j..end].iter().zip(&rows.parents[j..end]).zip(&rows.near[j..end]).zip(&other[j..end]);
                 let places = q[j..end].iter_mut().zip(&mut current[j + 2..]);
                 for (x, ((((&north, &parents), &near), &other), (q, current))) in known.zip(places).enumerate() {
-                    let context = Context {
-                        west: w,
-                        band: north + ww,
-                        parents,
-                        other,
-                        radius,
-                        near,
-                        weights,
-                        learn: x % 2 == 0,
-                    };
+                    let context =
+                        Context { west: w, band: north + ww, parents, other, radius, near, weights, learn: x % 2 == 0 };
                     let magnitude = self.magnitudes.code(coder, q.unsigned_abs(), &context);
                     let negative = coder.even(*q < 0, magnitude.exact > 0);
                     *q = if negative { -(magnitude.exact as i32) } else { magnitude.exact as i32 };

@@ -78,7 +78,11 @@ impl Magnitudes {
         // A branch, so that what is usual need not wait for `k`.
         if mean < LARGE {
             let value = self.symbol::<_, false>(coder, magnitude, mean, 0, c);
-            if value == ESCAPE { Magnitude::new(self.escaped(coder, magnitude)) } else { Magnitude { exact: value, capped: value } }
+            if value == ESCAPE {
+                Magnitude::new(self.escaped(coder, magnitude))
+            } else {
+                Magnitude { exact: value, capped: value }
+            }
         } else {
             // Low bits apart, so that the unary part stays short.
             let k = (mean >> 4).ilog2() - 1;
@@ -91,7 +95,14 @@ impl Magnitudes {
     }
 
     #[inline(always)]
-    fn symbol<C: Coder, const LARGE: bool>(&mut self, coder: &mut C, magnitude: u32, mean: u32, k: u32, c: &Context) -> u32 {
+    fn symbol<C: Coder, const LARGE: bool>(
+        &mut self,
+        coder: &mut C,
+        magnitude: u32,
+        mean: u32,
+        k: u32,
+        c: &Context,
+    ) -> u32 {
         let class = Classes::of;
         let (both, parents, other) = (class(mean), class(c.parents >> k), class(c.other >> k));
         let row = usize::from(LARGE) << 10;

@@ -195,15 +195,7 @@ impl<'a> Neighbours<'a> {
 impl Rows {
     pub(super) fn new(cols: usize) -> Self {
         let row = || vec![0; cols];
-        Self {
-            north: row(),
-            parents: row(),
-            other: row(),
-            near: row(),
-            scratch: row(),
-            busy: false,
-            clear: true,
-        }
+        Self { north: row(), parents: row(), other: row(), near: row(), scratch: row(), busy: false, clear: true }
     }
 
     fn clear(&mut self) {
