@@ -94,15 +94,6 @@ impl<'a, C: Coder + Send> Levels<'a, C> {
     }
 }
 
-/// What is known around the blocks of a row, and magnitudes of that row and of the two above, with a margin of two on either side: memory
-/// that serves all bands.
-struct Lines {
-    rows: Rows,
-    current: Vec<u32>,
-    north: Vec<u32>,
-    north2: Vec<u32>,
-}
-
 /// Adaptive state shared by all levels and slices of a stream.
 #[derive(Clone)]
 struct Models {
@@ -134,7 +125,7 @@ impl Models {
             return;
         }
         let bands: Vec<_> = shape.bands().map(|(u, v)| ((u, v), shape.radius(u, v))).collect();
-        let mut lines = Lines::new(shape.cols);
+        let mut around = Rows::new(shape.cols);
         for slice in 0..q.len() / size {
             let (before, q) = q.split_at_mut(slice * size);
             let (rows_before, occupied) = occupied.split_at_mut(slice * rows);
@@ -144,7 +135,7 @@ impl Models {
                 .map(|s| (&before[s * size..], &rows_before[s * rows..]));
             let coarser = coarser.get(slice).filter(|_| !without(Ablated::CoarserLevel));
             let surroundings = Surroundings::new(shape, coarser, previous);
-            self.slice(coder, &surroundings, &bands, &mut lines, &mut q[..size], &mut occupied[..rows]);
+            self.slice(coder, &surroundings, &bands, &mut around, &mut q[..size], &mut occupied[..rows]);
         }
     }
 
@@ -154,7 +145,7 @@ impl Models {
         coder: &mut C,
         surroundings: &Surroundings<'_>,
         bands: &[((usize, usize), usize)],
-        lines: &mut Lines,
+        rows: &mut Rows,
         q: &mut [i32],
         occupied: &mut [bool],
     ) {
@@ -175,7 +166,7 @@ impl Models {
             let zero = flagged && self.band_zero[known * 3 + before].code(coder, !occupied.contains(&true));
             if !zero {
                 let neighbours = surroundings.band((coded, coded_rows), (u, v));
-                self.band(coder, neighbours, lines, ((u, v), radius), q, occupied);
+                self.band(coder, neighbours, rows, ((u, v), radius), q, occupied);
             }
         }
     }
@@ -185,7 +176,7 @@ impl Models {
         &mut self,
         coder: &mut C,
         mut neighbours: Neighbours<'_>,
-        lines: &mut Lines,
+        rows: &mut Rows,
         ((u, v), radius): ((usize, usize), usize),
         q: &mut [i32],
         occupied: &mut [bool],
@@ -193,18 +184,17 @@ impl Models {
         let shape = neighbours.shape();
         let cols = shape.cols;
         let weights = if shape.dyadic { Context::WAVELET } else { Context::LAPPED };
-        lines.clear();
+        rows.begin();
         for i in shape.range.0[u].clone() {
             let above = i > 0 && occupied[i - 1] || i > 1 && occupied[i - 2];
-            let Lines { rows, current, north, north2 } = &mut *lines;
-            neighbours.fill(rows, i, above.then_some([north, north2]));
-            let (activity, other) = (neighbours.activity(i), neighbours.other(rows, i));
+            neighbours.fill(rows, i, above);
+            let activity = neighbours.activity(i);
             let mut any = 0;
             let Range { start: mut j, end: last } = shape.range.1[v].clone();
             let q = &mut q[i * cols..][..cols];
             while j < last {
                 let end = (j + GROUP).min(last);
-                if current[j..j + 2] == [0, 0]
+                if rows.current[j..j + 2] == [0, 0]
                     && let Some(class) = neighbours.faintness(rows, j..end)
                     && !without(Ablated::GroupZero)
                 {
@@ -218,10 +208,11 @@ impl Models {
                         continue;
                     }
                 }
-                let (mut ww, mut w) = (current[j], current[j + 1]);
+                let (mut ww, mut w) = (rows.current[j], rows.current[j + 1]);
+                let other = neighbours.other(&rows.other, i);
                 let known =
                     rows.north[j..end].iter().zip(&rows.parents[j..end]).zip(&rows.near[j..end]).zip(&other[j..end]);
-                let places = q[j..end].iter_mut().zip(&mut current[j + 2..]);
+                let places = q[j..end].iter_mut().zip(&mut rows.current[j + 2..]);
                 for (x, ((((&north, &parents), &near), &other), (q, current))) in known.zip(places).enumerate() {
                     let context =
                         Context { west: w, band: north + ww, parents, other, radius, near, weights, learn: x % 2 == 0 };
@@ -235,28 +226,7 @@ impl Models {
                 j = end;
             }
             occupied[i] = any != 0;
-            lines.go();
+            rows.go();
         }
-    }
-}
-
-impl Lines {
-    fn new(cols: usize) -> Self {
-        let row = || vec![0; cols + 4];
-        Self { rows: Rows::new(cols), current: row(), north: row(), north2: row() }
-    }
-
-    /// Go to the first row of a band.
-    fn clear(&mut self) {
-        for row in [&mut self.current, &mut self.north, &mut self.north2] {
-            row.fill(0);
-        }
-    }
-
-    /// Go to the next row.
-    fn go(&mut self) {
-        std::mem::swap(&mut self.north, &mut self.north2);
-        std::mem::swap(&mut self.north, &mut self.current);
-        self.current.fill(0);
     }
 }

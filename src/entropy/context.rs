@@ -59,18 +59,21 @@ pub(super) struct Neighbours<'a> {
     previous: Option<Band<'a>>,
 }
 
-/// What surrounds the blocks of a row of a band; activities are 16 times a mean magnitude.
+/// What surrounds the blocks of a row of a band; activities are 16 times a mean magnitude. Memory that serves all bands.
 pub(super) struct Rows {
+    /// Magnitudes of the row, and of the two above it, with a margin of two on either side.
+    pub(super) current: Vec<u32>,
+    above: [Vec<u32>; 2],
     /// In the rows above: 4 N + 2 (NW + NE) + NN.
     pub(super) north: Vec<u32>,
     pub(super) parents: Vec<u32>,
-    other: Vec<u32>,
+    pub(super) other: Vec<u32>,
     /// Two bits each of N and the nearest lower bands.
     pub(super) near: Vec<u32>,
     scratch: Vec<u32>,
     /// Not all of `north` and `parents`, and of the slice before, are 0.
     busy: bool,
-    /// All rows are 0.
+    /// All but the magnitudes are 0.
     clear: bool,
 }
 
@@ -118,9 +121,8 @@ impl<'a> Neighbours<'a> {
         &self.surroundings.activity[i * cols..][..cols]
     }
 
-    /// What surrounds the blocks of row `i`. `above` are the magnitudes of the two rows before it, with a margin of two on either side, if
-    /// any is not 0.
-    pub(super) fn fill(&mut self, rows: &mut Rows, i: usize, above: Option<[&[u32]; 2]>) {
+    /// What surrounds the blocks of row `i`. `above` tells whether any magnitude of the two rows before it is not 0.
+    pub(super) fn fill(&mut self, rows: &mut Rows, i: usize, above: bool) {
         run_wide(
             #[inline(always)]
             || self.fill_wide(rows, i, above),
@@ -128,7 +130,7 @@ impl<'a> Neighbours<'a> {
     }
 
     #[inline(always)]
-    fn fill_wide(&mut self, rows: &mut Rows, i: usize, above: Option<[&[u32]; 2]>) {
+    fn fill_wide(&mut self, rows: &mut Rows, i: usize, above: bool) {
         let activity = self.activity(i);
         let shape = self.surroundings.shape;
         let parent = match &mut self.parent {
@@ -137,7 +139,7 @@ impl<'a> Neighbours<'a> {
             None => self.lower.is_busy(i),
         };
         let before = self.previous.filter(|p| p.is_busy(i));
-        rows.busy = above.is_some() || parent || before.is_some();
+        rows.busy = above || parent || before.is_some();
         if !rows.busy {
             rows.clear();
             return;
@@ -145,8 +147,8 @@ impl<'a> Neighbours<'a> {
         rows.clear = false;
         rows.near.fill(0);
         self.lower.nearest(i, &mut rows.near);
-        if let Some([one, two]) = above {
-            let n = shape.cols;
+        if above {
+            let ([one, two], n) = (&rows.above, shape.cols);
             let (nw, here, ne, nn) = (&one[1..][..n], &one[2..][..n], &one[3..][..n], &two[2..][..n]);
             for (j, o) in rows.north.iter_mut().enumerate() {
                 *o = 4 * here[j] + 2 * (nw[j] + ne[j]) + nn[j];
@@ -172,8 +174,11 @@ impl<'a> Neighbours<'a> {
 
     /// Around the blocks of row `i`, of the slice before; in the first, of the coarser level.
     #[inline(always)]
-    pub(super) fn other<'r>(&'r self, rows: &'r Rows, i: usize) -> &'r [u32] {
-        if self.previous.is_none() && self.parent.is_none() { self.activity(i) } else { &rows.other }
+    pub(super) fn other<'r>(&self, other: &'r [u32], i: usize) -> &'r [u32]
+    where
+        'a: 'r,
+    {
+        if self.previous.is_none() && self.parent.is_none() { self.activity(i) } else { other }
     }
 
     /// Class of the most around any of these blocks at lower frequencies and in the slice before; `None` if more than a little is there,
@@ -194,8 +199,32 @@ impl<'a> Neighbours<'a> {
 
 impl Rows {
     pub(super) fn new(cols: usize) -> Self {
-        let row = || vec![0; cols];
-        Self { north: row(), parents: row(), other: row(), near: row(), scratch: row(), busy: false, clear: true }
+        let (row, wide) = (|| vec![0; cols], || vec![0; cols + 4]);
+        Self {
+            current: wide(),
+            above: [wide(), wide()],
+            north: row(),
+            parents: row(),
+            other: row(),
+            near: row(),
+            scratch: row(),
+            busy: false,
+            clear: true,
+        }
+    }
+
+    /// Go to the first row of a band.
+    pub(super) fn begin(&mut self) {
+        self.current.fill(0);
+        self.above.iter_mut().for_each(|row| row.fill(0));
+    }
+
+    /// Go to the next row.
+    pub(super) fn go(&mut self) {
+        let [north, north2] = &mut self.above;
+        std::mem::swap(north, north2);
+        std::mem::swap(north, &mut self.current);
+        self.current.fill(0);
     }
 
     fn clear(&mut self) {
