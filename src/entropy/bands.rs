@@ -157,10 +157,12 @@ impl Models {
             let (q, occupied) = (&mut q[..shape.blocks()], &mut occupied[..shape.rows]);
             // Is anything at the two nearest lower frequencies, or in the slice before? Then likely here, too: a flag would cost more than it
             // tells.
-            let lower = [u.checked_sub(1).map(|u| (u, v)), v.checked_sub(1).map(|v| (u, v))];
-            let mut lower = lower.into_iter().flatten().filter(|&(u, v)| shape.is_coded(u, v));
-            let known = lower.clone().count();
-            let quiet = !lower.any(|(u, v)| Band::of((coded, coded_rows), shape, u, v).any());
+            let (mut known, mut quiet) = (0, true);
+            for lower in [u.checked_sub(1).map(|u| (u, v)), v.checked_sub(1).map(|v| (u, v))] {
+                let Some((u, v)) = lower.filter(|&(u, v)| shape.is_coded(u, v)) else { continue };
+                known += 1;
+                quiet &= !Band::of((coded, coded_rows), shape, u, v).any();
+            }
             let before = surroundings.was_occupied((u, v)).map_or(0, |any| 1 + usize::from(any));
             let flagged = quiet && (known == 0 || before < 2) && !without(Ablated::BandZero);
             let zero = flagged && self.band_zero[known * 3 + before].code(coder, !occupied.contains(&true));

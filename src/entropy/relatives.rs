@@ -20,15 +20,14 @@ pub(super) struct Lower<'a> {
 impl<'a> Lower<'a> {
     #[inline(always)]
     pub(super) fn new(coded: (&'a [i32], &'a [bool]), shape: &Shape, (u, v): (usize, usize)) -> Self {
-        let mut total = 0;
-        let bands = LOWER.map(|(du, dv, centre, side, _)| {
-            let (u, v) = (u.checked_sub(du)?, v.checked_sub(dv)?);
-            if !shape.is_coded(u, v) {
-                return None;
+        let (mut bands, mut total) = ([None; LOWER.len()], 0);
+        for (band, (du, dv, centre, side, _)) in bands.iter_mut().zip(LOWER) {
+            let (Some(u), Some(v)) = (u.checked_sub(du), v.checked_sub(dv)) else { continue };
+            if shape.is_coded(u, v) {
+                total += centre + 2 * side;
+                *band = Some(Band::of(coded, shape, u, v));
             }
-            total += centre + 2 * side;
-            Some(Band::of(coded, shape, u, v))
-        });
+        }
         Self { bands, total: if without(Part::LowerFrequencies) { 0 } else { total } }
     }
 
