@@ -9,8 +9,9 @@ use wide::{f32x4, i16x8, i32x4, u16x8};
 
 /// Symbols of the alphabet.
 pub(crate) const SYMBOLS: usize = 8;
-/// Sets of distributions in a mixture, and of weights.
+/// Sets of distributions in a mixture.
 pub(crate) const SETS: usize = 3;
+/// Sets of weights in a mixture.
 pub(crate) const SELECTORS: usize = 2;
 /// Learning rate of the weights, and the least of them.
 const WEIGHT_RATE: f32 = 0.08;
@@ -236,6 +237,20 @@ mod tests {
         let (mut decoder, mut model) = (Decoder::new(&bytes), mixture());
         for (turn, &(c, s)) in symbols.iter().enumerate() {
             assert_eq!(model.code(&mut decoder, 0, contexts(c), 0, turn % 2 == 0), s, "{turn}");
+        }
+    }
+
+    #[test]
+    fn chances_are_the_intervals() {
+        let lanes = |first: u16, by: u16| std::array::from_fn(|i| first.saturating_sub(i as u16 * by));
+        let above = [lanes(65_535, 0), lanes(0, 0), lanes(60_000, 9000), lanes(40_000, 3)].map(u16x8::new);
+        for symbol in 0..SYMBOLS {
+            let expected = above.map(|above| match interval(&(above & PROBABILITIES), symbol).1 {
+                // What no mixture has, and 16 bits do not hold.
+                0 if symbol == 0 => 65_536.0,
+                share => share as f32,
+            });
+            assert_eq!(chances(above, symbol).to_array(), expected, "{symbol}");
         }
     }
 
