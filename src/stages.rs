@@ -48,7 +48,7 @@ impl<'a> Field<'a> {
     /// # Errors
     /// As [`decode`](crate::decode()).
     pub fn decode(&self, payload: &[u8]) -> crate::Result<Vec<f32>> {
-        decoder::decode(Reader::new(payload, 0), &self.geometry, 0, Isa::detect(), 1).map(|(f, _)| f.field)
+        decoder::decode(Reader::new(payload, 0), &self.geometry, 0, None, Isa::detect(), 1).map(|(f, _)| f.field)
     }
 }
 

@@ -1,19 +1,19 @@
 //! Harmonic detail, bytes to field: coefficients, outer axes, pyramid.
 
 use super::base::Base;
+use super::corrections::Corrections;
 use super::ops::outer::Inverse;
 use super::ops::pyramid;
 use crate::arith::{Isa, Job, for_each_part, run_wide, worthwhile};
 use crate::array::Element;
 use crate::entropy::bands;
-use crate::entropy::corrections::Corrections;
 use crate::entropy::part::Part;
 use crate::entropy::range::Decoder;
 use crate::error::Result;
 use crate::format::pyramid::{Level, levels};
 use crate::format::{Geometry, HarmonicParams, Reader};
 
-/// A decoded harmonic field: value = mean + step * field + base.
+/// A decoded harmonic field: value = mean + step * field + base, and what is added to some of them.
 pub(crate) struct HarmonicField {
     /// What the detail is added to, if anything.
     pub(crate) base: Option<Base>,
@@ -21,17 +21,23 @@ pub(crate) struct HarmonicField {
     pub(crate) step: f64,
     /// In steps, C order.
     pub(crate) field: Vec<f32>,
+    pub(crate) corrections: Corrections,
 }
 
 impl HarmonicField {
-    /// The value of element `i`, before it is rounded to the array's type.
+    /// Of detail alone.
+    pub(crate) fn new(mean: f64, step: f64, field: Vec<f32>) -> Self {
+        Self { base: None, mean, step, field, corrections: Corrections::default() }
+    }
+
+    /// The value of element `i`, before it is corrected and rounded to the array's type.
     #[inline]
     pub(crate) fn value(&self, i: usize) -> f64 {
         let detail = self.mean + self.step * f64::from(self.field[i]);
         self.base.as_ref().map_or(detail, |base| detail + f64::from(base[i]))
     }
 
-    /// The rounded values of the elements from `start` on.
+    /// The values of the elements from `start` on, rounded but not corrected.
     pub(crate) fn rounded<T: Element>(&self, start: usize, out: &mut [T]) {
         let (mean, step) = (self.mean, self.step);
         let detail = |v: f32| mean + step * f64::from(v);
@@ -56,31 +62,14 @@ const ROUNDED_SOON: usize = 1 << 22;
 /// Bytes of coefficients that a thread decodes in about two milliseconds: with less, one thread is as fast as two.
 const DECODED_SOON: usize = 1 << 14;
 
-/// Write the rounded values of a field in rows of `width`, corrected by whole multiples of a unit where the
-/// stream has a corrections section.
-pub(crate) fn write_values<T: Element>(
-    field: &HarmonicField,
-    corrections: Option<Reader<'_>>,
-    width: usize,
-    threads: usize,
-    out: &mut [T],
-) -> Result<()> {
-    let Some(mut reader) = corrections else {
-        let threads = worthwhile(threads, out.len(), ROUNDED_SOON);
-        for_each_part(out, ROUNDED, threads, |i, part| field.rounded(i * ROUNDED, part));
-        return Ok(());
-    };
-    let unit = reader.finite_f64("correction unit")?;
-    let (mut decoder, mut model) = (Decoder::new(reader.rest()), Corrections::new(width));
-    let mut counts = vec![0; width];
-    for (y, row) in out.chunks_mut(width).enumerate() {
-        let counts = &mut counts[..row.len()];
-        model.row(&mut decoder, counts);
-        for (x, (o, &k)) in row.iter_mut().zip(&*counts).enumerate() {
-            *o = T::from_f64(number(field.value(y * width + x) + f64::from(k) * unit));
-        }
+/// Write the values of a field.
+pub(crate) fn write_values<T: Element>(field: &HarmonicField, threads: usize, out: &mut [T]) {
+    let threads = worthwhile(threads, out.len(), ROUNDED_SOON);
+    for_each_part(out, ROUNDED, threads, |i, part| field.rounded(i * ROUNDED, part));
+    let Corrections { unit, counts } = &field.corrections;
+    for &(i, count) in counts {
+        out[i] = T::from_f64(number(field.value(i) + f64::from(count) * unit));
     }
-    Ok(())
 }
 
 /// Infinity minus infinity, in a damaged stream, is 0: the bits of that NaN differ by processor.
@@ -89,11 +78,13 @@ fn number(v: f64) -> f64 {
 }
 
 /// Decode a harmonic detail section, or the front of one with the geometry of a coarser image of the pyramid (`finer` levels
-/// less; the field is then that image, orthonormal), without a base. Also returns how many of its bytes that took.
+/// less; the field is then that image, orthonormal), without a base. Also returns how many of its bytes that took. What is to be done
+/// `beside` has about so many bytes to decode.
 pub(crate) fn decode(
     mut reader: Reader<'_>,
     geometry: &Geometry,
     finer: usize,
+    mut beside: Option<(usize, Job<'_>)>,
     isa: Isa,
     threads: usize,
 ) -> Result<(HarmonicField, usize)> {
@@ -118,7 +109,8 @@ pub(crate) fn decode(
         let Some((fine, coarse)) = volumes[l..].split_first_mut() else { break };
         let rows = Part::share(&parts, fine);
         let coarse = || pyramid::inverse_coarse(&levels, geometry.periodic, coarse, isa, 1);
-        let beside = (is_plane && l == 0).then(|| Box::new(coarse) as Job<'_>);
+        let coarse = (is_plane && l == 0).then(|| (0, Box::new(coarse) as Job<'_>));
+        let beside = beside.take_if(|_| l == 0).into_iter().chain(coarse).collect();
         detail.code(&mut parts, rows, beside, geometry.slices(), threads);
     }
     match (levels.first(), volumes.split_first_mut()) {
@@ -129,7 +121,7 @@ pub(crate) fn decode(
     }
     let read = |(p, d): (&Reader<'_>, &Decoder<'_>)| p.offset() - start + d.read();
     let bytes = payloads.iter().zip(&decoders).map(read).max().unwrap_or(0);
-    Ok((HarmonicField { base: None, mean: params.mean, step: params.step, field: volumes.swap_remove(0) }, bytes))
+    Ok((HarmonicField::new(params.mean, params.step, volumes.swap_remove(0)), bytes))
 }
 
 /// Coefficients of no level yet: (slices, height, width) each.
@@ -181,16 +173,13 @@ pub(crate) fn synthesise<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entropy::range::Encoder;
 
     #[test]
     fn infinities_that_cancel_are_zero() {
-        let field = HarmonicField { base: None, mean: 0.0, step: f64::MAX, field: vec![4.0, 0.0] };
-        let mut encoder = Encoder::new();
-        Corrections::new(2).row(&mut encoder, &mut [4, 0]);
-        let section = [&(-f64::MAX).to_le_bytes()[..], &encoder.finish()].concat();
+        let corrections = Corrections { unit: -f64::MAX, counts: vec![(0, 4)] };
+        let field = HarmonicField { corrections, ..HarmonicField::new(0.0, f64::MAX, vec![4.0, 0.0]) };
         let mut out = [1.0f64; 2];
-        write_values(&field, Some(Reader::new(&section, 0)), 2, 1, &mut out).unwrap();
+        write_values(&field, 1, &mut out);
         assert_eq!(out, [0.0, 0.0]);
     }
 }

@@ -2,6 +2,7 @@
 //! caller's limit, whatever the input.
 
 pub(crate) mod base;
+pub(crate) mod corrections;
 mod exact;
 pub(crate) mod harmonic;
 mod lattice;
@@ -18,11 +19,12 @@ pub use low::LowBand;
 pub use preview::{Preview, preview};
 
 use crate::Device;
-use crate::arith::Isa;
+use crate::arith::{Isa, Job};
 use crate::array::{Array, ByteOrder, Element, with_element};
 use crate::error::{Error, Result, corrupt, invalid};
 use crate::format::{Method, Reader, SectionId, Stream};
 use crate::reference::Reference;
+use corrections::Corrections;
 use harmonic::HarmonicField;
 
 /// How to decode.
@@ -159,7 +161,7 @@ fn section<'a>(stream: &Stream<'a>, id: SectionId) -> Option<Reader<'a>> {
     stream.section(id).map(|s| Reader::new(s.payload, s.offset))
 }
 
-/// The first half of the pipeline: base and the detail added to it, if that is the method.
+/// The first half of the pipeline: base, the detail added to it and its corrections, if that is the method.
 fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option<HarmonicField>> {
     if !matches!(stream.header.method, Method::Harmonic | Method::Spatial) {
         return Ok(None);
@@ -167,11 +169,26 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
     let detail = section(stream, SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
     let base = base::of_stream(stream, options)?;
     let geometry = stream.header.geometry();
+    let mut corrections = Ok(Corrections::default());
+    let corrected = stream.section(SectionId::Corrections).map_or(0, |s| s.payload.len());
+    let mut correct = || corrections = corrections_of(stream);
     let field = match stream.header.method {
-        Method::Spatial => spatial::decode(detail, &geometry)?,
-        _ => harmonic::decode(detail, &geometry, 0, Isa::detect(), options.threads)?.0,
+        Method::Spatial => {
+            correct();
+            spatial::decode(detail, &geometry)?
+        }
+        _ => {
+            let beside = Some((corrected, Box::new(correct) as Job<'_>));
+            harmonic::decode(detail, &geometry, 0, beside, Isa::detect(), options.threads)?.0
+        }
     };
-    Ok(Some(HarmonicField { base, ..field }))
+    Ok(Some(HarmonicField { base, corrections: corrections?, ..field }))
+}
+
+/// What is added to a harmonic field: nothing where the stream has no such section.
+pub(crate) fn corrections_of(stream: &Stream<'_>) -> Result<Corrections> {
+    let decode = |r| Corrections::decode(r, stream.header.len(), stream.header.geometry().width);
+    section(stream, SectionId::Corrections).map_or_else(|| Ok(Corrections::default()), decode)
 }
 
 /// The second half, and the array's own order of axes.
@@ -210,7 +227,7 @@ pub(crate) fn write_planes<T: Element>(
         Method::Lattice => lattice::decode(detail, &geometry, classes, out, threads)?,
         Method::Harmonic | Method::Spatial => {
             if let Some(field) = field {
-                harmonic::write_values(field, section(SectionId::Corrections), geometry.width, threads, out)?;
+                harmonic::write_values(field, threads, out);
             }
         }
     }

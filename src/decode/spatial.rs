@@ -22,5 +22,5 @@ pub(crate) fn decode(mut reader: Reader<'_>, geometry: &Geometry) -> Result<Harm
             }
         }
     }
-    Ok(HarmonicField { base: None, mean, step, field })
+    Ok(HarmonicField::new(mean, step, field))
 }

@@ -216,7 +216,8 @@ impl Analysis {
             parts.iter().zip(Part::share(parts, volume)).for_each(|(part, rows)| part.scatter(rows));
         }
         synthesise(&mut volumes, self.axes.iter().map(|a| &a.inverse), &self.geometry, &self.levels, self.isa, 1);
-        HarmonicField { base: self.base.clone(), mean: self.mean, step: quantised.step, field: volumes.swap_remove(0) }
+        let detail = HarmonicField::new(self.mean, quantised.step, volumes.swap_remove(0));
+        HarmonicField { base: self.base.clone(), ..detail }
     }
 
     /// The coefficients at a step, and what the decoder will make of them.
@@ -256,7 +257,7 @@ impl Analysis {
         }
         let mut detail = bands::Levels::new(&mut encoders, quantised.parts.len(), params.parts.len());
         for parts in quantised.parts.iter_mut().rev() {
-            detail.code(parts, Vec::new(), None, self.geometry.slices(), 1);
+            detail.code(parts, Vec::new(), Vec::new(), self.geometry.slices(), 1);
         }
         let mut writer = Writer::default();
         params.write(&mut writer);
@@ -280,7 +281,7 @@ mod tests {
         let step = a.step_for_rmse(target);
         assert!(a.fits(step.size));
         let bytes = a.code(a.quantised(&step));
-        let (f, read) = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, 0, isa, 1).unwrap();
+        let (f, read) = crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, 0, None, isa, 1).unwrap();
         assert!(read + 8 >= bytes.len(), "{read} of {}", bytes.len());
         let sum: f64 =
             values.iter().zip(&f.field).map(|(&v, &y)| (f64::from(v) - (f.mean + f.step * f64::from(y))).powi(2)).sum();
@@ -304,7 +305,8 @@ mod tests {
                 let parts = (0..a.levels.len()).map(|l| parts.get(l).map_or(1, |&n| n));
                 let bytes = a.code(a.quantised_in(step.size, parts));
                 let decode = |geometry: &Geometry, finer: usize| {
-                    crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, finer, isa, threads).unwrap()
+                    crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, finer, None, isa, threads)
+                        .unwrap()
                 };
                 let (whole, small) = (decode(&geometry, 0), decode(&coarse(&a.levels[1]), 1));
                 assert!(small.1 < whole.1 && whole.1 <= bytes.len() + 8);

@@ -122,7 +122,7 @@ fn encode_typed<T: Element>(
     } else {
         let known = match values {
             Some(values) => values,
-            None => decoded::<T>(&first, config, field.as_ref())?,
+            None => decoded::<T>(&first, config, field)?,
         };
         if checked {
             let all = decoded::<T>(&first, config, None)?;
@@ -145,12 +145,15 @@ fn encode_typed<T: Element>(
 }
 
 /// What the decoder makes of a stream; the harmonic `field` need not be decoded if it is given.
-fn decoded<T: Element>(stream: &[u8], config: &Config, field: Option<&HarmonicField>) -> Result<Vec<T>> {
+fn decoded<T: Element>(stream: &[u8], config: &Config, field: Option<HarmonicField>) -> Result<Vec<T>> {
     let parsed = Stream::read(stream)?;
     let mut out = vec![T::zeroed(); parsed.header.len()];
     let options = DecodeOptions { reference: config.reference.clone(), ..DecodeOptions::default() };
     match field {
-        Some(field) => decode::write_planes(&parsed, Some(field), &mut out, 1)?,
+        Some(field) => {
+            let field = HarmonicField { corrections: decode::corrections_of(&parsed)?, ..field };
+            decode::write_planes(&parsed, Some(&field), &mut out, 1)?;
+        }
         None => decode::fill(&parsed, &mut out, &options)?,
     }
     Ok(out)

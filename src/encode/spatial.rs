@@ -78,7 +78,7 @@ impl Spatial {
         for (&v, (y, x)) in &self.points {
             field[y as usize * width + x as usize] = v as f32;
         }
-        HarmonicField { base: base.cloned(), mean: self.mean, step: self.step, field }
+        HarmonicField { base: base.cloned(), ..HarmonicField::new(self.mean, self.step, field) }
     }
 
     /// The section.

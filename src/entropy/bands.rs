@@ -41,13 +41,13 @@ impl<'a, C: Coder + Send> Levels<'a, C> {
         Self { coders, next: 0, left: levels, cuts, models: vec![Models::new()], coarser: Vec::new() }
     }
 
-    /// Code the next level, on up to `threads` threads, and do `beside` at the same time. Each part fills its rows of a volume, if
-    /// any are given.
+    /// Code the next level, on up to `threads` threads, and do `beside` at the same time: jobs that each have about so many bytes to
+    /// decode. Each part fills its rows of a volume, if any are given.
     pub(crate) fn code(
         &mut self,
         parts: &mut [Part],
         rows: Vec<PlaneRows<'_>>,
-        beside: Option<Job<'_>>,
+        beside: Vec<(usize, Job<'_>)>,
         slices: usize,
         threads: usize,
     ) {
@@ -81,9 +81,10 @@ impl<'a, C: Coder + Send> Levels<'a, C> {
                 };
                 (ahead, Box::new(job) as Job<'_>)
             })
+            .chain(beside)
             .collect();
         jobs.sort_by_key(|&(ahead, _)| Reverse(ahead));
-        run_jobs(jobs.into_iter().map(|(_, job)| job).chain(beside).collect(), threads);
+        run_jobs(jobs.into_iter().map(|(_, job)| job).collect(), threads);
         self.models = after.into_iter().flatten().collect();
         if self.left < self.cuts {
             self.next += n;

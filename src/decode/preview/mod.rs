@@ -78,7 +78,7 @@ fn from_pyramid<T: Element>(stream: &Stream<'_>, scale: usize, options: &DecodeO
         .iter()
         .any(|&id| stream.section(id).is_some());
     check_memory(&coarse, looks_at_all.then_some(&geometry), T::DTYPE, options)?;
-    let (field, read) = harmonic::decode(detail, &coarse, finer, Isa::detect(), options.threads)?;
+    let (field, read) = harmonic::decode(detail, &coarse, finer, None, Isa::detect(), options.threads)?;
     let mut bytes = 0;
     if let Some(s) = stream.section(SectionId::Detail) {
         bytes = s.offset + available(s, read.min(s.len), "detail of a preview")?;
