@@ -2,7 +2,7 @@
 //! each block. Outside an axis that is not periodic the first block is even (as DCT-IV is) and the
 //! last block uses DCT-II.
 
-use super::kernels::blocks::{columns, fold_rows, forward_rows, inverse_rows};
+use super::kernels::blocks::{Strips, columns, fold_rows, forward_rows, inverse_rows};
 use super::tables::{Dct, Decimated, Kind, Window, dct, decimated, window};
 use super::{Isa, for_each_part, worthwhile};
 use crate::format::pyramid::AxisBlocks;
@@ -101,12 +101,12 @@ pub(crate) fn forward_image(
     isa: Isa,
 ) {
     let (y, x) = (Axis::new(y_blocks, false), Axis::new(x_blocks, periodic_x));
-    let count = y_blocks.lens.len();
+    let (count, mut strips) = (y_blocks.lens.len(), Strips::default());
     for i in 0..=count {
         if let Some(x) = &x
             && i < count
         {
-            forward_rows(isa, &mut image[block(y_blocks, i, 0, width)], width, x);
+            forward_rows(isa, &mut image[block(y_blocks, i, 0, width)], width, x, &mut strips);
         }
         if let Some(y) = &y
             && i > 0
@@ -133,9 +133,9 @@ pub(crate) fn inverse_image(
     // At least two block rows each: one next to either border.
     let groups = worthwhile(threads, image.len(), TRANSFORMED).clamp(1, (count / 2).max(1));
     let border = |group: usize| count * group / groups;
-    let rows = |image: &mut [f32], i: usize, first: usize| {
+    let rows = |image: &mut [f32], i: usize, first: usize, strips: &mut Strips| {
         if let Some(x) = &x {
-            inverse_rows(isa, &mut image[block(y_blocks, i, first, width)], width, x);
+            inverse_rows(isa, &mut image[block(y_blocks, i, first, width)], width, x, strips);
         }
     };
     let unfold = |image: &mut [f32], i: usize, first: usize| {
@@ -154,7 +154,7 @@ pub(crate) fn inverse_image(
     }
     for_each_part(&mut parts, 1, threads, |_, parts| {
         for (range, part) in parts {
-            let first = range.start;
+            let (first, mut strips) = (range.start, Strips::default());
             for i in range.clone() {
                 if let Some(y) = &y {
                     columns(isa, &mut part[block(y_blocks, i, first, width)], width, y.dct(i, true));
@@ -163,19 +163,20 @@ pub(crate) fn inverse_image(
                     unfold(part, i, first);
                     // The block row at a border to another group waits for it.
                     if i > first + 1 || first == 0 {
-                        rows(part, i - 1, first);
+                        rows(part, i - 1, first, &mut strips);
                     }
                 }
             }
             if range.end == count && count > 0 {
-                rows(part, count - 1, first);
+                rows(part, count - 1, first, &mut strips);
             }
         }
     });
+    let mut strips = Strips::default();
     for i in (1..groups).map(border) {
         unfold(image, i, 0);
-        rows(image, i - 1, 0);
-        rows(image, i, 0);
+        rows(image, i - 1, 0, &mut strips);
+        rows(image, i, 0, &mut strips);
     }
 }
 

@@ -25,9 +25,9 @@ pub(crate) struct HarmonicField {
 }
 
 impl HarmonicField {
-    /// Of detail alone.
+    /// Of detail alone. A mean of -0 counts as 0, so that the sign of a 0 in the field, which depends on the instructions, is lost.
     pub(crate) fn new(mean: f64, step: f64, field: Vec<f32>) -> Self {
-        Self { base: None, mean, step, field, corrections: Corrections::default() }
+        Self { base: None, mean: mean + 0.0, step, field, corrections: Corrections::default() }
     }
 
     /// The value of element `i`, before it is corrected and rounded to the array's type.
