@@ -10,6 +10,7 @@ use crate::arith::lapped::Axis;
 use crate::arith::lifting::{self, Lifting};
 use crate::arith::tables::Window;
 use crate::arith::{Dct, Isa};
+use std::ops::Range;
 use wide::f32x4;
 
 /// Compile `$body` for each instruction set behind one function that takes the `Isa` first.
@@ -173,7 +174,10 @@ fn fold_rows_body(lo: &mut [f32], hi: &mut [f32], width: usize, window: &Window,
     }
 }
 
-/// Some rows turned into columns, and what becomes of them: room for one row of [`TILE`] samples for each column.
+/// Blocks of a row that are transformed in one go: few enough for the cache.
+const SEGMENT: usize = 16;
+
+/// A segment of some rows, turned into columns, and what becomes of it.
 #[derive(Default)]
 pub(in crate::arith) struct Strips {
     from: Vec<[f32; TILE]>,
@@ -181,37 +185,49 @@ pub(in crate::arith) struct Strips {
 }
 
 impl Strips {
-    fn make_room(&mut self, width: usize) {
-        self.from.resize(width, [0.0; TILE]);
-        self.to.resize(width, [0.0; TILE]);
-    }
-
-    /// Transform the blocks of the first `rows` rows.
+    /// Transform the blocks `segment` of up to [`TILE`] rows, and fold (or unfold) the borders between them.
     #[inline(always)]
-    fn transform<S: Simd>(&mut self, s: S, rows: usize, axis: &Axis<'_>, inverse: bool) {
-        for (i, &start) in axis.blocks.starts.iter().enumerate() {
+    fn transform<S: Simd>(
+        &mut self,
+        s: S,
+        (rows, width): (&mut [f32], usize),
+        axis: &Axis<'_>,
+        segment: Range<usize>,
+        inverse: bool,
+    ) {
+        let starts = &axis.blocks.starts;
+        let columns = starts[segment.start]..starts.get(segment.end).copied().unwrap_or(width);
+        self.from.resize(columns.len(), [0.0; TILE]);
+        self.to.resize(columns.len(), [0.0; TILE]);
+        stand(rows, width, columns.clone(), &mut self.from);
+        if !inverse {
+            fold_strip(s, &mut self.from, axis, segment.clone(), false);
+        }
+        for i in segment.clone() {
             let dct = axis.dct(i, inverse);
-            let (from, to) = (used(&self.from[start..start + dct.len]), &mut self.to[start..start + dct.len]);
+            let block = starts[i] - columns.start..starts[i] - columns.start + dct.len;
+            let (from, to) = (used(&self.from[block.clone()]), &mut self.to[block]);
             for (k, out) in to.chunks_mut(OUTPUTS).enumerate() {
-                for x in (0..rows).step_by(VECTORS * S::LANES) {
+                for x in (0..rows.len() / width).step_by(VECTORS * S::LANES) {
                     let sums = products(s, from, x, dct, k * OUTPUTS);
                     out.iter_mut().zip(sums).for_each(|(out, sums)| store(s, sums, &mut out[x..]));
                 }
             }
         }
+        if inverse {
+            fold_strip(s, &mut self.to, axis, segment, true);
+        }
+        lie(&self.to, rows, width, columns);
     }
 }
 
-/// Fold (or unfold) all borders along x of rows that stand as columns.
+/// Fold (or unfold) the borders inside a segment of rows that stand as columns.
 #[inline(always)]
-fn fold_strip<S: Simd>(s: S, strip: &mut [[f32; TILE]], axis: &Axis<'_>, inverse: bool) {
-    for border in usize::from(!axis.periodic)..axis.blocks.starts.len() {
-        let at = axis.blocks.starts[border];
+fn fold_strip<S: Simd>(s: S, strip: &mut [[f32; TILE]], axis: &Axis<'_>, segment: Range<usize>, inverse: bool) {
+    let starts = &axis.blocks.starts;
+    for border in segment.clone().skip(1) {
+        let (lo, hi) = strip.split_at_mut(starts[border] - starts[segment.start]);
         let window = axis.window(border);
-        // The wrap-around: its two sides may share one block, but never a sample.
-        let middle = if at == 0 { strip.len() - window.0.len() } else { at };
-        let (before, after) = strip.split_at_mut(middle);
-        let (lo, hi) = if at == 0 { (after, before) } else { (before, after) };
         for ((low, high), (&sine, &cosine)) in lo.iter_mut().rev().zip(hi).zip(window.0.iter().zip(&window.1)) {
             fold_columns(s, low, high, sine, if inverse { -cosine } else { cosine });
         }
@@ -235,78 +251,102 @@ fn fold_columns<S: Simd>(s: S, low: &mut [f32; TILE], high: &mut [f32; TILE], si
 /// Rows and columns that change places at a time.
 const SQUARE: usize = 4;
 
-/// Rows to columns.
+/// Columns of some rows, one after the other.
 #[inline(always)]
-fn stand(rows: &[f32], width: usize, strip: &mut [[f32; TILE]]) {
-    let whole = width - width % SQUARE;
+fn stand(rows: &[f32], width: usize, columns: Range<usize>, strip: &mut [[f32; TILE]]) {
     for (k, rows) in rows.chunks(SQUARE * width).enumerate() {
         let at = k * SQUARE;
         let mut from = 0;
-        if rows.len() == SQUARE * width && at + SQUARE <= TILE {
-            for (x, columns) in strip.as_chunks_mut::<SQUARE>().0.iter_mut().enumerate() {
-                let mut square = [f32x4::ZERO; SQUARE];
-                for (r, row) in square.iter_mut().enumerate() {
-                    *row = f32x4::from(&rows[r * width + x * SQUARE..][..SQUARE]);
+        if rows.len() == SQUARE * width {
+            let (squares, _) = strip.as_chunks_mut::<SQUARE>();
+            for (x, square) in squares.iter_mut().enumerate() {
+                let mut values = [f32x4::ZERO; SQUARE];
+                for (r, values) in values.iter_mut().enumerate() {
+                    *values = f32x4::from(&rows[r * width + columns.start + x * SQUARE..][..SQUARE]);
                 }
-                for (column, values) in columns.iter_mut().zip(f32x4::transpose(square)) {
+                for (column, values) in square.iter_mut().zip(f32x4::transpose(values)) {
                     column[at..at + SQUARE].copy_from_slice(values.as_array());
                 }
             }
-            from = whole;
+            from = squares.len() * SQUARE;
         }
         for (r, row) in rows.chunks_exact(width).enumerate() {
-            for (column, &v) in strip.iter_mut().zip(row).skip(from) {
+            for (column, &v) in strip[from..].iter_mut().zip(&row[columns.clone()][from..]) {
                 column[at + r] = v;
             }
         }
     }
 }
 
-/// Columns to rows.
+/// The other way.
 #[inline(always)]
-fn lie(strip: &[[f32; TILE]], rows: &mut [f32], width: usize) {
-    let whole = width - width % SQUARE;
+fn lie(strip: &[[f32; TILE]], rows: &mut [f32], width: usize, columns: Range<usize>) {
     for (k, rows) in rows.chunks_mut(SQUARE * width).enumerate() {
         let at = k * SQUARE;
         let mut from = 0;
-        if rows.len() == SQUARE * width && at + SQUARE <= TILE {
-            for (x, columns) in strip.as_chunks::<SQUARE>().0.iter().enumerate() {
-                let mut square = [f32x4::ZERO; SQUARE];
-                for (row, column) in square.iter_mut().zip(columns) {
-                    *row = f32x4::from(&column[at..at + SQUARE]);
+        if rows.len() == SQUARE * width {
+            let (squares, _) = strip.as_chunks::<SQUARE>();
+            for (x, square) in squares.iter().enumerate() {
+                let mut values = [f32x4::ZERO; SQUARE];
+                for (values, column) in values.iter_mut().zip(square) {
+                    *values = f32x4::from(&column[at..at + SQUARE]);
                 }
-                for (r, values) in f32x4::transpose(square).iter().enumerate() {
-                    rows[r * width + x * SQUARE..][..SQUARE].copy_from_slice(values.as_array());
+                for (r, values) in f32x4::transpose(values).iter().enumerate() {
+                    rows[r * width + columns.start + x * SQUARE..][..SQUARE].copy_from_slice(values.as_array());
                 }
             }
-            from = whole;
+            from = squares.len() * SQUARE;
         }
         for (r, row) in rows.chunks_exact_mut(width).enumerate() {
-            for (v, column) in row.iter_mut().zip(strip).skip(from) {
+            for (v, column) in row[columns.clone()][from..].iter_mut().zip(&strip[from..]) {
                 *v = column[at + r];
             }
         }
     }
 }
 
+/// Fold (or unfold) the borders of some rows that lie between their segments.
+#[inline(always)]
+fn fold_segments(rows: &mut [f32], width: usize, axis: &Axis<'_>, inverse: bool) {
+    let first = if axis.periodic { 0 } else { SEGMENT };
+    for row in rows.chunks_exact_mut(width) {
+        for border in (first..axis.blocks.starts.len()).step_by(SEGMENT) {
+            let window = axis.window(border);
+            // The wrap-around: its two sides may share one block, but never a sample.
+            let (lo, hi) = match axis.blocks.starts[border] {
+                0 => {
+                    let (hi, lo) = row.split_at_mut(row.len() - window.0.len());
+                    (lo, hi)
+                }
+                at => row.split_at_mut(at),
+            };
+            fold_rows_body(lo, hi, 1, window, inverse);
+        }
+    }
+}
+
+#[inline(always)]
+fn segments(axis: &Axis<'_>) -> impl Iterator<Item = Range<usize>> {
+    let blocks = axis.blocks.starts.len();
+    (0..blocks).step_by(SEGMENT).map(move |first| first..blocks.min(first + SEGMENT))
+}
+
 #[inline(always)]
 fn forward_rows_body<S: Simd>(s: S, data: &mut [f32], width: usize, axis: &Axis<'_>, strips: &mut Strips) {
-    strips.make_room(width);
     for rows in data.chunks_mut(TILE * width) {
-        stand(rows, width, &mut strips.from);
-        fold_strip(s, &mut strips.from, axis, false);
-        strips.transform(s, rows.len() / width, axis, false);
-        lie(&strips.to, rows, width);
+        fold_segments(rows, width, axis, false);
+        for segment in segments(axis) {
+            strips.transform(s, (rows, width), axis, segment, false);
+        }
     }
 }
 
 #[inline(always)]
 fn inverse_rows_body<S: Simd>(s: S, data: &mut [f32], width: usize, axis: &Axis<'_>, strips: &mut Strips) {
-    strips.make_room(width);
     for rows in data.chunks_mut(TILE * width) {
-        stand(rows, width, &mut strips.from);
-        strips.transform(s, rows.len() / width, axis, true);
-        fold_strip(s, &mut strips.to, axis, true);
-        lie(&strips.to, rows, width);
+        for segment in segments(axis) {
+            strips.transform(s, (rows, width), axis, segment, true);
+        }
+        fold_segments(rows, width, axis, true);
     }
 }
