@@ -4,6 +4,7 @@
 
 use super::magnitudes::{BINS, Magnitudes, bin, middle};
 use super::quantise::{WAVELET_ERROR, zeroed_weight};
+use crate::arith::run_wide;
 use crate::format::pyramid::Level;
 
 /// Rows taken of a level, at least.
@@ -155,44 +156,86 @@ impl Rows {
 
     /// Adds magnitudes by class of neighbourhood; returns bits of signs and of what is beyond the symbols.
     fn count(&self, inverse: f32, slices: usize, counts: &mut [[f64; SYMBOLS]]) -> f64 {
-        let quantise = |c: f32| (c.abs() * inverse + 0.4) as u32;
         let size = self.pairs * 2 * self.width;
         let mut bits = 0.0;
-        let near = |q: u32| q.min(255);
-        let mut q = vec![0u32; 3 * self.width];
+        let mut near = [(); 3].map(|()| Near::new(self.width));
         for slice in 0..slices {
             for pair in 0..self.pairs {
                 let at = slice * size + pair * 2 * self.width;
                 let row = &self.values[at + self.width..][..self.width];
                 let before = if slice > 0 { at + self.width - size } else { at };
-                let (north, rest) = q.split_at_mut(self.width);
-                let (other, here) = rest.split_at_mut(self.width);
-                for (to, from) in [(&mut *north, at), (&mut *other, before), (&mut *here, at + self.width)] {
-                    to.iter_mut().zip(&self.values[from..]).for_each(|(q, &c)| *q = quantise(c));
+                for (near, from) in near.iter_mut().zip([at, before, at + self.width]) {
+                    near.fill(&self.values[from..][..self.width], inverse);
                 }
-                for (x, &c) in row.iter().enumerate() {
-                    // The kept corners.
-                    if c == 0.0 {
+                let [north, other, here] = &near;
+                for (part, values) in row.chunks(PART).enumerate() {
+                    let x = part * PART;
+                    if !(north.any[part]
+                        || other.any[part]
+                        || here.any[(x.saturating_sub(self.block) / PART)..=part].contains(&true))
+                    {
+                        // Nothing here or around it: the kept corners aside, all are zeros of the first class.
+                        counts[0][0] += self.weight * values.iter().filter(|c| **c != 0.0).count() as f64;
                         continue;
                     }
-                    let west = if x > 0 { here[x - 1] } else { 0 };
-                    let far = if x >= self.block { here[x - self.block] } else { 0 };
-                    let sum = 2 * near(west) + 2 * near(north[x]) + near(far) + near(other[x]);
-                    let class = if sum < 4 { sum } else { (2 * sum.ilog2() + (sum >> (sum.ilog2() - 1) & 1)).min(15) };
-                    let t = sum as f32 * (2.0 / 6.0);
-                    let dead_zone = 0.5 + 0.3 / (1.0 + t + 0.5 * t * t);
-                    let m = (c.abs() * inverse + (1.0 - dead_zone)) as u32;
-                    let symbol = (m as usize).min(SYMBOLS - 1);
-                    counts[class as usize][symbol] += self.weight;
-                    if m > 0 {
-                        bits += self.weight;
-                    }
-                    if m >= SYMBOLS as u32 - 1 {
-                        bits += self.weight * 2.0 * (f64::from(m) + 2.0 - SYMBOLS as f64).log2();
+                    for (x, &c) in (x..).zip(values) {
+                        // The kept corners.
+                        if c == 0.0 {
+                            continue;
+                        }
+                        let west = if x > 0 { here.magnitudes[x - 1] } else { 0 };
+                        let far = if x >= self.block { here.magnitudes[x - self.block] } else { 0 };
+                        let sum = 2 * west + 2 * north.magnitudes[x] + far + other.magnitudes[x];
+                        let class =
+                            if sum < 4 { sum } else { (2 * sum.ilog2() + (sum >> (sum.ilog2() - 1) & 1)).min(15) };
+                        let t = sum as f32 * (2.0 / 6.0);
+                        let dead_zone = 0.5 + 0.3 / (1.0 + t + 0.5 * t * t);
+                        let m = (c.abs() * inverse + (1.0 - dead_zone)) as u32;
+                        let symbol = (m as usize).min(SYMBOLS - 1);
+                        counts[class as usize][symbol] += self.weight;
+                        if m > 0 {
+                            bits += self.weight;
+                        }
+                        if m >= SYMBOLS as u32 - 1 {
+                            bits += self.weight * 2.0 * (f64::from(m) + 2.0 - SYMBOLS as f64).log2();
+                        }
                     }
                 }
             }
         }
         bits
+    }
+}
+
+/// Values of a row looked at together.
+const PART: usize = 32;
+
+/// About the quantised magnitudes of a row, as its neighbours see them.
+struct Near {
+    magnitudes: Vec<u32>,
+    /// Whether any of a part is not 0.
+    any: Vec<bool>,
+}
+
+impl Near {
+    fn new(width: usize) -> Self {
+        Self { magnitudes: vec![0; width], any: vec![false; width.div_ceil(PART)] }
+    }
+
+    fn fill(&mut self, row: &[f32], inverse: f32) {
+        run_wide(
+            #[inline(always)]
+            || {
+                for ((any, to), from) in self.any.iter_mut().zip(self.magnitudes.chunks_mut(PART)).zip(row.chunks(PART))
+                {
+                    let mut all = 0;
+                    for (q, &c) in to.iter_mut().zip(from) {
+                        *q = (c.abs() * inverse + 0.4).min(255.0) as u32;
+                        all |= *q;
+                    }
+                    *any = all != 0;
+                }
+            },
+        );
     }
 }

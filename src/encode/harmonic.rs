@@ -8,7 +8,7 @@ use super::search::Search;
 use super::sums::{peak, sum};
 use super::transform::Transformed;
 use crate::ablation::{Part as Ablated, without};
-use crate::arith::Isa;
+use crate::arith::{Isa, run_wide};
 use crate::array::Element;
 use crate::decode::base::Base;
 use crate::decode::harmonic::{HarmonicField, synthesise, zeros};
@@ -109,7 +109,10 @@ impl Analysis {
             return Vec::new();
         }
         let scale = if peak > 0.0 { peak } else { 1.0 };
-        let field = values.iter().map(|&v| ((v.to_f64() - mean) / scale) as f32).collect::<Vec<f32>>();
+        let field: Vec<f32> = run_wide(
+            #[inline(always)]
+            || values.iter().map(|&v| ((v.to_f64() - mean) / scale) as f32).collect(),
+        );
         let candidates = Transformed::candidates(field.into(), geometry, target / scale, effort, isa);
         candidates.into_iter().map(|t| Self::new(t, base.clone(), geometry, (mean, scale), isa)).collect()
     }

@@ -39,15 +39,18 @@ impl Plan {
             Self { form: Form { shift, narrow, halved }, mappings, dead }
         };
         let chosen = plan(choose(problem, effort));
+        let share = if effort.quick { 8 } else { 4 };
         let chosen =
             match table(problem, chosen.mappings.only_top().unwrap_or(i64::MAX)).map(|t| plan((vec![t], false))) {
-                Some(table) if table.sample(problem) + table.mappings.len() < chosen.sample(problem) => return table,
+                Some(table) if table.sample(problem, share) + table.mappings.len() < chosen.sample(problem, share) => {
+                    return table;
+                }
                 _ => chosen,
             };
         // Native floats, every bit: in the order of their bit patterns, or of their values.
         let exact = matches!(chosen.mappings.of(0), Mapping::Ordinals { .. }) && !without(Part::FixedPoint);
         match exact.then(|| fixed(problem)).flatten().map(|each| plan((each, false))) {
-            Some(fixed) if fixed.sample(problem) < chosen.sample(problem) => fixed,
+            Some(fixed) if fixed.sample(problem, share) < chosen.sample(problem, share) => fixed,
             _ => chosen,
         }
     }
@@ -145,15 +148,19 @@ impl Plan {
             return 0;
         }
         // A band pays for learning anew; a long run does not.
-        self.sample(problem) * 17 / 20
+        self.sample(problem, 4) * 17 / 20
     }
 
-    /// About the bytes of all, from a quarter of the rows: bands spread over the array, each by itself and through all slices.
-    fn sample<T: Element>(&self, problem: &Problem<T>) -> usize {
-        if self.form.narrow { self.sample_as::<T, i32>(problem) } else { self.sample_as::<T, i64>(problem) }
+    /// About the bytes of all, from one in `share` of the rows: bands spread over the array, each by itself and through all slices.
+    fn sample<T: Element>(&self, problem: &Problem<T>, share: usize) -> usize {
+        if self.form.narrow {
+            self.sample_as::<T, i32>(problem, share)
+        } else {
+            self.sample_as::<T, i64>(problem, share)
+        }
     }
 
-    fn sample_as<T: Element, Q: Integer>(&self, problem: &Problem<T>) -> usize {
+    fn sample_as<T: Element, Q: Integer>(&self, problem: &Problem<T>, share: usize) -> usize {
         let width = problem.geometry.width;
         let rows = problem.values.len() / width;
         let (slices, plane) = slices(&problem.geometry);
@@ -161,7 +168,7 @@ impl Plan {
         let whole = is_ribbon(&problem.geometry);
         let outer = if slices > 1 { problem.geometry.outer.clone() } else { Vec::new() };
         let band = (height / if slices > 1 { 8 } else { 16 }).max(8).min(height);
-        let bands = (height / (4 * band)).max(1);
+        let bands = (height / (share * band)).max(1);
         let mut counter = Counter::default();
         for b in 0..bands {
             let (all, part) = (problem.geometry.clone(), (outer.clone(), band));

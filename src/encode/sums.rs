@@ -5,7 +5,7 @@ use crate::arith::run_wide;
 /// Values that are added side by side.
 const LANES: usize = 8;
 /// Values that are compared side by side: the order does not matter.
-const WIDE: usize = 64;
+const WIDE: usize = 32;
 
 /// The sum of `f` over the elements.
 pub(super) fn sum<T: Copy>(values: &[T], f: impl Fn(T) -> f64) -> f64 {

@@ -6,7 +6,7 @@ use crate::ablation::{Part, without};
 use crate::array::Element;
 use crate::entropy::mapping::Mapping;
 use crate::entropy::table::MOST_VALUES;
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 /// Values of which those that differ are counted first.
 const TELLING: usize = 4096;
@@ -19,7 +19,7 @@ pub(crate) fn table<T: Element>(problem: &Problem<T>, top: i64) -> Option<Mappin
     let most = (problem.values.len() / SHARED).min(MOST_VALUES);
     let distinct = |step: usize| {
         let all = problem.values.iter().step_by(step).map(|v| v.to_ordinal());
-        let mut seen = HashSet::with_capacity(most.min(TELLING));
+        let mut seen = FxHashSet::default();
         for v in all {
             if seen.insert(v) && seen.len() > most {
                 return None;
