@@ -170,7 +170,6 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
     let base = base::of_stream(stream, options)?;
     let geometry = stream.header.geometry();
     let mut corrections = Ok(Corrections::default());
-    let corrected = stream.section(SectionId::Corrections).map_or(0, |s| s.payload.len());
     let mut correct = || corrections = corrections_of(stream);
     let field = match stream.header.method {
         Method::Spatial => {
@@ -178,7 +177,8 @@ fn harmonic_field(stream: &Stream<'_>, options: &DecodeOptions) -> Result<Option
             spatial::decode(detail, &geometry)?
         }
         _ => {
-            let beside = Some((corrected, Box::new(correct) as Job<'_>));
+            let section = stream.section(SectionId::Corrections);
+            let beside = section.map(|s| (s.payload.len(), Box::new(correct) as Job<'_>));
             harmonic::decode(detail, &geometry, 0, beside, Isa::detect(), options.threads)?.0
         }
     };
