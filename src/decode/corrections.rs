@@ -22,7 +22,8 @@ impl Corrections {
         for start in (0..len).step_by(width.max(1)) {
             let row = &mut row[..width.min(len - start)];
             model.row(&mut decoder, row);
-            counts.try_reserve(row.len()).map_err(|_| Error::Limit {
+            let corrected = row.iter().filter(|k| **k != 0).count();
+            counts.try_reserve(corrected).map_err(|_| Error::Limit {
                 what: "corrections",
                 needed: 2 * size_of_val(&counts[..]) as u64,
                 limit: 0,
