@@ -75,7 +75,7 @@ parts! {
     SliceTaps = "slice-taps",
     SliceCornerTaps = "slice-corner-taps",
     OlderTaps = "older-taps",
-    FlatRuns = "flat-runs",
+    HeldValues = "held-values",
     Edges = "edges",
     EdgePattern = "edge-pattern",
     EdgeDistance = "edge-distance",

@@ -33,7 +33,7 @@ pub(crate) fn decode<T: Element>(
     let (slices, plane) = slices(geometry);
     let mappings = Mappings::read::<T>(&mut r, slices, plane, NUDGES_PER_ELEMENT * out.len())?;
     let at = r.offset();
-    let form = Form::from_byte(r.u8("form")?);
+    let form = Form::read(&mut r)?;
     let mut bands = if form.halved {
         let Some([upper, lower]) = halves(geometry) else {
             return corrupt(at, format!("{} slices of {} rows cannot be halved", geometry.slices(), geometry.height));
@@ -52,9 +52,9 @@ pub(crate) fn decode<T: Element>(
     for_each_part(&mut bands, 1, threads, |_, bands| {
         for band in bands {
             if form.narrow {
-                decode_band::<T, i32>(band, &mappings, plane, form.shift, mask);
+                decode_band::<T, i32>(band, &mappings, plane, form, mask);
             } else {
-                decode_band::<T, i64>(band, &mappings, plane, form.shift, mask);
+                decode_band::<T, i64>(band, &mappings, plane, form, mask);
             }
         }
     });
@@ -66,11 +66,11 @@ fn decode_band<T: Element, Q: Integer>(
     band: &mut Band<'_, T>,
     mappings: &Mappings,
     plane: usize,
-    shift: u8,
+    form: Form,
     mask: Option<&[u8]>,
 ) {
     let mut coder = Decoder::new(band.coded);
-    let mut lattice = Lattice::<Q>::new(&band.geometry, shift.into());
+    let mut lattice = Lattice::<Q>::new(&band.geometry, form);
     let mut rest = Rest::new();
     let mut q = vec![Q::default(); lattice.row_len()];
     let mut done = 0;

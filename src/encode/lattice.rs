@@ -30,29 +30,70 @@ const HALVED_BYTES: usize = 3 << 16;
 const HALVED_SHARE: f64 = 0.002;
 const LEARNING: f64 = 1100.0;
 
+/// Held integers are looked for in so many rows at least, or one row in so many.
+const HELD_ROWS: usize = 64;
+const HELD_STRIDE: usize = 15;
+/// They are likely where one element in so many, or more, has equal ones above, and three in four of these are held.
+const HELD_LEVEL: usize = 64;
+
 impl Plan {
     pub(crate) fn new<T: Element>(problem: &Problem<T>, effort: Effort) -> Self {
         let plan = |(each, dead): (Vec<Mapping>, bool)| {
             let (mappings, narrow) = with_tops(problem, each);
             let shift = learning_shift(problem, &Quantiser::new(mappings.of(0)));
             let halved = problem.values.len() >= HALVED_ELEMENTS && !without(Part::Halves);
-            Self { form: Form { shift, narrow, halved }, mappings, dead }
+            Self { form: Form { shift, narrow, halved, held: false }, mappings, dead }
         };
         let chosen = plan(choose(problem, effort));
-        let share = if effort.quick { 8 } else { 4 };
-        let chosen =
-            match table(problem, chosen.mappings.only_top().unwrap_or(i64::MAX)).map(|t| plan((vec![t], false))) {
-                Some(table) if table.sample(problem, share) + table.mappings.len() < chosen.sample(problem, share) => {
-                    return table;
-                }
-                _ => chosen,
-            };
+        let table = table(problem, chosen.mappings.only_top().unwrap_or(i64::MAX)).map(|t| plan((vec![t], false)));
         // Native floats, every bit: in the order of their bit patterns, or of their values.
         let exact = matches!(chosen.mappings.of(0), Mapping::Ordinals { .. }) && !without(Part::FixedPoint);
-        match exact.then(|| fixed(problem)).flatten().map(|each| plan((each, false))) {
-            Some(fixed) if fixed.sample(problem, share) < chosen.sample(problem, share) => fixed,
-            _ => chosen,
+        let fixed = exact.then(|| fixed(problem)).flatten().map(|each| plan((each, false)));
+        let mut plans: Vec<_> = [Some(chosen), table, fixed].into_iter().flatten().collect();
+        let held: Vec<_> = plans.iter().filter(|p| p.seems_held(problem)).map(Self::with_held).collect();
+        plans.extend(held);
+        let first = plans.remove(0);
+        if plans.is_empty() {
+            return first;
         }
+        let share = if effort.quick { 8 } else { 4 };
+        let bytes = |p: &Self| p.sample(problem, share) + p.mappings.len();
+        let fewest = bytes(&first);
+        plans.into_iter().map(|p| (bytes(&p), p)).fold((fewest, first), |a, b| if b.0 < a.0 { b } else { a }).1
+    }
+
+    /// The same with flags of held integers.
+    fn with_held(&self) -> Self {
+        Self { form: Form { held: true, ..self.form }, mappings: self.mappings.clone(), dead: self.dead }
+    }
+
+    /// Do integers mostly go on where those of the row above do?
+    fn seems_held<T: Element>(&self, problem: &Problem<T>) -> bool {
+        let Geometry { height, width, .. } = problem.geometry;
+        if is_ribbon(&problem.geometry) || without(Part::HeldValues) {
+            return false;
+        }
+        let rows = problem.values.len() / width;
+        let ordinary = |i: usize| problem.ordinary(i);
+        let [mut above, mut row] = [(); 2].map(|()| vec![0i64; width]);
+        let (mut seen, mut level, mut held) = (0, 0, 0);
+        for y in (1..rows).step_by((rows / HELD_ROWS).clamp(1, HELD_STRIDE)).filter(|y| y % height > 0) {
+            let quantiser = Quantiser::new(self.mappings.of(y / height)).with_dead_zone(self.dead);
+            let (at, top) = (y * width, self.mappings.top(y / height));
+            quantiser.indices(&problem.values[at - width..at], &mut above);
+            quantiser.indices(&problem.values[at..at + width], &mut row);
+            for (x, (n, q)) in above.windows(2).zip(row.windows(2)).enumerate() {
+                let i = at + x;
+                seen += 1;
+                // Those at an end have flags of their own.
+                let at_end = top > 0 && (n[0] == 0 || n[0] == top);
+                if n[0] == n[1] && !at_end && [i - width, i + 1 - width, i, i + 1].into_iter().all(ordinary) {
+                    level += 1;
+                    held += usize::from(q[0] == q[1]);
+                }
+            }
+        }
+        level * HELD_LEVEL >= seen && held * 4 >= level * 3
     }
 
     /// The payload.
@@ -61,8 +102,8 @@ impl Plan {
     }
 
     fn encode_as<T: Element, Q: Integer>(&self, problem: &Problem<T>) -> Vec<u8> {
-        let (geometry, shift) = (&problem.geometry, self.form.shift);
-        let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(geometry, shift));
+        let geometry = &problem.geometry;
+        let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(geometry, self.form));
         let (end, mut start, mut second) = (problem.values.len(), 0, None);
         if let Some([upper, lower]) = halves(geometry).filter(|_| self.form.halved) {
             // The first slice has none before it, as the first one of the second half would.
@@ -72,7 +113,7 @@ impl Plan {
             start = upper.slices() * upper.plane();
             self.rows(problem, alone..start, &mut state, &mut coder);
             if worth_halving(coder.len(), lone, [&upper, &lower]) {
-                let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(&lower, shift));
+                let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(&lower, self.form));
                 self.rows(problem, start..end, &mut state, &mut coder);
                 second = Some(coder.finish());
             }
@@ -84,7 +125,7 @@ impl Plan {
         let first = coder.finish();
         let mut w = Writer::default();
         self.mappings.write(&mut w);
-        w.u8(Form { halved: second.is_some(), ..self.form }.byte());
+        Form { halved: second.is_some(), ..self.form }.write(&mut w);
         if let Some(second) = second {
             w.varint(first.len() as u64);
             w.bytes(&first);
@@ -173,7 +214,7 @@ impl Plan {
         for b in 0..bands {
             let (all, part) = (problem.geometry.clone(), (outer.clone(), band));
             let geometry = if whole { all } else { Geometry { outer: part.0, height: part.1, ..all } };
-            let mut state = State::<Q>::new(&geometry, self.form.shift);
+            let mut state = State::<Q>::new(&geometry, self.form);
             let start = (2 * b + 1) * (height - band) / (2 * bands) * width;
             for slice in 0..slices {
                 state.lattice.start(self.mappings.top(slice), self.mappings.change(slice));
@@ -232,8 +273,8 @@ struct State<Q> {
 }
 
 impl<Q: Integer> State<Q> {
-    fn new(geometry: &Geometry, shift: u8) -> Self {
-        let lattice = Lattice::new(geometry, shift.into());
+    fn new(geometry: &Geometry, form: Form) -> Self {
+        let lattice = Lattice::new(geometry, form);
         Self { q: vec![Q::default(); lattice.row_len()], lattice, rest: Rest::new() }
     }
 }

@@ -259,6 +259,33 @@ fn axes_in_any_order() {
     }
 }
 
+/// What a lattice stream of integers says of its coder.
+fn lattice_form(stream: &[u8], n: usize) -> crate::entropy::lattice::Form {
+    let parsed = crate::format::Stream::read(stream).unwrap();
+    let detail = parsed.section(crate::format::SectionId::Detail).unwrap();
+    let mut r = crate::format::Reader::new(detail.payload, detail.offset);
+    crate::entropy::mapping::Mappings::read::<i32>(&mut r, 1, n, 0).unwrap();
+    crate::entropy::lattice::Form::read(&mut r).unwrap()
+}
+
+/// Integers that change in every fourth column only, in all rows and slices.
+#[test]
+fn held_values_cost_little() {
+    let random = |i: usize| (65_536.0 * noise(5, i)) as i32;
+    for shape in [&[96, 256][..], &[3, 64, 256]] {
+        let n: usize = shape.iter().product();
+        let values: Vec<i32> = (0..n).map(|i| random(i / 4)).collect();
+        let stream = encode(&ArrayView::new(&values, shape).unwrap(), &Config::new(Bound::Lossless)).unwrap();
+        assert!(lattice_form(&stream, n).held);
+        // Two bytes for each that is new.
+        assert!(stream.len() < 2 * n / 4 * 11 / 10, "{} for {n}", stream.len());
+        assert_eq!(decode(&stream).unwrap().bytes(), bytemuck::cast_slice::<i32, u8>(&values));
+        let others: Vec<i32> = (0..n).map(random).collect();
+        let stream = encode(&ArrayView::new(&others, shape).unwrap(), &Config::new(Bound::Lossless)).unwrap();
+        assert!(!lattice_form(&stream, n).held);
+    }
+}
+
 #[test]
 fn large_lattices_are_decoded_by_two_threads() {
     for shape in [&[520, 520][..], &[10, 230, 250]] {
@@ -266,11 +293,7 @@ fn large_lattices_are_decoded_by_two_threads() {
         let values: Vec<i32> = (0..n).map(|i| (65_536.0 * noise(3, i)) as i32).collect();
         let view = ArrayView::new(&values, shape).unwrap();
         let stream = encode(&view, &Config::new(Bound::Lossless)).unwrap();
-        let parsed = crate::format::Stream::read(&stream).unwrap();
-        let detail = parsed.section(crate::format::SectionId::Detail).unwrap();
-        let mut r = crate::format::Reader::new(detail.payload, detail.offset);
-        crate::entropy::mapping::Mappings::read::<i32>(&mut r, 1, values.len(), 0).unwrap();
-        let form = crate::entropy::lattice::Form::from_byte(r.u8("form").unwrap());
+        let form = lattice_form(&stream, values.len());
         assert!(form.halved && form.narrow, "{shape:?}: {form:?}");
         for threads in [1, 2, 5] {
             let options = crate::DecodeOptions { threads, ..crate::DecodeOptions::default() };

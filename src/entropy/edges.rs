@@ -3,6 +3,7 @@
 
 use super::prob::Prob;
 use super::range::Coder;
+use super::residual::level;
 use crate::ablation::{Part, unless};
 
 /// What stands around an element, seen from the nearer end of the values.
@@ -39,11 +40,27 @@ impl Edge {
 pub(crate) struct Edges {
     patterns: [[Prob; 2]; 256],
     distances: [[[Prob; 2]; 256]; 4],
+    /// Amid others at the same end: at either, and by what is expected there.
+    amid: [Prob; 2],
+    energies: [[Prob; 2]; 64],
 }
 
 impl Edges {
     pub(crate) fn new() -> Self {
-        Self { patterns: [[Prob::HALF; 2]; 256], distances: [[[Prob::HALF; 2]; 256]; 4] }
+        Self {
+            patterns: [[Prob::HALF; 2]; 256],
+            distances: [[[Prob::HALF; 2]; 256]; 4],
+            amid: [Prob::HALF; 2],
+            energies: [[Prob::HALF; 2]; 64],
+        }
+    }
+
+    /// Code whether an element amid others at the same end, the lower one if `low`, is there as well.
+    #[inline(always)]
+    pub(crate) fn stays<C: Coder>(&mut self, coder: &mut C, there: bool, low: bool, energy: u64) -> bool {
+        let side = usize::from(low);
+        let (a, b) = (&mut self.amid[side], &mut self.energies[level(energy).min(63)][side]);
+        Prob::code_by_two(a, b, coder, there)
     }
 
     /// Code whether the element is at the edge.

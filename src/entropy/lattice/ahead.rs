@@ -8,10 +8,12 @@ use crate::entropy::rows::{PAD, Row};
 
 /// The element is not coded.
 pub(super) const MASKED: u8 = 1;
-/// The neighbours in the row above are the same.
-pub(super) const LEVEL: u8 = 2;
+/// The row above goes on with the same integer, and a flag says whether this one does.
+pub(super) const HELD: u8 = 2;
 /// A neighbour is at an end of the values.
 pub(super) const END: u8 = 4;
+/// All that are looked at are at the same end.
+pub(super) const AT_END: u8 = 8;
 
 /// Element by element.
 pub(super) struct Ahead {
@@ -21,11 +23,13 @@ pub(super) struct Ahead {
     pub(super) calm: Vec<u64>,
     /// What sets it apart.
     pub(super) flags: Vec<u8>,
+    /// Are there flags of held integers?
+    held: bool,
 }
 
 impl Ahead {
-    pub(super) fn new(width: usize) -> Self {
-        Self { known: vec![0; width], calm: vec![0; width], flags: vec![0; width] }
+    pub(super) fn new(width: usize, held: bool) -> Self {
+        Self { known: vec![0; width], calm: vec![0; width], flags: vec![0; width], held }
     }
 
     /// In the first slice.
@@ -86,7 +90,7 @@ impl Ahead {
         let n = self.flags.len();
         let [a, b, c] = [&north[2..], &north[3..], &north[4..]].map(|r| &r[..n]);
         for (x, o) in self.flags.iter_mut().enumerate() {
-            *o = if (a[x] == b[x]) & (b[x] == c[x]) { LEVEL } else { 0 };
+            *o = if self.held & (a[x] == b[x]) { HELD } else { 0 };
         }
         if top > 0 {
             let top = Q::wrap(top);
@@ -94,7 +98,8 @@ impl Ahead {
             let [d, e, f] = others.map(|r| &r[..n]);
             for (x, o) in self.flags.iter_mut().enumerate() {
                 let near = end(a[x]) | end(b[x]) | end(c[x]) | end(d[x]) | end(e[x]) | end(f[x]);
-                *o |= if near { END } else { 0 };
+                let same = (a[x] == b[x]) & (c[x] == b[x]) & (d[x] == b[x]) & (e[x] == b[x]) & (f[x] == b[x]);
+                *o |= if near { END } else { 0 } | if same & end(b[x]) { AT_END } else { 0 };
             }
         }
         for (o, &m) in self.flags.iter_mut().zip(masked.unwrap_or_default()) {

@@ -1,6 +1,7 @@
 //! What a stream says of its coder, and how an array lies for it.
 
-use crate::format::Geometry;
+use crate::error::Result;
+use crate::format::{Geometry, Reader, Writer};
 
 /// Row length of one-dimensional arrays.
 pub(super) const RIBBON: usize = 256;
@@ -9,7 +10,7 @@ pub(super) const RIBBON: usize = 256;
 const FEW: usize = 32;
 const WIDE: usize = 4096;
 
-/// What a stream says of its coder, in one byte.
+/// What a stream says of its coder, in one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Form {
     /// Shift of differences for learning, below 64.
@@ -18,15 +19,22 @@ pub(crate) struct Form {
     pub(crate) narrow: bool,
     /// The two [`halves`] are coded by themselves.
     pub(crate) halved: bool,
+    /// Where the row above goes on with the same integer, a flag says whether this one does.
+    pub(crate) held: bool,
 }
 
 impl Form {
-    pub(crate) const fn from_byte(byte: u8) -> Self {
-        Self { shift: byte & 63, narrow: byte & 64 != 0, halved: byte & 128 != 0 }
+    pub(crate) fn write(self, w: &mut Writer) {
+        let flags = u64::from(self.narrow) | u64::from(self.halved) << 1 | u64::from(self.held) << 2;
+        w.varint(u64::from(self.shift) | flags << 6);
     }
 
-    pub(crate) const fn byte(self) -> u8 {
-        self.shift | (self.narrow as u8) << 6 | (self.halved as u8) << 7
+    /// # Errors
+    /// Where the number has more than this.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self> {
+        let form = r.count(511, "form of the lattice coder")?;
+        let flag = |bit: u32| form >> bit & 1 != 0;
+        Ok(Self { shift: form as u8 & 63, narrow: flag(6), halved: flag(7), held: flag(8) })
     }
 }
 

@@ -49,8 +49,8 @@ pub(crate) struct Lattice<Q> {
 }
 
 impl<Q: Integer> Lattice<Q> {
-    /// `shift` scales differences for learning: those of typical size should be some hundreds or less.
-    pub(crate) fn new(geometry: &Geometry, shift: u32) -> Self {
+    /// The form's shift scales differences for learning: those of typical size should be some hundreds or less.
+    pub(crate) fn new(geometry: &Geometry, form: Form) -> Self {
         let ribbon = is_ribbon(geometry);
         let (slices, len) = slices(geometry);
         let width = if ribbon { len.min(RIBBON) } else { geometry.width };
@@ -68,14 +68,14 @@ impl<Q: Integer> Lattice<Q> {
             len,
             ribbon,
             periodic,
-            shift: shift.min(63),
+            shift: form.shift.into(),
             near: Predictor::new(width, periodic, near),
             deep: (slices > 1).then(|| Predictor::new(width, periodic, below)),
             models: Models::new(),
             top: 0,
             rows: std::array::from_fn(|_| Row::new(width)),
             past: Past::new(width, slices, width * height),
-            ahead: Ahead::new(width),
+            ahead: Ahead::new(width, form.held),
             slice: 0,
             y: 0,
         }

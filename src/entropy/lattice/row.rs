@@ -1,7 +1,7 @@
 //! Coding of a row, element by element.
 
 use super::Lattice;
-use super::ahead::{Ahead, END, LEVEL, MASKED};
+use super::ahead::{AT_END, Ahead, END, HELD, MASKED};
 use crate::ablation::{Part, unless, without};
 use crate::arith::{Lanes, SAMPLES, Task};
 use crate::entropy::edges::{Edge, Edges, room};
@@ -18,13 +18,14 @@ const PHASE_BITS: u32 = 3;
 /// The models of a stream.
 pub(super) struct Models {
     residuals: Residuals,
-    flat: [Prob; 16],
+    /// Whether an integer is another than the one before it, where the row above goes on with the same.
+    changes: [Prob; 128],
     edges: Edges,
 }
 
 impl Models {
     pub(super) fn new() -> Self {
-        Self { residuals: Residuals::new(), flat: [Prob::new(2048, 4); 16], edges: Edges::new() }
+        Self { residuals: Residuals::new(), changes: [Prob::new(2048, 4); 128], edges: Edges::new() }
     }
 }
 
@@ -107,34 +108,39 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                     value = Q::wrap(west.q[0].wide().wrapping_add(n[x].minus(west.q[0]).wide() >> 1));
                     break 'coded;
                 }
-                if flags[x] & LEVEL != 0 && west.q[0] == n[x] && !without(Part::FlatRuns) {
-                    let context = around.flat::<BEFORE>(first + x + PAD, &west);
-                    if !models.flat[context].code(coder, value != west.q[0]) {
-                        (value, size) = (west.q[0], 0);
+                if flags[x] & HELD != 0 {
+                    let pattern = around.held::<BEFORE>(first + x + PAD, &west);
+                    if !models.changes[pattern].code(coder, value != west.q[0]) {
+                        value = west.q[0];
                         break 'coded;
                     }
+                }
+                let energy = calm[x] + 2 * west.size[0] + west.size[1];
+                expected = energy;
+                let amid = flags[x] & AT_END != 0 && west.q[0] == n[x] && west.q[1] == n[x];
+                if amid && models.edges.stays(coder, value == n[x], n[x] == Q::default(), energy) {
+                    (value, size) = (n[x], 0);
+                    break 'coded;
                 }
                 let sum = known[x]
                     .wrapping_add(n[x].minus(west.q[0]).times(weights[0]))
                     .wrapping_add(west.q[1].minus(west.q[0]).times(weights[1]))
                     .wrapping_add(west.q[2].minus(west.q[0]).times(weights[2]));
                 let eighths = sum >> (WEIGHT_BITS - PHASE_BITS);
-                let energy = calm[x] + 2 * west.size[0] + west.size[1];
                 let half = if low_bits(energy) == 0 { 4 } else { 8 };
                 let step = eighths.wrapping_add(half) >> PHASE_BITS;
                 let mut predicted = Q::wrap(west.q[0].wide().wrapping_add(step)).wide();
-                expected = energy;
                 let mut class = 0;
                 if top > 0 {
                     predicted = predicted.clamp(0, top);
                     let end = |v: Q| (v == Q::default()) | (v.wide() == top);
                     let close = predicted.min(top - predicted) as u64 <= energy;
                     if (flags[x] & END != 0) | end(west.q[0]) | end(west.q[1]) | close {
-                        let low = predicted <= top / 2;
-                        let edge = around.edge::<BEFORE>(first + x + PAD, &west, predicted, energy);
+                        let low = if amid { n[x] == Q::default() } else { predicted <= top / 2 };
+                        let edge = around.edge::<BEFORE>(first + x + PAD, &west, low, predicted, energy);
                         let mut limits = (0, top);
                         if edge.near() {
-                            if models.edges.code(coder, value.wide() == edge.at, &edge) {
+                            if !amid && models.edges.code(coder, value.wide() == edge.at, &edge) {
                                 value = Q::wrap(edge.at);
                                 (size, sign) = size_of_residual(edge.at - predicted);
                                 break 'coded;
@@ -163,27 +169,22 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
 }
 
 impl<Q: Integer> Around<'_, Q> {
-    /// The context of an element all of whose neighbours are the same: in the padded row at `p`.
+    /// Which of the integers around one that may be held are: in the padded row at `p`.
     #[inline(always)]
-    fn flat<const BEFORE: bool>(&self, p: usize, west: &West<Q>) -> usize {
-        let (n1, n2, size1) = (&self.north.q, &self.north2.q, &self.north.size);
-        let same = west.q[0];
-        let quiet = size1[p] | size1[p + 1] | west.size[0] == 0;
-        let context = usize::from(quiet) | usize::from(n2[p] == same && n2[p + 1] == same) << 1;
-        if BEFORE {
-            let b = &self.before.q;
-            context | 4 | usize::from(b[p] == same && b[p + 1] == same) << 3
-        } else {
-            context | usize::from(west.q[1] == same && n1[p + 2] == same) << 3
-        }
+    fn held<const BEFORE: bool>(&self, p: usize, west: &West<Q>) -> usize {
+        let (n1, n2, b) = (&self.north.q, &self.north2.q, &self.before.q);
+        let [w, ww, www] = west.q;
+        let slice = [w == n1[p], w == ww, n1[p] == n1[p + 1], ww == www, n2[p - 1] == n2[p]];
+        let pattern = slice.iter().rev().fold(0, |pattern, &same| 2 * pattern + usize::from(same));
+        if BEFORE { pattern | usize::from(b[p - 1] == b[p]) << 5 | usize::from(b[p] == w) << 6 } else { pattern }
     }
 
     /// What is around an element that may be at an end.
     #[inline(always)]
-    fn edge<const BEFORE: bool>(&self, p: usize, west: &West<Q>, predicted: i64, energy: u64) -> Edge {
+    fn edge<const BEFORE: bool>(&self, p: usize, west: &West<Q>, low: bool, predicted: i64, energy: u64) -> Edge {
         let (n1, n2, b) = (&self.north.q, &self.north2.q, &self.before.q);
         let (far, further) = if BEFORE { (b[p], b[p + 1]) } else { (n1[p - 2], n1[p + 2]) };
         let taps = [n1[p], n1[p - 1], n1[p + 1], west.q[1], n2[p], far, further].map(Q::wide);
-        Edge::new(predicted <= self.top / 2, self.top, predicted, energy, taps, west.q[0].wide())
+        Edge::new(low, self.top, predicted, energy, taps, west.q[0].wide())
     }
 }
