@@ -43,8 +43,8 @@ pub(crate) struct Analysis {
 
 /// Fewest elements of a field whose levels are in parts for threads: smaller ones gain nothing.
 const WORTH_PARTS: usize = 1 << 19;
-/// Coefficients that are not 0 for each part of a level, whose models learn for themselves: fewer cost more than 0.3 % in bytes.
-const FOR_A_PART: f64 = 10_000.0;
+/// Coefficients that are not 0 for each part of a level, whose models learn for themselves: of so many, parts cost about 0.1 % in bytes.
+const FOR_A_PART: f64 = 5_000.0;
 
 /// What else limits the parts of a level.
 struct Limits {
