@@ -3,6 +3,7 @@
 //! between transforms, far cheaper than coding.
 
 use super::magnitudes::{BINS, Magnitudes, bin, middle};
+use super::outer::MOST_DROPPED;
 use super::quantise::{WAVELET_ERROR, zeroed_weight};
 use crate::arith::run_wide;
 use crate::format::pyramid::Level;
@@ -15,6 +16,7 @@ const SYMBOLS: usize = 16;
 const CLASSES: usize = 16;
 
 /// Rows of one level, each after its neighbour: (slices, pairs of rows, width).
+#[derive(Clone)]
 struct Rows {
     width: usize,
     pairs: usize,
@@ -42,11 +44,14 @@ struct Below {
 }
 
 /// A sample of the planes of all levels.
+#[derive(Clone)]
 pub(super) struct Sample {
     rows: Vec<Rows>,
     slices: usize,
     /// Elements of the field.
     count: f64,
+    /// Sum of the squares of what is left out of it.
+    dropped: f64,
 }
 
 impl Rows {
@@ -88,7 +93,19 @@ impl Sample {
         let budget = levels.first().map_or(0, |l| l.height * l.width / share);
         let rows = levels.iter().zip(volumes).map(|(l, v)| Rows::new(l, v, slices, budget)).collect();
         let count = levels.first().map_or(0, |l| l.height * l.width * slices) as f64;
-        Self { rows, slices, count }
+        Self { rows, slices, count, dropped: 0.0 }
+    }
+
+    /// The same after a transform of the slices: `f(values, inner)` does that of rows whose slices have `inner` values, and returns the
+    /// sum of the squares of what it leaves out.
+    pub(super) fn transformed(&self, f: impl Fn(&mut [f32], usize) -> f64) -> Self {
+        let mut sample = self.clone();
+        for rows in &mut sample.rows {
+            let dropped = f(&mut rows.values, 2 * rows.pairs * rows.width);
+            // Every other row stands for some of the field.
+            sample.dropped += 0.5 * rows.weight * dropped;
+        }
+        sample
     }
 
     /// Estimated bits of the whole at this root mean square error, and the quantiser's step for it.
@@ -126,7 +143,8 @@ impl Sample {
             }
             sum
         };
-        let goal = rmse * rmse * self.count;
+        let all = rmse * rmse * self.count;
+        let goal = all - self.dropped.min(MOST_DROPPED * all);
         let mut step = rmse * 12f64.sqrt();
         while error(step * 1.1) < goal && step < rmse * 100.0 {
             step *= 1.1;

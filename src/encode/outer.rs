@@ -88,51 +88,96 @@ impl Sample {
     }
 }
 
-/// The transform with the fewest estimated bits at an RMSE of `target` along an axis of `n`, applied to all `volumes`;
-/// `inner[l]` is the distance between neighbours along the axis in volume `l`.
-pub(super) fn transform(
-    volumes: &mut [Vec<f32>],
+/// What may be done along an axis.
+pub(super) enum Choice {
+    Nothing,
+    Cosine,
+    Basis(Karhunen),
+}
+
+/// Estimates by columns alone within this factor of the least leave a choice in question ..
+const RIVAL: f64 = 2.0;
+/// .. below this many bits a value: they know nothing of neighbours, which tell most where little is not 0.
+const FEW: f64 = 0.2;
+
+/// The transforms along an axis of `n` that may take the fewest bits at an RMSE of `target`, by a sample of the columns of all `volumes`;
+/// `inner[l]` is the distance between neighbours along the axis in volume `l`. The likeliest first, then those that may be better.
+pub(super) fn choices(
+    volumes: &[Vec<f32>],
     n: usize,
     inner: &[usize],
     target: f64,
     effort: Effort,
     isa: Isa,
-) -> Outer {
+) -> (Choice, Vec<Choice>) {
     let samples: Vec<Sample> =
         volumes.iter().zip(inner).map(|(volume, &inner)| Sample::new(volume, n, inner, effort.columns())).collect();
     let cosine = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, isa, Kind::Two);
     let cosines: Vec<Sample> = samples.iter().map(|s| s.transformed(cosine)).collect();
     let Rate { step, bits: cosine_cost } = Rate::new(&cosines, target);
     let plain = Rate::new(&samples, target).bits;
-    let possible = (2..=MAX_KLT).contains(&n) && !without(Part::OuterKlt) && !without(Part::OuterAxes);
+    let possible = (2..=MAX_KLT).contains(&n) && !without(Part::OuterKlt);
     let whitenings = if without(Part::SecondWhitening) { &WHITENING[..1] } else { &WHITENING };
     let bases = whitenings.iter().filter(|_| possible);
     let bases = bases.filter_map(|&whitening| Karhunen::new(&samples, n, whitening, step, target, isa));
-    let basis = bases.min_by(|a, b| a.cost.total_cmp(&b.cost));
-    if let Some(Karhunen { all, rank, matrix, .. }) =
-        basis.filter(|b| b.cost <= plain.min(cosine_cost) || without(Part::OuterDct) && b.cost <= plain)
-    {
-        volumes.iter_mut().zip(inner).for_each(|(volume, &inner)| columns_by(volume, inner, &matrix, isa));
-        let mut energies = vec![0.0; n];
-        for (k, part) in components(volumes, inner, n) {
-            energies[k] += part.iter().map(|&c| f64::from(c * c)).sum::<f64>();
+    let basis = bases.min_by(|a, b| a.cost.total_cmp(&b.cost)).map(|b| (b.cost, Choice::Basis(b)));
+    let cosine = (cosine_cost < plain && !without(Part::OuterDct)).then_some((cosine_cost, Choice::Cosine));
+    let transforms = [cosine, basis].into_iter().flatten().filter(|_| !without(Part::OuterAxes));
+    let mut choices: Vec<(f64, Choice)> = transforms.chain([(plain, Choice::Nothing)]).collect();
+    choices.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (least, likely) = choices.remove(0);
+    let elements: usize = volumes.iter().map(Vec::len).sum();
+    let doubtful = !effort.quick && least < 2.0 * FEW * elements as f64;
+    let rival = |(cost, choice): &(f64, Choice)| match (&likely, choice) {
+        // The coder sees the slice before: without a transform it may take fewer bits than with the cosine transform at any rate.
+        (Choice::Cosine, Choice::Nothing) => true,
+        // A sample does not tell whether slices with little in them are best left alone.
+        (_, Choice::Nothing) | (Choice::Nothing, _) => false,
+        _ => doubtful && *cost <= RIVAL * least,
+    };
+    let rivals = choices.into_iter().filter(rival).map(|c| c.1).collect();
+    (likely, rivals)
+}
+
+impl Choice {
+    /// Bits of all, by those estimated of the coefficients. A basis has to earn a little more than it takes.
+    pub(super) const fn bits(&self, coefficients: f64) -> f64 {
+        match self {
+            Self::Basis(basis) => 1.03 * coefficients + 8.0 * basis.bytes as f64,
+            _ => coefficients,
         }
-        // The sample may have missed what a component is for.
-        let elements = volumes.first().map_or(0, Vec::len) as f64;
-        let most = MOST_DROPPED * target * target * elements;
-        let dropped = |kept: usize| energies[kept..].iter().sum::<f64>();
-        let kept = (rank..n).find(|&kept| dropped(kept) <= most).unwrap_or(n);
-        components(volumes, inner, n).filter(|(k, _)| *k >= kept).for_each(|(_, part)| part.fill(0.0));
-        let dropped = dropped(kept);
-        let rows = all.leading(kept);
-        let inverse = Inverse::Klt(klt::inverse(&rows, n));
-        return Outer { kind: AxisTransform::Klt, inverse, klt: Some(rows), dropped };
     }
-    if cosine_cost < plain && !without(Part::OuterDct) && !without(Part::OuterAxes) {
-        volumes.iter_mut().zip(inner).for_each(|(v, &inner)| cosine(v, inner));
-        return Outer { kind: AxisTransform::Dct, inverse: Inverse::Dct, klt: None, dropped: 0.0 };
+
+    /// What it makes of parts of all volumes; returns the sum of the squares of components that are not coded.
+    pub(super) fn attempt(&self, values: &mut [f32], n: usize, inner: usize, isa: Isa) -> f64 {
+        let mut dropped = 0.0;
+        match self {
+            Self::Nothing => (),
+            Self::Cosine => transform_outer(values, n, inner, isa, Kind::Two),
+            Self::Basis(basis) => {
+                columns_by(values, inner, &basis.matrix, isa);
+                let parts = values.chunks_exact_mut(inner).enumerate();
+                for (_, part) in parts.filter(|(i, _)| i % n >= basis.rank) {
+                    dropped += part.iter().map(|&c| f64::from(c * c)).sum::<f64>();
+                    part.fill(0.0);
+                }
+            }
+        }
+        dropped
     }
-    Outer::none()
+
+    /// Do it.
+    pub(super) fn apply(self, volumes: &mut [Vec<f32>], n: usize, inner: &[usize], target: f64, isa: Isa) -> Outer {
+        match self {
+            Self::Nothing => Outer::none(),
+            Self::Cosine => {
+                let each = volumes.iter_mut().zip(inner);
+                each.for_each(|(v, &inner)| transform_outer(v, n, inner, isa, Kind::Two));
+                Outer { kind: AxisTransform::Dct, inverse: Inverse::Dct, klt: None, dropped: 0.0 }
+            }
+            Self::Basis(basis) => basis.apply(volumes, n, inner, target, isa),
+        }
+    }
 }
 
 /// The parts of transformed volumes, with the component that each belongs to.
@@ -199,17 +244,25 @@ fn worth_coding(components: &[Sample], klt: &Klt, step: f64) -> usize {
 const WHITENING: [f32; 2] = [1.0, 0.5];
 
 /// The share of the squared error at the target that components left out may have.
-const MOST_DROPPED: f64 = 0.8;
+pub(super) const MOST_DROPPED: f64 = 0.8;
+
+/// So many components or more, that what is left out of their `energies` stays within its share of a squared error.
+fn kept(energies: &[f64], rank: usize, squared_error: f64) -> usize {
+    let within = |&kept: &usize| energies[kept..].iter().sum::<f64>() <= MOST_DROPPED * squared_error;
+    (rank..energies.len()).find(within).unwrap_or(energies.len())
+}
 
 /// A basis for a chunk.
-struct Karhunen {
+pub(super) struct Karhunen {
     /// All vectors, rounded.
     all: Klt,
     /// Of the leading ones that are coded.
     rank: usize,
     /// Elements to all components.
     matrix: Dct,
-    /// Estimated bits, with those of the basis.
+    /// Of the basis in a stream.
+    bytes: u64,
+    /// Estimated halves of a bit, with those of the basis.
     cost: f64,
 }
 
@@ -221,11 +274,34 @@ impl Karhunen {
         let components: Vec<Sample> =
             samples.iter().map(|s| s.transformed(|v, inner| columns_by(v, inner, &matrix, isa))).collect();
         let Rate { step, bits } = Rate::new(&components, target);
-        let mut rows = all.leading(worth_coding(&components, &all, step));
+        let mut energies = vec![0.0; n];
+        for sample in &components {
+            let parts = energies.iter_mut().zip(sample.values.chunks_exact(sample.columns));
+            parts.for_each(|(sum, part)| *sum += sample.weight * part.iter().map(|&c| f64::from(c * c)).sum::<f64>());
+        }
+        let elements = components.first().map_or(0.0, |s| s.weight * s.values.len() as f64);
+        let rank = kept(&energies, worth_coding(&components, &all, step), target * target * elements);
+        let mut rows = all.leading(rank);
         let mut counter = Counter::default();
         basis::code(&mut counter, &mut rows, n);
-        let rank = rows.rows.len();
-        Some(Self { all, rank, matrix, cost: bits + 16.0 * counter.bytes() as f64 })
+        let bytes = counter.bytes();
+        Some(Self { all, rank, matrix, bytes, cost: bits + 16.0 * bytes as f64 })
+    }
+
+    fn apply(self, volumes: &mut [Vec<f32>], n: usize, inner: &[usize], target: f64, isa: Isa) -> Outer {
+        volumes.iter_mut().zip(inner).for_each(|(volume, &inner)| columns_by(volume, inner, &self.matrix, isa));
+        let mut energies = vec![0.0; n];
+        for (k, part) in components(volumes, inner, n) {
+            energies[k] += part.iter().map(|&c| f64::from(c * c)).sum::<f64>();
+        }
+        // The sample may have missed what a component is for.
+        let elements = volumes.first().map_or(0, Vec::len) as f64;
+        let kept = kept(&energies, self.rank, target * target * elements);
+        components(volumes, inner, n).filter(|(k, _)| *k >= kept).for_each(|(_, part)| part.fill(0.0));
+        let dropped = energies[kept..].iter().sum();
+        let rows = self.all.leading(kept);
+        let inverse = Inverse::Klt(klt::inverse(&rows, n));
+        Outer { kind: AxisTransform::Klt, inverse, klt: Some(rows), dropped }
     }
 }
 
@@ -257,6 +333,11 @@ fn rounded_eigenvectors(samples: &[Sample], n: usize, whitening: f32, step: f64)
 mod tests {
     use super::*;
 
+    /// The transform that is likeliest by the columns alone.
+    fn transform(volumes: &mut [Vec<f32>], n: usize, inner: &[usize], target: f64, effort: Effort, isa: Isa) -> Outer {
+        choices(volumes, n, inner, target, effort, isa).0.apply(volumes, n, inner, target, isa)
+    }
+
     /// Levels that are mixtures of two patterns, with a little noise.
     fn stack(n: usize, plane: usize) -> Vec<f32> {
         let noise = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32 - 0.5;
@@ -280,6 +361,21 @@ mod tests {
         outer.inverse.apply(&mut volumes[0], n, plane, Isa::detect());
         let lost: f64 = field.iter().zip(&volumes[0]).map(|(a, b)| f64::from(a - b).powi(2)).sum();
         assert!((lost / outer.dropped - 1.0).abs() < 1e-3, "{lost} {}", outer.dropped);
+    }
+
+    /// What a choice is tried by is what it does.
+    #[test]
+    fn attempts_foretell() {
+        let (n, plane, isa) = (21, 3000, Isa::detect());
+        let field = stack(n, plane);
+        let (likely, _) = choices(std::slice::from_ref(&field), n, &[plane], 0.5, Effort::new(5), isa);
+        assert!(matches!(likely, Choice::Basis(_)) && likely.bits(1000.0) > 1000.0);
+        for choice in [Choice::Nothing, Choice::Cosine, likely] {
+            let (mut tried, mut volumes) = (field.clone(), [field.clone()]);
+            let dropped = choice.attempt(&mut tried, n, plane, isa);
+            let outer = choice.apply(&mut volumes, n, &[plane], 0.5, isa);
+            assert!(tried == volumes[0] && (dropped - outer.dropped).abs() <= 1e-9 * dropped, "{:?}", outer.kind);
+        }
     }
 
     /// Noise just above the target has components that are worth no bytes each, but they cannot all be left out.

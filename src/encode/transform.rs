@@ -3,7 +3,7 @@
 use super::effort::{Effort, Told};
 use super::estimate::{Sample, Start};
 use super::ops::pyramid;
-use super::outer::{self, Outer};
+use super::outer::{self, Choice, Outer};
 use crate::ablation::{Part, without};
 use crate::arith::Isa;
 use crate::format::pyramid::{Basis, Level, levels};
@@ -79,20 +79,24 @@ impl Transformed {
         for (axis, &n) in geometry.outer.iter().enumerate().rev() {
             let inner: usize = geometry.outer[axis + 1..].iter().product();
             let sizes: Vec<usize> = levels.iter().map(|l| l.height * l.width * inner).collect();
-            let mut outer = outer::transform(&mut volumes, n, &sizes, rmse, effort, isa);
-            let then = sample(&volumes);
-            let compared =
-                (outer.kind == AxisTransform::Dct).then(|| (known.unwrap_or_else(|| now.bits(rmse)), then.bits(rmse)));
-            match compared {
-                Some((before, after)) if after.0 > before.0 => {
-                    // It does not pay after all: neighbouring planes tell the coder more.
-                    for (volume, size) in volumes.iter_mut().zip(sizes) {
-                        outer.inverse.apply(volume, n, size, isa);
-                    }
-                    outer = Outer::none();
-                    known = Some(before);
-                }
-                _ => (now, known) = (then, compared.map(|c| c.1)),
+            let (likely, rivals) = outer::choices(&volumes, n, &sizes, rmse, effort, isa);
+            let alone = rivals.is_empty();
+            let choice = if alone {
+                likely
+            } else {
+                let attempt = |choice: Choice| {
+                    let then = now.transformed(|v, size| choice.attempt(v, n, size * inner, isa));
+                    (then.bits(rmse), then, choice)
+                };
+                let total = |(known, _, choice): &((f64, Start), Sample, Choice)| choice.bits(known.0);
+                let attempts = rivals.into_iter().map(attempt);
+                let best = attempts.fold(attempt(likely), |a, b| if total(&b) < total(&a) { b } else { a });
+                (known, now) = (Some(best.0), best.1);
+                best.2
+            };
+            let outer = choice.apply(&mut volumes, n, &sizes, rmse, isa);
+            if alone && outer.kind != AxisTransform::None {
+                (known, now) = (None, sample(&volumes));
             }
             axes.insert(0, outer);
         }
