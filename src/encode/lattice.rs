@@ -93,7 +93,7 @@ impl Plan {
                 }
             }
         }
-        level * HELD_LEVEL >= seen && held * 4 >= level * 3
+        level > 0 && level * HELD_LEVEL >= seen && held * 4 >= level * 3
     }
 
     /// The payload.
