@@ -158,7 +158,7 @@ impl Choice {
                 columns_by(values, inner, &basis.matrix, isa);
                 let parts = values.chunks_exact_mut(inner).enumerate();
                 for (_, part) in parts.filter(|(i, _)| i % n >= basis.rank) {
-                    dropped += part.iter().map(|&c| f64::from(c * c)).sum::<f64>();
+                    dropped += energy(part);
                     part.fill(0.0);
                 }
             }
@@ -246,6 +246,11 @@ const WHITENING: [f32; 2] = [1.0, 0.5];
 /// The share of the squared error at the target that components left out may have.
 pub(super) const MOST_DROPPED: f64 = 0.8;
 
+/// The sum of the squares.
+fn energy(components: &[f32]) -> f64 {
+    components.iter().map(|&c| f64::from(c * c)).sum()
+}
+
 /// So many components or more, that what is left out of their `energies` stays within its share of a squared error.
 fn kept(energies: &[f64], rank: usize, squared_error: f64) -> usize {
     let within = |&kept: &usize| energies[kept..].iter().sum::<f64>() <= MOST_DROPPED * squared_error;
@@ -277,7 +282,7 @@ impl Karhunen {
         let mut energies = vec![0.0; n];
         for sample in &components {
             let parts = energies.iter_mut().zip(sample.values.chunks_exact(sample.columns));
-            parts.for_each(|(sum, part)| *sum += sample.weight * part.iter().map(|&c| f64::from(c * c)).sum::<f64>());
+            parts.for_each(|(sum, part)| *sum += sample.weight * energy(part));
         }
         let elements = components.first().map_or(0.0, |s| s.weight * s.values.len() as f64);
         let rank = kept(&energies, worth_coding(&components, &all, step), target * target * elements);
@@ -292,7 +297,7 @@ impl Karhunen {
         volumes.iter_mut().zip(inner).for_each(|(volume, &inner)| columns_by(volume, inner, &self.matrix, isa));
         let mut energies = vec![0.0; n];
         for (k, part) in components(volumes, inner, n) {
-            energies[k] += part.iter().map(|&c| f64::from(c * c)).sum::<f64>();
+            energies[k] += energy(part);
         }
         // The sample may have missed what a component is for.
         let elements = volumes.first().map_or(0, Vec::len) as f64;
