@@ -90,6 +90,7 @@ PARTS = {
         ("glance", "always the lattice coder's own estimate (a glance saves time)", lambda row: row["bound"] != "lossless"),
         ("mask-rows", "mask: no flags for rows like the one above", section("mask")),
         ("mask-neighbours", "mask: no contexts", section("mask")),
+        ("mask-slice", "mask: nothing from the slice before", section("mask")),
         ("split-section", "no energies of the split in the stream", section("split")),
     ],
 }

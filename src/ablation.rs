@@ -56,6 +56,7 @@ parts! {
     CorrectionSigns = "correction-signs",
     MaskRows = "mask-rows",
     MaskNeighbours = "mask-neighbours",
+    MaskSlice = "mask-slice",
     SplitSection = "split-section",
     // Integers of the lattice coder.
     Packing = "packing",

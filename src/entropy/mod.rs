@@ -13,6 +13,7 @@ pub(crate) mod fixed;
 pub(crate) mod integer;
 pub(crate) mod klt;
 pub(crate) mod lattice;
+mod logistic;
 pub(crate) mod mapping;
 pub(crate) mod mask;
 mod normal;

@@ -44,6 +44,18 @@ impl Prob {
         }
     }
 
+    /// The probability of a 1, of 65536.
+    #[inline(always)]
+    pub(crate) const fn p(&self) -> u16 {
+        self.p
+    }
+
+    /// Learn a bit that others coded, slowly in the end.
+    #[inline(always)]
+    pub(crate) fn learn(&mut self, bit: bool) {
+        self.update(bit, 250);
+    }
+
     /// Code a bit with this model alone.
     #[inline(always)]
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, bit: bool) -> bool {
@@ -59,6 +71,34 @@ impl Prob {
         a.update(bit, 250);
         b.update(bit, 250);
         bit
+    }
+}
+
+/// Counts of a seldom event: finer than [`Prob`], for where a thousand observations are few.
+#[derive(Clone, Copy)]
+pub(crate) struct Seldom {
+    p: u32,
+    events: u32,
+    observations: u32,
+}
+
+impl Seldom {
+    /// As after 31 observations without the event.
+    pub(crate) const NEW: Self = Self { p: 1024, events: 0, observations: 31 };
+
+    /// Code whether it happens, by the estimator of Krichevsky and Trofimov as it was after the last event or eighth observation.
+    #[inline(always)]
+    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, event: bool) -> bool {
+        let event = coder.bit(event, self.p);
+        self.observations += 1;
+        if event || self.observations.is_multiple_of(8) {
+            self.events += u32::from(event);
+            self.p = ((2 * self.events + 1) << 15) / (self.observations + 1);
+            if self.observations >= 8192 {
+                (self.events, self.observations) = (self.events / 2, self.observations / 2);
+            }
+        }
+        event
     }
 }
 
@@ -113,6 +153,15 @@ mod tests {
         let bytes = e.finish();
         assert!((bytes.len() as f64) < entropy * 1.08 + 8.0, "{} for {entropy}", bytes.len());
         assert!((counter.bytes() as f64 - bytes.len() as f64).abs() < 0.02 * bytes.len() as f64);
+        let mut e = Encoder::new();
+        let mut seldom = Seldom::NEW;
+        bits.iter().for_each(|&b| {
+            seldom.code(&mut e, b);
+        });
+        let counted = e.finish();
+        assert!((counted.len() as f64) < entropy * 1.01 + 8.0, "{} for {entropy}", counted.len());
+        let (mut d, mut seldom) = (Decoder::new(&counted), Seldom::NEW);
+        assert!(bits.iter().all(|&b| seldom.code(&mut d, false) == b));
         let mut m = [Prob::HALF; 2];
         let mut d = Decoder::new(&bytes);
         for &b in &bits {

@@ -135,6 +135,11 @@ pub(crate) fn vectors() -> Vec<Vector> {
             _ if i % 30 < 8 => -9999.0,
             _ => wave(i, &[20, 30]) as f32 / 32.0,
         }),
+        with(&["mask", "detail"], recipe("mask_3d_f32", &[4, 20, 30], MaxAbs(0.125), Auto, "lattice")).of(|i| {
+            let (x, y, z) = (i % 30, i / 30 % 20, i / 600);
+            let land = arc(x, 30) + 2 * arc(y, 20) + noise(i) % 32 < 100 + 60 * z;
+            if land { f32::NAN } else { wave(i, &[4, 20, 30]) as f32 / 32.0 }
+        }),
         fill(
             &[-9999i16, 32767].map(i16::to_ne_bytes).concat(),
             with(&["mask", "detail"], recipe("mask_fills_i16", &[20, 20], Lossless, Auto, "lattice")),
