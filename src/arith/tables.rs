@@ -128,7 +128,7 @@ impl Decimated {
 }
 
 /// Sum of products, from the first to the last, each operation rounded.
-pub(super) fn dot(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
+fn dot(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
     pairs.fold(0.0, |sum, (a, b)| sum + a * b)
 }
 

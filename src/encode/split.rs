@@ -66,15 +66,15 @@ fn energies<T: Element>(values: &[T], scale: f64, dims: [usize; 3], [f1, f2]: [f
 /// Means over cells, less that of all, and the variance of the values, which are multiplied by `scale`.
 fn averaged<T: Element>(values: &[T], scale: f64, dims: [usize; 3], cells: [usize; 3]) -> (Vec<f32>, f64) {
     let of = |axis: usize, k: usize| k * cells[axis] / dims[axis];
-    let columns: Vec<usize> = (0..dims[2]).map(|x| of(2, x)).collect();
+    // First columns of the cells, and the end.
+    let starts: Vec<usize> = (0..=cells[2]).map(|c| (c * dims[2]).div_ceil(cells[2])).collect();
     let row_of = |row: usize| of(0, row / dims[1]) * cells[1] + of(1, row % dims[1]);
-    let mut sums = vec![0.0f64; cells.iter().product()];
-    let mut counts = vec![0u32; sums.len()];
+    let mut means = vec![0.0f32; cells.iter().product()];
     // Of columns, over the rows of a row of cells.
     let (mut line, mut squares) = (vec![0.0f64; dims[2]], vec![0.0f64; dims[2]]);
     let pivot = values[0].to_f64() * scale;
     let rows = dims[0] * dims[1];
-    let mut open = 0;
+    let mut sum = 0.0;
     for (row, values) in values.chunks_exact(dims[2]).enumerate() {
         run_wide(
             #[inline(always)]
@@ -86,22 +86,33 @@ fn averaged<T: Element>(values: &[T], scale: f64, dims: [usize; 3], cells: [usiz
                 }
             },
         );
-        open += 1;
         if row + 1 == rows || row_of(row + 1) != row_of(row) {
-            let start = row_of(row) * cells[2];
-            for (sum, &column) in line.iter_mut().zip(&columns) {
-                sums[start + column] += *sum;
-                counts[start + column] += open;
-                *sum = 0.0;
+            let mut of_row = 0.0;
+            for (cell, ends) in means[row_of(row) * cells[2]..].iter_mut().zip(starts.windows(2)) {
+                let part = line[ends[0]..ends[1]].iter().sum::<f64>();
+                *cell += part as f32;
+                of_row += part;
             }
-            open = 0;
+            sum += of_row;
+            line.fill(0.0);
         }
     }
     let n = (rows * dims[2]) as f64;
-    let mean = sums.iter().sum::<f64>() / n;
+    let mean = sum / n;
     let variance = squares.iter().sum::<f64>() / n - mean * mean;
-    let means = sums.iter().zip(counts).map(|(sum, count)| (sum / f64::from(count.max(1)) - mean) as f32);
-    (means.collect(), variance)
+    // One over the elements of each cell of an axis.
+    let shares = |axis: usize| {
+        let mut counts = vec![0.0f32; cells[axis]];
+        (0..dims[axis]).for_each(|k| counts[of(axis, k)] += 1.0);
+        counts.iter_mut().for_each(|n| *n = 1.0 / *n);
+        counts
+    };
+    let [outer, down, across] = [0, 1, 2].map(shares);
+    let shares = outer.iter().flat_map(|o| down.iter().map(move |d| o * d));
+    for (row, share) in means.chunks_exact_mut(cells[2]).zip(shares) {
+        row.iter_mut().zip(&across).for_each(|(m, a)| *m = *m * (share * a) - mean as f32);
+    }
+    (means, variance)
 }
 
 /// Coefficients along an axis of `n` cells that lie below a frequency.
