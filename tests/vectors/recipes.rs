@@ -95,6 +95,12 @@ pub(crate) fn vectors() -> Vec<Vector> {
             .of(|i| wave(i, &[40, 50]) as f32 / 32.0),
         periodic(recipe("harmonic_periodic_3d_f32", &[12, 20, 37], Rmse(2.0), Harmonic, "harmonic"))
             .of(|i| wave(i, &[12, 20, 37]) as f32 / 32.0),
+        // Bands that mix two patterns, as those of a sensor do.
+        recipe("harmonic_bands_f32", &[21, 24, 30], Nrmse(0.001), Harmonic, "harmonic").of(|i| {
+            let (x, y, z) = (i % 30, i / 30 % 24, i / 720);
+            let mixed = (noise(z) % 64) * arc(x + y, 30) + (noise(z + 100) % 64) * arc(x + 2 * y, 40);
+            mixed as f32 / 1024.0
+        }),
         with(
             &["detail", "corrections"],
             recipe("harmonic_corrections_f64", &[36, 50], MaxAbs(2.0), Harmonic, "harmonic"),
