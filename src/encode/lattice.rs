@@ -56,7 +56,7 @@ impl Plan {
         if plans.is_empty() {
             return first;
         }
-        let share = if effort.quick { 8 } else { 4 };
+        let share = if effort.quick { 16 } else { 4 };
         let bytes = |p: &Self| p.sample(problem, share) + p.mappings.len();
         let fewest = bytes(&first);
         plans.into_iter().map(|p| (bytes(&p), p)).fold((fewest, first), |a, b| if b.0 < a.0 { b } else { a }).1
@@ -208,7 +208,7 @@ impl Plan {
         let height = rows / slices;
         let whole = is_ribbon(&problem.geometry);
         let outer = if slices > 1 { problem.geometry.outer.clone() } else { Vec::new() };
-        let band = (height / if slices > 1 { 8 } else { 16 }).max(8).min(height);
+        let band = (height / if slices > 1 { share.max(8) } else { 2 * share.max(8) }).max(8).min(height);
         let bands = (height / (share * band)).max(1);
         let mut counter = Counter::default();
         for b in 0..bands {
