@@ -146,7 +146,7 @@ fn tolerance<T: Element>(sorted: &[T]) -> f64 {
 /// Base and step of the lattice that holds all values, from a rough step. Differences over more and
 /// more values give the step: each round only those short enough that their index is certain.
 fn refine<T: Element>(sorted: &[T], mut step: f64) -> Option<(f64, f64)> {
-    const WINDOWS: usize = 4096;
+    const WINDOWS: usize = 1024;
     let tolerance = tolerance(sorted);
     // Relative error of the step.
     let mut doubt = tolerance / step;
