@@ -10,7 +10,7 @@ use crate::format::Geometry;
 /// in the slice before, costs one flag.
 pub(crate) fn code<C: Coder>(coder: &mut C, classes: &mut [u8], geometry: &Geometry) {
     let (width, height) = (geometry.width, geometry.height);
-    let mut copies = [Prob::HALF; 6];
+    let mut copies = [Prob::HALF; 15];
     let mut names = Names::new(coder, classes);
     let (mut plane, mut volume) = (Models::new(1 << 15), Models::new(1 << 13));
     let zeros = vec![0; width];
@@ -23,7 +23,8 @@ pub(crate) fn code<C: Coder>(coder: &mut C, classes: &mut [u8], geometry: &Geome
         let above = (y > 0).then(|| slice_row(r - 1));
         let before = r.checked_sub(height).map(slice_row);
         let north = above.or(before).unwrap_or(&zeros);
-        // Flags: like the row above; if not, like the row in the slice before.
+        let upper = r.checked_sub(height + 1).filter(|_| y > 0).map(slice_row);
+        // Flags: like the row above; if not, like the row in the slice before. Both by whether that held one slice or one row before.
         let like = |flag: &mut Prob, coder: &mut C, row: &mut [u8], other: &[u8]| {
             let same = !without(Part::MaskRows) && flag.code(coder, C::ENCODES && *row == *other);
             if same {
@@ -31,12 +32,13 @@ pub(crate) fn code<C: Coder>(coder: &mut C, classes: &mut [u8], geometry: &Geome
             }
             same
         };
-        if like(&mut copies[history], coder, row, north) {
+        let held = upper.map_or(0, |upper| 1 + usize::from(before == Some(upper)));
+        if like(&mut copies[3 * held + history], coder, row, north) {
             history = 0;
             continue;
         }
-        if let Some(before) = before.filter(|_| above.is_some())
-            && like(&mut copies[3 + history], coder, row, before)
+        if let (Some(before), Some(upper)) = (before, upper)
+            && like(&mut copies[9 + 3 * usize::from(north == upper) + history], coder, row, before)
         {
             history = 1;
             continue;
@@ -46,9 +48,8 @@ pub(crate) fn code<C: Coder>(coder: &mut C, classes: &mut [u8], geometry: &Geome
             north,
             far: if y > 1 { slice_row(r - 2) } else { north },
             before: before.map_or([north; 3], |same| {
-                let above = if y > 0 { slice_row(r - height - 1) } else { same };
                 let below = if y + 1 < height { slice_row(r - height + 1) } else { same };
-                [above, same, below]
+                [upper.unwrap_or(same), same, below]
             }),
         };
         if before.is_some() && !without(Part::MaskSlice) {
