@@ -146,7 +146,8 @@ fn tolerance<T: Element>(sorted: &[T]) -> f64 {
 /// Base and step of the lattice that holds all values, from a rough step. Differences over more and
 /// more values give the step: each round only those short enough that their index is certain.
 fn refine<T: Element>(sorted: &[T], mut step: f64) -> Option<(f64, f64)> {
-    const WINDOWS: usize = 1024;
+    // The longest differences are those that tell most.
+    const WINDOWS: [usize; 2] = [512, 4096];
     let tolerance = tolerance(sorted);
     // Relative error of the step.
     let mut doubt = tolerance / step;
@@ -156,7 +157,8 @@ fn refine<T: Element>(sorted: &[T], mut step: f64) -> Option<(f64, f64)> {
     let mut lag = 1;
     while lag < sorted.len() {
         let (mut distances, mut indices, mut n) = (0.0, 0.0, 0.0);
-        for i in (0..sorted.len() - lag).step_by((sorted.len() - lag).div_ceil(WINDOWS)) {
+        let windows = WINDOWS[usize::from(8 * lag > sorted.len())];
+        for i in (0..sorted.len() - lag).step_by((sorted.len() - lag).div_ceil(windows)) {
             let d = sorted[i + lag].to_f64() - sorted[i].to_f64();
             let k = nearest(d / step);
             if k * doubt > 0.25 && k > 1.0 {

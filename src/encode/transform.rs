@@ -75,7 +75,8 @@ impl Transformed {
         let sample = |volumes: &[Vec<f32>]| Sample::new(&levels, volumes, geometry.slices(), effort.rows());
         // The last sample that counts, and its bits once they are known.
         let (mut now, mut known) = (sample(&volumes), None);
-        let mut axes = Vec::with_capacity(geometry.outer.len());
+        // Bits of what the transforms along outer axes take themselves.
+        let (mut axes, mut side) = (Vec::with_capacity(geometry.outer.len()), 0.0);
         for (axis, &n) in geometry.outer.iter().enumerate().rev() {
             let inner: usize = geometry.outer[axis + 1..].iter().product();
             let sizes: Vec<usize> = levels.iter().map(|l| l.height * l.width * inner).collect();
@@ -94,6 +95,7 @@ impl Transformed {
                 (known, now) = (Some(best.0), best.1);
                 best.2
             };
+            side += choice.bits(0.0);
             let outer = choice.apply(&mut volumes, n, &sizes, rmse, isa);
             if alone && outer.kind != AxisTransform::None {
                 (known, now) = (None, sample(&volumes));
@@ -106,7 +108,7 @@ impl Transformed {
             None if effort.told.is_some() => (0.0, now.start(rmse)),
             None => now.bits(rmse),
         };
-        Self { basis, levels, axes, volumes, bits, start }
+        Self { basis, levels, axes, volumes, bits: bits + side, start }
     }
 }
 
