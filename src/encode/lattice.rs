@@ -208,7 +208,8 @@ impl Plan {
         let height = rows / slices;
         let whole = is_ribbon(&problem.geometry);
         let outer = if slices > 1 { problem.geometry.outer.clone() } else { Vec::new() };
-        let band = (height / if slices > 1 { share.max(8) } else { 2 * share.max(8) }).max(8).min(height);
+        let parts = share.max(8) * if slices > 1 { 1 } else { 2 };
+        let band = (height / parts).max(8).min(height);
         let bands = (height / (share * band)).max(1);
         let mut counter = Counter::default();
         for b in 0..bands {

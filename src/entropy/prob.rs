@@ -50,7 +50,7 @@ impl Prob {
         self.p
     }
 
-    /// Learn a bit that others coded, slowly in the end.
+    /// Learn a bit that was coded with other models, too: slowly in the end.
     #[inline(always)]
     pub(crate) fn learn(&mut self, bit: bool) {
         self.update(bit, 250);
@@ -68,8 +68,8 @@ impl Prob {
     #[inline(always)]
     pub(crate) fn code_by_two<C: Coder>(a: &mut Self, b: &mut Self, coder: &mut C, bit: bool) -> bool {
         let bit = coder.bit(bit, ((u32::from(a.p) + u32::from(b.p)) / 2).clamp(1, 65_535));
-        a.update(bit, 250);
-        b.update(bit, 250);
+        a.learn(bit);
+        b.learn(bit);
         bit
     }
 }
