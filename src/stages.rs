@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::decode::harmonic as decoder;
 use crate::encode::effort::Effort;
 use crate::encode::harmonic::Analysis;
+use crate::encode::outer::Aim;
 use crate::encode::split::split;
 use crate::format::{Cutoffs, Geometry, Reader, short};
 
@@ -41,7 +42,9 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn analyse(&self, rmse: f64) -> Harmonic {
         let effort = Effort::new(Config::DEFAULT_EFFORT);
-        Harmonic(Analysis::candidates(self.data, None, &self.geometry, rmse, effort, Isa::detect()).swap_remove(0))
+        Harmonic(
+            Analysis::candidates(self.data, None, &self.geometry, Aim::all(rmse), effort, Isa::detect()).swap_remove(0),
+        )
     }
     /// Decode a harmonic payload, in steps.
     ///

@@ -3,6 +3,7 @@
 use super::candidate::Candidate;
 use super::effort::{Effort, Told};
 use super::harmonic::{AIM, Analysis, Step};
+use super::outer::Aim;
 use super::pointwise::Pointwise;
 use super::problem::{Problem, Target, continue_smoothly};
 use super::search::Search;
@@ -31,14 +32,15 @@ pub(super) fn detail<T: Element>(
     }
 }
 
-fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, target: f64, effort: Effort) -> Vec<Analysis> {
+fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, rmse: f64, effort: Effort) -> Vec<Analysis> {
+    let aim = Aim { rmse, counted: problem.count as f64 / problem.values.len() as f64 };
     let (geometry, isa) = (&problem.geometry, Isa::detect());
-    let Some(base) = base else { return Analysis::candidates(&problem.values, None, geometry, target, effort, isa) };
+    let Some(base) = base else { return Analysis::candidates(&problem.values, None, geometry, aim, effort, isa) };
     let mut rest: Vec<f64> = problem.values.iter().zip(&base[..]).map(|(v, &b)| v.to_f64() - f64::from(b)).collect();
     if let Some(classes) = &problem.classes {
         continue_smoothly(&mut rest, classes, geometry.width, 0.0);
     }
-    Analysis::candidates(&rest, Some(base.clone()), geometry, target, effort, isa)
+    Analysis::candidates(&rest, Some(base.clone()), geometry, aim, effort, isa)
 }
 
 /// The smallest of the transforms in question.

@@ -3,7 +3,7 @@
 //! between transforms, far cheaper than coding.
 
 use super::magnitudes::{BINS, Magnitudes, bin, middle};
-use super::outer::MOST_DROPPED;
+use super::outer::Aim;
 use super::quantise::{WAVELET_ERROR, zeroed_weight};
 use crate::arith::run_wide;
 use crate::format::pyramid::Level;
@@ -109,8 +109,8 @@ impl Sample {
     }
 
     /// Estimated bits of the whole at this root mean square error, and the quantiser's step for it.
-    pub(super) fn bits(&self, rmse: f64) -> (f64, Start) {
-        let start = self.start(rmse);
+    pub(super) fn bits(&self, aim: Aim) -> (f64, Start) {
+        let start = self.start(aim);
         let inverse = (1.0 / start.step) as f32;
         let mut counts = vec![[0.0f64; SYMBOLS]; CLASSES];
         let mut bits = 0.0;
@@ -126,7 +126,8 @@ impl Sample {
     }
 
     /// The quantiser step whose error is about `rmse`.
-    pub(super) fn start(&self, rmse: f64) -> Start {
+    pub(super) fn start(&self, aim: Aim) -> Start {
+        let rmse = aim.rmse;
         let sums: Vec<Vec<Below>> = self.rows.iter().map(Rows::sums).collect();
         let error = |step: f64| {
             let limit = 0.7 * step;
@@ -144,7 +145,7 @@ impl Sample {
             sum
         };
         let all = rmse * rmse * self.count;
-        let goal = all - self.dropped.min(MOST_DROPPED * all);
+        let goal = all - self.dropped.min(aim.most_dropped(self.count));
         let mut step = rmse * 12f64.sqrt();
         while error(step * 1.1) < goal && step < rmse * 100.0 {
             step *= 1.1;

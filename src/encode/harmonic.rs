@@ -2,7 +2,7 @@
 
 use super::effort::Effort;
 use super::estimate::Start;
-use super::outer::Outer;
+use super::outer::{Aim, Outer};
 use super::quantise::{Extent, RowQuantiser, Statistics};
 use super::search::Search;
 use super::sums::{peak, sum};
@@ -92,14 +92,14 @@ pub(crate) struct Quantised {
 }
 
 impl Analysis {
-    /// Transform `values` (C order, all finite, less the `base` if there is one). `target` is the RMSE to aim at, in the data's unit:
-    /// the choice of transforms depends on it. More than one where coding has to tell, the likely best first; none
+    /// Transform `values` (C order, all finite, less the `base` if there is one). The choice of transforms depends on the `aim`, in the data's unit.
+    /// More than one where coding has to tell, the likely best first; none
     /// where sums overflow.
     pub(crate) fn candidates<T: Element>(
         values: &[T],
         base: Option<Base>,
         geometry: &Geometry,
-        target: f64,
+        aim: Aim,
         effort: Effort,
         isa: Isa,
     ) -> Vec<Self> {
@@ -113,7 +113,7 @@ impl Analysis {
             #[inline(always)]
             || values.iter().map(|&v| ((v.to_f64() - mean) / scale) as f32).collect(),
         );
-        let candidates = Transformed::candidates(field.into(), geometry, target / scale, effort, isa);
+        let candidates = Transformed::candidates(field.into(), geometry, aim.scaled(scale), effort, isa);
         candidates.into_iter().map(|t| Self::new(t, base.clone(), geometry, (mean, scale), isa)).collect()
     }
 
@@ -279,7 +279,7 @@ mod tests {
     /// Rounds trip through the decoder; the RMSE predicted from the coefficients is the field's, or near it.
     fn check(basis: Basis, values: &[f32], geometry: &Geometry, target: f64) {
         let isa = Isa::detect();
-        let transformed = Transformed::new(basis, values.into(), geometry, target, Effort::new(5), isa);
+        let transformed = Transformed::new(basis, values.into(), geometry, Aim::all(target), Effort::new(5), isa);
         let a = Analysis::new(transformed, None, geometry, (0.0, 1.0), isa);
         let step = a.step_for_rmse(target);
         assert!(a.fits(step.size));
@@ -301,7 +301,8 @@ mod tests {
         let values: Vec<f32> = (0..3 * 90 * 120).map(|i| ((i % 120) as f32 * 0.3).sin() + (i as f32).sin()).collect();
         let isa = Isa::detect();
         for basis in [Basis::Lapped, Basis::Wavelet] {
-            let transformed = Transformed::new(basis, values.as_slice().into(), &geometry, 0.01, Effort::new(5), isa);
+            let transformed =
+                Transformed::new(basis, values.as_slice().into(), &geometry, Aim::all(0.01), Effort::new(5), isa);
             let a = Analysis::new(transformed, None, &geometry, (0.0, 1.0), isa);
             let step = a.step_for_rmse(0.01);
             let fields = |parts: Vec<usize>, threads: usize| {

@@ -88,6 +88,33 @@ impl Sample {
     }
 }
 
+/// The error that transforms are chosen for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Aim {
+    /// The root mean square.
+    pub(crate) rmse: f64,
+    /// The elements it is taken over, as a share of all: the masked ones do not count.
+    pub(crate) counted: f64,
+}
+
+impl Aim {
+    /// The most that may be left out of so many elements: a sum of squares.
+    pub(super) fn most_dropped(self, elements: f64) -> f64 {
+        MOST_DROPPED * self.rmse * self.rmse * self.counted * elements
+    }
+
+    /// Of a field whose elements all count.
+    #[cfg(any(test, feature = "bench"))]
+    pub(crate) const fn all(rmse: f64) -> Self {
+        Self { rmse, counted: 1.0 }
+    }
+
+    /// With the root mean square divided by `scale`.
+    pub(super) fn scaled(self, scale: f64) -> Self {
+        Self { rmse: self.rmse / scale, ..self }
+    }
+}
+
 /// What may be done along an axis.
 pub(super) enum Choice {
     Nothing,
@@ -100,13 +127,13 @@ const RIVAL: f64 = 2.0;
 /// .. below this many bits a value: they know nothing of neighbours, which tell most where little is not 0.
 const FEW: f64 = 0.2;
 
-/// The transforms along an axis of `n` that may take the fewest bits at an RMSE of `target`, by a sample of the columns of all `volumes`;
+/// The transforms along an axis of `n` that may take the fewest bits at the RMSE of `aim`, by a sample of the columns of all `volumes`;
 /// `inner[l]` is the distance between neighbours along the axis in volume `l`. The likeliest first, then those that may be better.
 pub(super) fn choices(
     volumes: &[Vec<f32>],
     n: usize,
     inner: &[usize],
-    target: f64,
+    aim: Aim,
     effort: Effort,
     isa: Isa,
 ) -> (Choice, Vec<Choice>) {
@@ -114,12 +141,12 @@ pub(super) fn choices(
         volumes.iter().zip(inner).map(|(volume, &inner)| Sample::new(volume, n, inner, effort.columns())).collect();
     let cosine = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, isa, Kind::Two);
     let cosines: Vec<Sample> = samples.iter().map(|s| s.transformed(cosine)).collect();
-    let Rate { step, bits: cosine_cost } = Rate::new(&cosines, target);
-    let plain = Rate::new(&samples, target).bits;
+    let Rate { step, bits: cosine_cost } = Rate::new(&cosines, aim.rmse);
+    let plain = Rate::new(&samples, aim.rmse).bits;
     let possible = (2..=MAX_KLT).contains(&n) && !without(Part::OuterKlt);
     let whitenings = if without(Part::SecondWhitening) { &WHITENING[..1] } else { &WHITENING };
     let bases = whitenings.iter().filter(|_| possible);
-    let bases = bases.filter_map(|&whitening| Karhunen::new(&samples, n, whitening, step, target, isa));
+    let bases = bases.filter_map(|&whitening| Karhunen::new(&samples, n, whitening, step, aim, isa));
     let basis = bases.min_by(|a, b| a.cost.total_cmp(&b.cost)).map(|b| (b.cost, Choice::Basis(b)));
     let cosine = (cosine_cost < plain && !without(Part::OuterDct)).then_some((cosine_cost, Choice::Cosine));
     let transforms = [cosine, basis].into_iter().flatten().filter(|_| !without(Part::OuterAxes));
@@ -167,7 +194,7 @@ impl Choice {
     }
 
     /// Do it.
-    pub(super) fn apply(self, volumes: &mut [Vec<f32>], n: usize, inner: &[usize], target: f64, isa: Isa) -> Outer {
+    pub(super) fn apply(self, volumes: &mut [Vec<f32>], n: usize, inner: &[usize], aim: Aim, isa: Isa) -> Outer {
         match self {
             Self::Nothing => Outer::none(),
             Self::Cosine => {
@@ -175,7 +202,7 @@ impl Choice {
                 each.for_each(|(v, &inner)| transform_outer(v, n, inner, isa, Kind::Two));
                 Outer { kind: AxisTransform::Dct, inverse: Inverse::Dct, klt: None, dropped: 0.0 }
             }
-            Self::Basis(basis) => basis.apply(volumes, n, inner, target, isa),
+            Self::Basis(basis) => basis.apply(volumes, n, inner, aim, isa),
         }
     }
 }
@@ -244,16 +271,16 @@ fn worth_coding(components: &[Sample], klt: &Klt, step: f64) -> usize {
 const WHITENING: [f32; 2] = [1.0, 0.5];
 
 /// The share of the squared error at the target that components left out may have.
-pub(super) const MOST_DROPPED: f64 = 0.8;
+const MOST_DROPPED: f64 = 0.8;
 
 /// The sum of the squares.
 fn energy(components: &[f32]) -> f64 {
     components.iter().map(|&c| f64::from(c * c)).sum()
 }
 
-/// So many components or more, that what is left out of their `energies` stays within its share of a squared error.
-fn kept(energies: &[f64], rank: usize, squared_error: f64) -> usize {
-    let within = |&kept: &usize| energies[kept..].iter().sum::<f64>() <= MOST_DROPPED * squared_error;
+/// So many components or more, that what is left out of their `energies` is no more than `most`.
+fn kept(energies: &[f64], rank: usize, most: f64) -> usize {
+    let within = |&kept: &usize| energies[kept..].iter().sum::<f64>() <= most;
     (rank..energies.len()).find(within).unwrap_or(energies.len())
 }
 
@@ -273,19 +300,19 @@ pub(super) struct Karhunen {
 
 impl Karhunen {
     /// From the samples' covariance; `step` tells how exact the basis must be.
-    fn new(samples: &[Sample], n: usize, whitening: f32, step: f64, target: f64, isa: Isa) -> Option<Self> {
+    fn new(samples: &[Sample], n: usize, whitening: f32, step: f64, aim: Aim, isa: Isa) -> Option<Self> {
         let all = rounded_eigenvectors(samples, n, whitening, step);
         let matrix = klt::forward(&all, n)?;
         let components: Vec<Sample> =
             samples.iter().map(|s| s.transformed(|v, inner| columns_by(v, inner, &matrix, isa))).collect();
-        let Rate { step, bits } = Rate::new(&components, target);
+        let Rate { step, bits } = Rate::new(&components, aim.rmse);
         let mut energies = vec![0.0; n];
         for sample in &components {
             let parts = energies.iter_mut().zip(sample.values.chunks_exact(sample.columns));
             parts.for_each(|(sum, part)| *sum += sample.weight * energy(part));
         }
         let elements = components.first().map_or(0.0, |s| s.weight * s.values.len() as f64);
-        let rank = kept(&energies, worth_coding(&components, &all, step), target * target * elements);
+        let rank = kept(&energies, worth_coding(&components, &all, step), aim.most_dropped(elements));
         let mut rows = all.leading(rank);
         let mut counter = Counter::default();
         basis::code(&mut counter, &mut rows, n);
@@ -293,7 +320,7 @@ impl Karhunen {
         Some(Self { all, rank, matrix, bytes, cost: bits + 16.0 * bytes as f64 })
     }
 
-    fn apply(self, volumes: &mut [Vec<f32>], n: usize, inner: &[usize], target: f64, isa: Isa) -> Outer {
+    fn apply(self, volumes: &mut [Vec<f32>], n: usize, inner: &[usize], aim: Aim, isa: Isa) -> Outer {
         volumes.iter_mut().zip(inner).for_each(|(volume, &inner)| columns_by(volume, inner, &self.matrix, isa));
         let mut energies = vec![0.0; n];
         for (k, part) in components(volumes, inner, n) {
@@ -301,7 +328,7 @@ impl Karhunen {
         }
         // The sample may have missed what a component is for.
         let elements = volumes.first().map_or(0, Vec::len) as f64;
-        let kept = kept(&energies, self.rank, target * target * elements);
+        let kept = kept(&energies, self.rank, aim.most_dropped(elements));
         components(volumes, inner, n).filter(|(k, _)| *k >= kept).for_each(|(_, part)| part.fill(0.0));
         let dropped = energies[kept..].iter().sum();
         let rows = self.all.leading(kept);
@@ -339,8 +366,9 @@ mod tests {
     use super::*;
 
     /// The transform that is likeliest by the columns alone.
-    fn transform(volumes: &mut [Vec<f32>], n: usize, inner: &[usize], target: f64, effort: Effort, isa: Isa) -> Outer {
-        choices(volumes, n, inner, target, effort, isa).0.apply(volumes, n, inner, target, isa)
+    fn transform(volumes: &mut [Vec<f32>], n: usize, inner: &[usize], rmse: f64, effort: Effort, isa: Isa) -> Outer {
+        let aim = Aim::all(rmse);
+        choices(volumes, n, inner, aim, effort, isa).0.apply(volumes, n, inner, aim, isa)
     }
 
     /// Levels that are mixtures of two patterns, with a little noise.
@@ -373,12 +401,12 @@ mod tests {
     fn attempts_foretell() {
         let (n, plane, isa) = (21, 3000, Isa::detect());
         let field = stack(n, plane);
-        let (likely, _) = choices(std::slice::from_ref(&field), n, &[plane], 0.5, Effort::new(5), isa);
+        let (likely, _) = choices(std::slice::from_ref(&field), n, &[plane], Aim::all(0.5), Effort::new(5), isa);
         assert!(matches!(likely, Choice::Basis(_)) && likely.bits(1000.0) > 1000.0);
         for choice in [Choice::Nothing, Choice::Cosine, likely] {
             let (mut tried, mut volumes) = (field.clone(), [field.clone()]);
             let dropped = choice.attempt(&mut tried, n, plane, isa);
-            let outer = choice.apply(&mut volumes, n, &[plane], 0.5, isa);
+            let outer = choice.apply(&mut volumes, n, &[plane], Aim::all(0.5), isa);
             assert!(tried == volumes[0] && (dropped - outer.dropped).abs() <= 1e-9 * dropped, "{:?}", outer.kind);
         }
     }

@@ -3,7 +3,7 @@
 use super::effort::{Effort, Told};
 use super::estimate::{Sample, Start};
 use super::ops::pyramid;
-use super::outer::{self, Choice, Outer};
+use super::outer::{self, Aim, Choice, Outer};
 use crate::ablation::{Part, without};
 use crate::arith::Isa;
 use crate::format::pyramid::{Basis, Level, levels};
@@ -37,22 +37,22 @@ impl Transformed {
     pub(super) fn candidates(
         field: Cow<'_, [f32]>,
         geometry: &Geometry,
-        rmse: f64,
+        aim: Aim,
         effort: Effort,
         isa: Isa,
     ) -> Vec<Self> {
         let count = field.len() as f64;
         let told = match middle(&field, geometry).filter(|_| effort.quick) {
-            Some((slice, plane)) => Self::candidates(slice.into(), &plane, rmse, Effort { told: None, ..effort }, isa)
+            Some((slice, plane)) => Self::candidates(slice.into(), &plane, aim, Effort { told: None, ..effort }, isa)
                 .first()
                 .map(|c| Told::new(c.basis)),
             None => effort.told,
         };
         if let Some(Told { basis, .. }) = told {
-            return vec![Self::new(basis, field, geometry, rmse, Effort { told, ..effort }, isa)];
+            return vec![Self::new(basis, field, geometry, aim, Effort { told, ..effort }, isa)];
         }
-        let wavelet = Self::new(Basis::Wavelet, Cow::Borrowed(&field), geometry, rmse, effort, isa);
-        let lapped = Self::new(Basis::Lapped, field, geometry, rmse, effort, isa);
+        let wavelet = Self::new(Basis::Wavelet, Cow::Borrowed(&field), geometry, aim, effort, isa);
+        let lapped = Self::new(Basis::Lapped, field, geometry, aim, effort, isa);
         let ratio = BIAS * wavelet.bits / lapped.bits;
         let doubtful = (1.0 / DOUBT..DOUBT).contains(&ratio) && wavelet.bits.min(lapped.bits) < SMALL.max(FEW * count);
         let mut candidates = if ratio < 1.0 { vec![wavelet, lapped] } else { vec![lapped, wavelet] };
@@ -66,7 +66,7 @@ impl Transformed {
         basis: Basis,
         field: Cow<'_, [f32]>,
         geometry: &Geometry,
-        rmse: f64,
+        aim: Aim,
         effort: Effort,
         isa: Isa,
     ) -> Self {
@@ -80,14 +80,14 @@ impl Transformed {
         for (axis, &n) in geometry.outer.iter().enumerate().rev() {
             let inner: usize = geometry.outer[axis + 1..].iter().product();
             let sizes: Vec<usize> = levels.iter().map(|l| l.height * l.width * inner).collect();
-            let (likely, rivals) = outer::choices(&volumes, n, &sizes, rmse, effort, isa);
+            let (likely, rivals) = outer::choices(&volumes, n, &sizes, aim, effort, isa);
             let alone = rivals.is_empty();
             let choice = if alone {
                 likely
             } else {
                 let attempt = |choice: Choice| {
                     let then = now.transformed(|v, size| choice.attempt(v, n, size * inner, isa));
-                    (then.bits(rmse), then, choice)
+                    (then.bits(aim), then, choice)
                 };
                 let total = |(known, _, choice): &((f64, Start), Sample, Choice)| choice.bits(known.0);
                 let attempts = rivals.into_iter().map(attempt);
@@ -96,7 +96,7 @@ impl Transformed {
                 best.2
             };
             side += choice.bits(0.0);
-            let outer = choice.apply(&mut volumes, n, &sizes, rmse, isa);
+            let outer = choice.apply(&mut volumes, n, &sizes, aim, isa);
             if alone && outer.kind != AxisTransform::None {
                 (known, now) = (None, sample(&volumes));
             }
@@ -105,8 +105,8 @@ impl Transformed {
         // Where nothing is left to choose, only the step is in question.
         let (bits, start) = match known {
             Some(known) => known,
-            None if effort.told.is_some() => (0.0, now.start(rmse)),
-            None => now.bits(rmse),
+            None if effort.told.is_some() => (0.0, now.start(aim)),
+            None => now.bits(aim),
         };
         Self { basis, levels, axes, volumes, bits: bits + side, start }
     }
@@ -140,7 +140,7 @@ mod tests {
     fn first(field: impl Fn(f32, f32) -> f32) -> Basis {
         let geometry = Geometry { outer: Vec::new(), height: 240, width: 320, periodic: false };
         let values = (0..240 * 320).map(|i| field((i / 320) as f32, (i % 320) as f32)).collect();
-        Transformed::candidates(Cow::Owned(values), &geometry, 1e-3, Effort::new(5), Isa::detect())[0].basis
+        Transformed::candidates(Cow::Owned(values), &geometry, Aim::all(1e-3), Effort::new(5), Isa::detect())[0].basis
     }
 
     #[test]
@@ -162,7 +162,9 @@ mod tests {
                 let noise = (seed >> 8) as f32 / (1 << 24) as f32 - 0.5;
                 size(i) + noise * if size(i) == 0.0 && i / 2000 == 2 { 50.0 } else { 0.1 }
             });
-            Transformed::candidates(values.collect(), &geometry, 0.1, Effort::new(5), Isa::detect())[0].axes[0].kind
+            Transformed::candidates(values.collect(), &geometry, Aim::all(0.1), Effort::new(5), Isa::detect())[0].axes
+                [0]
+            .kind
         };
         assert_ne!(axis(|i| 20.0 * (1.0 + i as f32 % 2000.0 * 0.7).sin()), AxisTransform::None);
         assert_eq!(axis(|_| 0.0), AxisTransform::None);
