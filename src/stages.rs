@@ -10,9 +10,9 @@ pub mod siren;
 use crate::arith::Isa;
 use crate::config::Config;
 use crate::decode::harmonic as decoder;
+use crate::encode::aim::Aim;
 use crate::encode::effort::Effort;
 use crate::encode::harmonic::Analysis;
-use crate::encode::outer::Aim;
 use crate::encode::split::split;
 use crate::format::{Cutoffs, Geometry, Reader, short};
 

@@ -1,9 +1,9 @@
 //! The detail above a base, under the problem's bound: steps are tried until it is kept in few bytes.
 
+use super::aim::Aim;
 use super::candidate::Candidate;
 use super::effort::{Effort, Told};
 use super::harmonic::{AIM, Analysis, Step};
-use super::outer::Aim;
 use super::pointwise::Pointwise;
 use super::problem::{Problem, Target, continue_smoothly};
 use super::search::Search;

@@ -2,8 +2,8 @@
 //! quantised magnitudes given a few neighbours that the coefficient coder sees as well. Good enough to choose
 //! between transforms, far cheaper than coding.
 
+use super::aim::Aim;
 use super::magnitudes::{BINS, Magnitudes, bin, middle};
-use super::outer::Aim;
 use super::quantise::{WAVELET_ERROR, zeroed_weight};
 use crate::arith::run_wide;
 use crate::format::pyramid::Level;
@@ -177,16 +177,13 @@ impl Rows {
     fn count(&self, inverse: f32, slices: usize, counts: &mut [[f64; SYMBOLS]]) -> f64 {
         let size = self.pairs * 2 * self.width;
         let mut bits = 0.0;
-        let mut near = [(); 3].map(|()| Near::new(self.width));
+        let near = Near::new(&self.values, self.width, inverse);
         for slice in 0..slices {
             for pair in 0..self.pairs {
                 let at = slice * size + pair * 2 * self.width;
                 let row = &self.values[at + self.width..][..self.width];
                 let before = if slice > 0 { at + self.width - size } else { at };
-                for (near, from) in near.iter_mut().zip([at, before, at + self.width]) {
-                    near.fill(&self.values[from..][..self.width], inverse);
-                }
-                let [north, other, here] = &near;
+                let [north, other, here] = [at, before, at + self.width].map(|from| near.row(from / self.width));
                 for (part, values) in row.chunks(PART).enumerate() {
                     let x = part * PART;
                     if !(north.any[part]
@@ -204,7 +201,8 @@ impl Rows {
                         }
                         let west = if x > 0 { here.magnitudes[x - 1] } else { 0 };
                         let far = if x >= self.block { here.magnitudes[x - self.block] } else { 0 };
-                        let sum = 2 * west + 2 * north.magnitudes[x] + far + other.magnitudes[x];
+                        let [west, far] = [west, far].map(u32::from);
+                        let sum = 2 * (west + u32::from(north.magnitudes[x])) + far + u32::from(other.magnitudes[x]);
                         let class =
                             if sum < 4 { sum } else { (2 * sum.ilog2() + (sum >> (sum.ilog2() - 1) & 1)).min(15) };
                         let t = sum as f32 * (2.0 / 6.0);
@@ -229,32 +227,42 @@ impl Rows {
 /// Values of a row looked at together.
 const PART: usize = 32;
 
-/// About the quantised magnitudes of a row, as its neighbours see them.
+/// Quantised magnitudes of rows, as their neighbours see them.
 struct Near {
-    magnitudes: Vec<u32>,
-    /// Whether any of a part is not 0.
+    width: usize,
+    magnitudes: Vec<u8>,
+    /// Whether any of a part of a row is not 0.
     any: Vec<bool>,
 }
 
-impl Near {
-    fn new(width: usize) -> Self {
-        Self { magnitudes: vec![0; width], any: vec![false; width.div_ceil(PART)] }
-    }
+/// A row of them.
+struct NearRow<'a> {
+    magnitudes: &'a [u8],
+    any: &'a [bool],
+}
 
-    fn fill(&mut self, row: &[f32], inverse: f32) {
+impl Near {
+    fn new(values: &[f32], width: usize, inverse: f32) -> Self {
+        let mut magnitudes = vec![0; values.len()];
+        let mut any = vec![false; values.len() / width * width.div_ceil(PART)];
         run_wide(
             #[inline(always)]
             || {
-                for ((any, to), from) in self.any.iter_mut().zip(self.magnitudes.chunks_mut(PART)).zip(row.chunks(PART))
-                {
-                    let mut all = 0;
-                    for (q, &c) in to.iter_mut().zip(from) {
-                        *q = (c.abs() * inverse + 0.4).min(255.0) as u32;
-                        all |= *q;
+                for (to, &c) in magnitudes.iter_mut().zip(values) {
+                    *to = (c.abs() * inverse + 0.4).min(255.0) as i32 as u8;
+                }
+                for (any, row) in any.chunks_mut(width.div_ceil(PART)).zip(magnitudes.chunks(width)) {
+                    for (any, part) in any.iter_mut().zip(row.chunks(PART)) {
+                        *any = part.iter().fold(0, |all, q| all | q) != 0;
                     }
-                    *any = all != 0;
                 }
             },
         );
+        Self { width, magnitudes, any }
+    }
+
+    fn row(&self, y: usize) -> NearRow<'_> {
+        let parts = self.width.div_ceil(PART);
+        NearRow { magnitudes: &self.magnitudes[y * self.width..][..self.width], any: &self.any[y * parts..][..parts] }
     }
 }

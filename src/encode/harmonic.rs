@@ -1,8 +1,9 @@
 //! Harmonic detail, field to bytes: pyramid, outer axes, quantiser, coefficients.
 
+use super::aim::Aim;
 use super::effort::Effort;
 use super::estimate::Start;
-use super::outer::{Aim, Outer};
+use super::outer::Outer;
 use super::quantise::{Extent, RowQuantiser, Statistics};
 use super::search::Search;
 use super::sums::{peak, sum};

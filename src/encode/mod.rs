@@ -1,5 +1,6 @@
 //! Array to stream.
 
+pub(crate) mod aim;
 mod atoms;
 mod bands;
 mod candidate;

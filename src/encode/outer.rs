@@ -1,5 +1,6 @@
 //! Choice of a transform along an outer axis: none, DCT, or a Karhunen-Loeve basis made for the chunk.
 
+use super::aim::Aim;
 use super::effort::Effort;
 use super::magnitudes::Magnitudes;
 use crate::ablation::{Part, without};
@@ -8,7 +9,7 @@ use crate::decode::ops::outer::Inverse;
 use crate::entropy::{klt as basis, range::Counter};
 use crate::format::AxisTransform;
 use crate::format::klt::{Klt, MAX_KLT, Row};
-use nalgebra::{DMatrix, SymmetricEigen};
+use nalgebra::{DMatrix, DMatrixView, SymmetricEigen};
 
 /// What is done along an axis, and how it is undone.
 pub(crate) struct Outer {
@@ -29,11 +30,16 @@ struct Sample {
     weight: f64,
 }
 
+/// An axis longer than this takes long to make a basis for.
+const LONG: usize = 64;
+/// Columns whose products are summed in one go.
+const TOGETHER: usize = 256;
+
 impl Sample {
     /// Of so many columns; `volume` has the shape `(outer, n, inner)`.
     fn new(volume: &[f32], n: usize, inner: usize, columns: usize) -> Self {
         // A basis takes n operations for each value of the sample.
-        let wanted = if n > 64 { (columns * 64 / n).max(2 * n) } else { columns };
+        let wanted = if n > LONG { (columns * LONG / n).max(2 * n) } else { columns };
         let total = volume.len() / n;
         let stride = (total / wanted).max(1) | 1;
         let picked: Vec<usize> = (0..total).step_by(stride).collect();
@@ -65,54 +71,35 @@ impl Sample {
         Self { values, ..*self }
     }
 
-    /// A column for each of the sample's.
-    fn matrix(&self) -> DMatrix<f32> {
-        DMatrix::from_row_slice(self.values.len() / self.columns, self.columns, &self.values)
-    }
-
     /// Add this sample's share to the covariance along the axis, each column divided by its strength to the power of `whitening`.
-    fn add_covariance(&self, whitening: f32, step: f32, sum: &mut DMatrix<f32>) {
-        let (mut columns, n) = (self.matrix(), sum.nrows());
-        for mut column in columns.column_iter_mut() {
-            column *= (column.norm_squared() / n as f32).max(step * step).powf(-0.5 * whitening);
+    fn add_covariance(&self, whitening: f32, step: f64, sum: &mut DMatrix<f64>) {
+        let n = sum.nrows();
+        let mut squares = vec![0.0; self.columns];
+        for row in self.values.chunks_exact(self.columns) {
+            squares.iter_mut().zip(row).for_each(|(sum, c)| *sum += c * c);
         }
-        sum.gemm(self.weight as f32, &columns, &columns.transpose(), 1.0);
-    }
-
-    /// Add the squares of the columns' components along each of the vectors, which are rows.
-    fn add_energies(&self, vectors: &DMatrix<f32>, sums: &mut [f64]) {
-        let components = vectors * self.matrix();
-        sums.iter_mut()
-            .zip(components.row_iter())
-            .for_each(|(sum, row)| *sum += self.weight * f64::from(row.norm_squared()));
+        let floor = (step * step) as f32;
+        let factors: Vec<f32> = squares.iter().map(|s| (s / n as f32).max(floor).powf(-0.5 * whitening)).collect();
+        // Some columns at a time, to stay in the cache.
+        let mut whitened = Vec::with_capacity(n * TOGETHER);
+        for first in (0..self.columns).step_by(TOGETHER) {
+            let columns = first..self.columns.min(first + TOGETHER);
+            whitened.clear();
+            for row in self.values.chunks_exact(self.columns) {
+                let factors = &factors[columns.clone()];
+                whitened.extend(row[columns.clone()].iter().zip(factors).map(|(c, f)| f64::from(c * f)));
+            }
+            let rows = DMatrixView::from_slice(&whitened, columns.len(), n);
+            sum.gemm(self.weight, &rows.transpose(), &rows, 1.0);
+        }
     }
 }
 
-/// The error that transforms are chosen for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Aim {
-    /// The root mean square.
-    pub(crate) rmse: f64,
-    /// The elements it is taken over, as a share of all: the masked ones do not count.
-    pub(crate) counted: f64,
-}
-
-impl Aim {
-    /// The most that may be left out of so many elements: a sum of squares.
-    pub(super) fn most_dropped(self, elements: f64) -> f64 {
-        MOST_DROPPED * self.rmse * self.rmse * self.counted * elements
-    }
-
-    /// Of a field whose elements all count.
-    #[cfg(any(test, feature = "bench"))]
-    pub(crate) const fn all(rmse: f64) -> Self {
-        Self { rmse, counted: 1.0 }
-    }
-
-    /// With the root mean square divided by `scale`.
-    pub(super) fn scaled(self, scale: f64) -> Self {
-        Self { rmse: self.rmse / scale, ..self }
-    }
+/// Of all samples along an axis of `n`, as [`Sample::add_covariance`].
+fn covariance(samples: &[Sample], n: usize, whitening: f32, step: f64) -> DMatrix<f64> {
+    let mut sum = DMatrix::zeros(n, n);
+    samples.iter().for_each(|s| s.add_covariance(whitening, step, &mut sum));
+    sum
 }
 
 /// What may be done along an axis.
@@ -143,18 +130,16 @@ pub(super) fn choices(
     let cosines: Vec<Sample> = samples.iter().map(|s| s.transformed(cosine)).collect();
     let Rate { step, bits: cosine_cost } = Rate::new(&cosines, aim.rmse);
     let plain = Rate::new(&samples, aim.rmse).bits;
+    let elements: usize = volumes.iter().map(Vec::len).sum();
+    let doubtful = !effort.quick && cosine_cost.min(plain) < 2.0 * FEW * elements as f64;
     let possible = (2..=MAX_KLT).contains(&n) && !without(Part::OuterKlt);
-    let whitenings = if without(Part::SecondWhitening) { &WHITENING[..1] } else { &WHITENING };
-    let bases = whitenings.iter().filter(|_| possible);
-    let bases = bases.filter_map(|&whitening| Karhunen::new(&samples, n, whitening, step, aim, isa));
-    let basis = bases.min_by(|a, b| a.cost.total_cmp(&b.cost)).map(|b| (b.cost, Choice::Basis(b)));
+    let bases = if possible { Karhunen::several(&samples, n, doubtful, step, aim, isa) } else { Vec::new() };
     let cosine = (cosine_cost < plain && !without(Part::OuterDct)).then_some((cosine_cost, Choice::Cosine));
-    let transforms = [cosine, basis].into_iter().flatten().filter(|_| !without(Part::OuterAxes));
+    let transforms = cosine.into_iter().chain(bases.into_iter().map(|b| (b.cost, Choice::Basis(b))));
+    let transforms = transforms.filter(|_| !without(Part::OuterAxes));
     let mut choices: Vec<(f64, Choice)> = transforms.chain([(plain, Choice::Nothing)]).collect();
     choices.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (least, likely) = choices.remove(0);
-    let elements: usize = volumes.iter().map(Vec::len).sum();
-    let doubtful = !effort.quick && least < 2.0 * FEW * elements as f64;
     let rival = |(cost, choice): &(f64, Choice)| match (&likely, choice) {
         // The coder sees the slice before: without a transform it may take fewer bits than with the cosine transform at any rate.
         (Choice::Cosine, Choice::Nothing) => true,
@@ -266,12 +251,18 @@ fn worth_coding(components: &[Sample], klt: &Klt, step: f64) -> usize {
     best
 }
 
-/// How far the strength of columns is evened out before their covariance is taken: 1 where all shapes count alike, which
-/// suits tight targets; less where a few strong patterns are all that is coded.
-const WHITENING: [f32; 2] = [1.0, 0.5];
-
-/// The share of the squared error at the target that components left out may have.
-const MOST_DROPPED: f64 = 0.8;
+/// How far the strength of columns is evened out before their covariance is taken, for axes of some length, and where a few bits a value
+/// leave a choice in question: 1 where all shapes count alike, which suits tight targets; less where a few strong patterns
+/// are all that is coded.
+const fn whitenings(n: usize, doubtful: bool) -> &'static [f32] {
+    match (n > LONG, doubtful) {
+        (false, false) => &[1.0, 0.5],
+        (false, true) => &[1.0, 0.5, 0.0],
+        // An eigenvalue problem takes long.
+        (true, false) => &[0.5],
+        (true, true) => &[0.5, 0.0],
+    }
+}
 
 /// The sum of the squares.
 fn energy(components: &[f32]) -> f64 {
@@ -299,9 +290,18 @@ pub(super) struct Karhunen {
 }
 
 impl Karhunen {
-    /// From the samples' covariance; `step` tells how exact the basis must be.
-    fn new(samples: &[Sample], n: usize, whitening: f32, step: f64, aim: Aim, isa: Isa) -> Option<Self> {
-        let all = rounded_eigenvectors(samples, n, whitening, step);
+    /// From the samples' covariance along an axis of `n`, for several whitenings; `step` tells how exact they must be.
+    fn several(samples: &[Sample], n: usize, doubtful: bool, step: f64, aim: Aim, isa: Isa) -> Vec<Self> {
+        let plain = covariance(samples, n, 0.0, step);
+        let tried = if without(Part::SecondWhitening) { 1 } else { usize::MAX };
+        let bases = whitenings(n, doubtful).iter().take(tried);
+        bases.filter_map(|&whitening| Self::new(samples, &plain, whitening, step, aim, isa)).collect()
+    }
+
+    /// From the samples, whose covariance along the axis is `plain`.
+    fn new(samples: &[Sample], plain: &DMatrix<f64>, whitening: f32, step: f64, aim: Aim, isa: Isa) -> Option<Self> {
+        let n = plain.nrows();
+        let all = rounded_eigenvectors(samples, plain, whitening, step);
         let matrix = klt::forward(&all, n)?;
         let components: Vec<Sample> =
             samples.iter().map(|s| s.transformed(|v, inner| columns_by(v, inner, &matrix, isa))).collect();
@@ -337,22 +337,21 @@ impl Karhunen {
     }
 }
 
-/// The eigenvectors of the whitened covariance, strongest first.
-fn rounded_eigenvectors(samples: &[Sample], n: usize, whitening: f32, step: f64) -> Klt {
-    let mut covariance = DMatrix::zeros(n, n);
-    samples.iter().for_each(|s| s.add_covariance(whitening, step as f32, &mut covariance));
-    let eigen = SymmetricEigen::new(covariance.map(f64::from));
+/// The eigenvectors of the whitened covariance, strongest first; `plain` is the covariance without whitening.
+fn rounded_eigenvectors(samples: &[Sample], plain: &DMatrix<f64>, whitening: f32, step: f64) -> Klt {
+    let n = plain.nrows();
+    let whitened = if whitening > 0.0 { covariance(samples, n, whitening, step) } else { plain.clone() };
+    let eigen = SymmetricEigen::new(whitened);
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    let (vectors, mut energies) = (eigen.eigenvectors.transpose().map(|v| v as f32), vec![0.0; n]);
-    samples.iter().for_each(|s| s.add_energies(&vectors, &mut energies));
+    let projected = plain * &eigen.eigenvectors;
     let columns: f64 = samples.iter().map(|s| s.columns as f64 * s.weight).sum();
     let mut klt = Klt::default();
     let mut exponent = Row::MAX_EXPONENT;
     for k in order {
         let vector = eigen.eigenvectors.column(k);
         // Rounding errors let a component leak into the others: less than a step.
-        let strength = ((energies[k] / columns).sqrt() / step).max(1.0);
+        let strength = ((projected.column(k).dot(&vector).max(0.0) / columns).sqrt() / step).max(1.0);
         let wanted = strength.log2().ceil() + f64::from(n.ilog2().div_ceil(2)) + 1.0;
         exponent = exponent.min(wanted.min(f64::from(Row::MAX_EXPONENT)) as u8);
         let unit = f64::from(1u32 << exponent);
@@ -411,16 +410,21 @@ mod tests {
         }
     }
 
-    /// Noise just above the target has components that are worth no bytes each, but they cannot all be left out.
+    /// Noise just above the target has components that are worth no bytes each, but they cannot all be left out; fewer where some elements
+    /// do not count.
     #[test]
     fn what_is_left_out_stays_below_the_target() {
-        let (n, plane) = (21, 3000);
-        let mut volumes = vec![stack(n, plane)];
+        let (n, plane, isa) = (21, 3000, Isa::detect());
         let target = 0.1 / 12f64.sqrt() / 1.1;
-        let outer = transform(&mut volumes, n, &[plane], target, Effort::new(5), Isa::detect());
-        assert_eq!(outer.kind, AxisTransform::Klt);
-        assert!(outer.dropped <= MOST_DROPPED * target * target * (n * plane) as f64);
-        assert!((3..n).contains(&outer.klt.unwrap().rows.len()));
+        let kept = |counted: f64| {
+            let (aim, mut volumes) = (Aim { counted, ..Aim::all(target) }, [stack(n, plane)]);
+            let (likely, _) = choices(&volumes, n, &[plane], aim, Effort::new(5), isa);
+            let outer = likely.apply(&mut volumes, n, &[plane], aim, isa);
+            assert_eq!(outer.kind, AxisTransform::Klt);
+            assert!(outer.dropped <= aim.most_dropped((n * plane) as f64));
+            outer.klt.unwrap().rows.len()
+        };
+        assert!(3 <= kept(1.0) && kept(1.0) < kept(0.5) && kept(0.5) < n);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The choice of the transform: basis of the planes, and what happens along the outer axes.
 
+use super::aim::Aim;
 use super::effort::{Effort, Told};
 use super::estimate::{Sample, Start};
 use super::ops::pyramid;
-use super::outer::{self, Aim, Choice, Outer};
+use super::outer::{self, Choice, Outer};
 use crate::ablation::{Part, without};
 use crate::arith::Isa;
 use crate::format::pyramid::{Basis, Level, levels};
