@@ -48,7 +48,7 @@ PARTS = {
         ("outer-axes", "no transform along time, level, band", both(harmonic, volume)),
         ("outer-dct", "no DCT there", both(harmonic, volume)),
         ("outer-klt", "no Karhunen-Loeve basis there", both(harmonic, volume)),
-        ("second-whitening", "one such basis tried, not two", both(harmonic, volume)),
+        ("second-whitening", "one such basis tried, not two or three", both(harmonic, volume)),
         ("lapped", "wavelet only (cells with the lapped pyramid)", lapped),
         ("wavelet", "lapped pyramid only (cells with the wavelet)", wavelet),
         ("coding-both", "the basis by its estimate alone", harmonic),
