@@ -44,20 +44,18 @@ pub(crate) struct Analysis {
 
 /// Fewest elements of a field whose levels are in parts for threads: smaller ones gain nothing.
 const WORTH_PARTS: usize = 1 << 19;
-/// Coefficients that are not 0 for each part of a level, whose models learn for themselves: of so many, parts cost about 0.1 % in bytes.
-const FOR_A_PART: f64 = 5_000.0;
-
-/// What else limits the parts of a level.
+/// What limits the parts of a level.
 struct Limits {
-    /// Rows of blocks for each, of the lapped basis and of the wavelet.
-    lapped: usize,
-    wavelet: usize,
+    /// Of each part, in the lapped basis and in the wavelet: rows of blocks at least, and coefficients that are not 0. Its models learn for
+    /// themselves: of 5000, parts cost about 0.1 % in bytes.
+    lapped: (usize, f64),
+    wavelet: (usize, f64),
     most: usize,
 }
 
-const PLANE: Limits = Limits { lapped: 5, wavelet: 64, most: 4 };
-/// Each row has all slices: 0.1 % more bytes on average, at most 0.5 %, for 1.2 to 1.6 times the speed of two threads.
-const VOLUME: Limits = Limits { lapped: 2, wavelet: 20, most: 2 };
+const PLANE: Limits = Limits { lapped: (5, 5e3), wavelet: (64, 5e3), most: 4 };
+/// Each row has all slices: 0.1 % more bytes on average, 1.2 % at most, for 1.5 to 1.7 times the speed of two threads.
+const VOLUME: Limits = Limits { lapped: (1, 1e4), wavelet: (20, 5e3), most: 2 };
 
 /// A step of the quantiser.
 #[derive(Clone)]
@@ -192,8 +190,8 @@ impl Analysis {
         let limits = if self.geometry.slices() > 1 { VOLUME } else { PLANE };
         let most = if elements < WORTH_PARTS || without(Ablated::FinestInParts) { 1 } else { limits.most };
         let parts = |(level, &coded): (&Level, &f64)| {
-            let rows = if level.dyadic { limits.wavelet } else { limits.lapped };
-            ((coded / FOR_A_PART) as usize).min(level.y.lens.len() / rows).clamp(1, most)
+            let (rows, each) = if level.dyadic { limits.wavelet } else { limits.lapped };
+            ((coded / each) as usize).min(level.y.lens.len() / rows).clamp(1, most)
         };
         self.quantised_in(step.size, self.levels.iter().zip(&step.coded).map(parts))
     }
