@@ -1,15 +1,14 @@
 //! Choice of a transform along an outer axis: none, DCT, or a Karhunen-Loeve basis made for the chunk.
 
 use super::aim::Aim;
+use super::columns::{Columns, Rate};
 use super::effort::Effort;
-use super::magnitudes::Magnitudes;
+use super::karhunen::Karhunen;
 use crate::ablation::{Part, without};
-use crate::arith::{Dct, Isa, Kind, columns_by, klt, transform_outer};
+use crate::arith::{Isa, Kind, transform_outer};
 use crate::decode::ops::outer::Inverse;
-use crate::entropy::{klt as basis, range::Counter};
 use crate::format::AxisTransform;
-use crate::format::klt::{Klt, MAX_KLT, Row};
-use nalgebra::{DMatrix, DMatrixView, SymmetricEigen};
+use crate::format::klt::{Klt, MAX_KLT};
 
 /// What is done along an axis, and how it is undone.
 pub(crate) struct Outer {
@@ -19,87 +18,6 @@ pub(crate) struct Outer {
     pub(crate) klt: Option<Klt>,
     /// Sum of the squares of the components that are not coded.
     pub(crate) dropped: f64,
-}
-
-/// A sample of the columns of one level along an axis of `n`.
-struct Sample {
-    /// Shape `(n, columns)`.
-    values: Vec<f32>,
-    columns: usize,
-    /// Columns of the level for each one here.
-    weight: f64,
-}
-
-/// An axis longer than this takes long to make a basis for.
-const LONG: usize = 64;
-/// Columns whose products are summed in one go.
-const TOGETHER: usize = 256;
-
-impl Sample {
-    /// Of so many columns; `volume` has the shape `(outer, n, inner)`.
-    fn new(volume: &[f32], n: usize, inner: usize, columns: usize) -> Self {
-        // A basis takes n operations for each value of the sample.
-        let wanted = if n > LONG { (columns * LONG / n).max(2 * n) } else { columns };
-        let total = volume.len() / n;
-        let stride = (total / wanted).max(1) | 1;
-        let picked: Vec<usize> = (0..total).step_by(stride).collect();
-        let mut values = Vec::with_capacity(n * picked.len());
-        for k in 0..n {
-            values.extend(picked.iter().map(|&i| volume[(i / inner * n + k) * inner + i % inner]));
-        }
-        Self { values, columns: picked.len(), weight: total as f64 / picked.len().max(1) as f64 }
-    }
-
-    /// For each element of the axis, what is lost if its coefficients are not coded, in the units of `cost`: the bits
-    /// that all others need more to make up for the error, less the bits saved.
-    fn loss_without(&self, step: f64) -> impl Iterator<Item = f64> {
-        let inverse = (1.0 / step) as f32;
-        let loss = move |c: f32| {
-            let square = (c * inverse).powi(2);
-            // At high rates 1 / (2 ln 2) bits make up for an error of step^2 / 12; what is coded keeps that error. A
-            // coefficient that is not 0 costs about 5 bits to find.
-            if square < 0.36 { 0.0 } else { 17.3 * (square - 0.08) - 2.0 * ((1.0 + square).log2() + 5.0) }
-        };
-        let rows = self.values.chunks_exact(self.columns);
-        rows.map(move |row| self.weight * row.iter().map(|&c| f64::from(loss(c))).sum::<f64>())
-    }
-
-    /// The same columns, transformed.
-    fn transformed(&self, f: impl Fn(&mut [f32], usize)) -> Self {
-        let mut values = self.values.clone();
-        f(&mut values, self.columns);
-        Self { values, ..*self }
-    }
-
-    /// Add this sample's share to the covariance along the axis, each column divided by its strength to the power of `whitening`.
-    fn add_covariance(&self, whitening: f32, step: f64, sum: &mut DMatrix<f64>) {
-        let n = sum.nrows();
-        let mut squares = vec![0.0; self.columns];
-        for row in self.values.chunks_exact(self.columns) {
-            squares.iter_mut().zip(row).for_each(|(sum, c)| *sum += c * c);
-        }
-        let floor = (step * step) as f32;
-        let factors: Vec<f32> = squares.iter().map(|s| (s / n as f32).max(floor).powf(-0.5 * whitening)).collect();
-        // Some columns at a time, to stay in the cache.
-        let mut whitened = Vec::with_capacity(n * TOGETHER);
-        for first in (0..self.columns).step_by(TOGETHER) {
-            let columns = first..self.columns.min(first + TOGETHER);
-            whitened.clear();
-            for row in self.values.chunks_exact(self.columns) {
-                let factors = &factors[columns.clone()];
-                whitened.extend(row[columns.clone()].iter().zip(factors).map(|(c, f)| f64::from(c * f)));
-            }
-            let rows = DMatrixView::from_slice(&whitened, columns.len(), n);
-            sum.gemm(self.weight, &rows.transpose(), &rows, 1.0);
-        }
-    }
-}
-
-/// Of all samples along an axis of `n`, as [`Sample::add_covariance`].
-fn covariance(samples: &[Sample], n: usize, whitening: f32, step: f64) -> DMatrix<f64> {
-    let mut sum = DMatrix::zeros(n, n);
-    samples.iter().for_each(|s| s.add_covariance(whitening, step, &mut sum));
-    sum
 }
 
 /// What may be done along an axis.
@@ -124,10 +42,10 @@ pub(super) fn choices(
     effort: Effort,
     isa: Isa,
 ) -> (Choice, Vec<Choice>) {
-    let samples: Vec<Sample> =
-        volumes.iter().zip(inner).map(|(volume, &inner)| Sample::new(volume, n, inner, effort.columns())).collect();
+    let samples: Vec<Columns> =
+        volumes.iter().zip(inner).map(|(volume, &inner)| Columns::new(volume, n, inner, effort.columns())).collect();
     let cosine = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, isa, Kind::Two);
-    let cosines: Vec<Sample> = samples.iter().map(|s| s.transformed(cosine)).collect();
+    let cosines: Vec<Columns> = samples.iter().map(|s| s.transformed(cosine)).collect();
     let Rate { step, bits: cosine_cost } = Rate::new(&cosines, aim.rmse);
     let plain = Rate::new(&samples, aim.rmse).bits;
     let elements: usize = volumes.iter().map(Vec::len).sum();
@@ -162,20 +80,14 @@ impl Choice {
 
     /// What it makes of parts of all volumes; returns the sum of the squares of components that are not coded.
     pub(super) fn attempt(&self, values: &mut [f32], n: usize, inner: usize, isa: Isa) -> f64 {
-        let mut dropped = 0.0;
         match self {
-            Self::Nothing => (),
-            Self::Cosine => transform_outer(values, n, inner, isa, Kind::Two),
-            Self::Basis(basis) => {
-                columns_by(values, inner, &basis.matrix, isa);
-                let parts = values.chunks_exact_mut(inner).enumerate();
-                for (_, part) in parts.filter(|(i, _)| i % n >= basis.rank) {
-                    dropped += energy(part);
-                    part.fill(0.0);
-                }
+            Self::Nothing => 0.0,
+            Self::Cosine => {
+                transform_outer(values, n, inner, isa, Kind::Two);
+                0.0
             }
+            Self::Basis(basis) => basis.attempt(values, n, inner, isa),
         }
-        dropped
     }
 
     /// Do it.
@@ -192,172 +104,11 @@ impl Choice {
     }
 }
 
-/// The parts of transformed volumes, with the component that each belongs to.
-fn components<'a>(
-    volumes: &'a mut [Vec<f32>],
-    inner: &'a [usize],
-    n: usize,
-) -> impl Iterator<Item = (usize, &'a mut [f32])> {
-    let parts = |(volume, &inner): (&'a mut Vec<f32>, &usize)| volume.chunks_exact_mut(inner).enumerate();
-    volumes.iter_mut().zip(inner).flat_map(parts).map(move |(i, part)| (i % n, part))
-}
-
 impl Outer {
     /// The axis stays as it is.
     pub(crate) const fn none() -> Self {
         Self { kind: AxisTransform::None, inverse: Inverse::None, klt: None, dropped: 0.0 }
     }
-}
-
-/// What samples cost at a bound on the mean.
-struct Rate {
-    /// The quantiser step at which the RMSE is about the target.
-    step: f64,
-    /// Estimated bits at this step, in halves of a bit.
-    bits: f64,
-}
-
-impl Rate {
-    fn new(samples: &[Sample], target: f64) -> Self {
-        let mut all = Magnitudes::new();
-        samples.iter().for_each(|s| all.add(&s.values, s.weight));
-        let bins: Vec<_> = all.bins().collect();
-        let wanted = target * target * bins.iter().map(|(.., n)| n).sum::<f64>();
-        let (mut low, mut high) = (3.4 * target, 64.0 * target);
-        for _ in 0..7 {
-            let step = (low * high).sqrt();
-            let error = |&(_, c, n): &(usize, f64, f64)| n * if c < 0.62 * step { c * c } else { step * step / 12.0 };
-            if bins.iter().map(error).sum::<f64>() > wanted { high = step } else { low = step }
-        }
-        let bits = bins.iter().map(|(_, c, n)| n * (1.0 + (c / low).powi(2)).log2()).sum();
-        Self { step: low, bits }
-    }
-}
-
-/// The number of leading components that are worth the bytes of their basis vectors; at least 1.
-fn worth_coding(components: &[Sample], klt: &Klt, step: f64) -> usize {
-    let mut losses = vec![0.0; klt.rows.len()];
-    for sample in components {
-        losses.iter_mut().zip(sample.loss_without(step)).for_each(|(sum, loss)| *sum += loss);
-    }
-    let (mut best, mut most, mut sum) = (1, f64::NEG_INFINITY, 0.0);
-    for (k, (row, loss)) in klt.rows.iter().zip(losses).enumerate() {
-        let low = f64::from(row.exponent) - f64::from(row.q.len().ilog2().div_ceil(2));
-        sum += loss - 2.0 * row.q.len() as f64 * (low.max(0.0) + 2.2);
-        if sum > most {
-            (best, most) = (k + 1, sum);
-        }
-    }
-    best
-}
-
-/// How far the strength of columns is evened out before their covariance is taken, for axes of some length, and where a few bits a value
-/// leave a choice in question: 1 where all shapes count alike, which suits tight targets; less where a few strong patterns
-/// are all that is coded.
-const fn whitenings(n: usize, doubtful: bool) -> &'static [f32] {
-    match (n > LONG, doubtful) {
-        (false, false) => &[1.0, 0.5],
-        (false, true) => &[1.0, 0.5, 0.0],
-        // An eigenvalue problem takes long.
-        (true, false) => &[0.5],
-        (true, true) => &[0.5, 0.0],
-    }
-}
-
-/// The sum of the squares.
-fn energy(components: &[f32]) -> f64 {
-    components.iter().map(|&c| f64::from(c * c)).sum()
-}
-
-/// So many components or more, that what is left out of their `energies` is no more than `most`.
-fn kept(energies: &[f64], rank: usize, most: f64) -> usize {
-    let within = |&kept: &usize| energies[kept..].iter().sum::<f64>() <= most;
-    (rank..energies.len()).find(within).unwrap_or(energies.len())
-}
-
-/// A basis for a chunk.
-pub(super) struct Karhunen {
-    /// All vectors, rounded.
-    all: Klt,
-    /// Of the leading ones that are coded.
-    rank: usize,
-    /// Elements to all components.
-    matrix: Dct,
-    /// Of the basis in a stream.
-    bytes: u64,
-    /// Estimated halves of a bit, with those of the basis.
-    cost: f64,
-}
-
-impl Karhunen {
-    /// From the samples' covariance along an axis of `n`, for several whitenings; `step` tells how exact they must be.
-    fn several(samples: &[Sample], n: usize, doubtful: bool, step: f64, aim: Aim, isa: Isa) -> Vec<Self> {
-        let plain = covariance(samples, n, 0.0, step);
-        let tried = if without(Part::SecondWhitening) { 1 } else { usize::MAX };
-        let bases = whitenings(n, doubtful).iter().take(tried);
-        bases.filter_map(|&whitening| Self::new(samples, &plain, whitening, step, aim, isa)).collect()
-    }
-
-    /// From the samples, whose covariance along the axis is `plain`.
-    fn new(samples: &[Sample], plain: &DMatrix<f64>, whitening: f32, step: f64, aim: Aim, isa: Isa) -> Option<Self> {
-        let n = plain.nrows();
-        let all = rounded_eigenvectors(samples, plain, whitening, step);
-        let matrix = klt::forward(&all, n)?;
-        let components: Vec<Sample> =
-            samples.iter().map(|s| s.transformed(|v, inner| columns_by(v, inner, &matrix, isa))).collect();
-        let Rate { step, bits } = Rate::new(&components, aim.rmse);
-        let mut energies = vec![0.0; n];
-        for sample in &components {
-            let parts = energies.iter_mut().zip(sample.values.chunks_exact(sample.columns));
-            parts.for_each(|(sum, part)| *sum += sample.weight * energy(part));
-        }
-        let elements = components.first().map_or(0.0, |s| s.weight * s.values.len() as f64);
-        let rank = kept(&energies, worth_coding(&components, &all, step), aim.most_dropped(elements));
-        let mut rows = all.leading(rank);
-        let mut counter = Counter::default();
-        basis::code(&mut counter, &mut rows, n);
-        let bytes = counter.bytes();
-        Some(Self { all, rank, matrix, bytes, cost: bits + 16.0 * bytes as f64 })
-    }
-
-    fn apply(self, volumes: &mut [Vec<f32>], n: usize, inner: &[usize], aim: Aim, isa: Isa) -> Outer {
-        volumes.iter_mut().zip(inner).for_each(|(volume, &inner)| columns_by(volume, inner, &self.matrix, isa));
-        let mut energies = vec![0.0; n];
-        for (k, part) in components(volumes, inner, n) {
-            energies[k] += energy(part);
-        }
-        // The sample may have missed what a component is for.
-        let elements = volumes.first().map_or(0, Vec::len) as f64;
-        let kept = kept(&energies, self.rank, aim.most_dropped(elements));
-        components(volumes, inner, n).filter(|(k, _)| *k >= kept).for_each(|(_, part)| part.fill(0.0));
-        let dropped = energies[kept..].iter().sum();
-        let rows = self.all.leading(kept);
-        let inverse = Inverse::Klt(klt::inverse(&rows, n));
-        Outer { kind: AxisTransform::Klt, inverse, klt: Some(rows), dropped }
-    }
-}
-
-/// The eigenvectors of the whitened covariance, strongest first; `plain` is the covariance without whitening.
-fn rounded_eigenvectors(samples: &[Sample], plain: &DMatrix<f64>, whitening: f32, step: f64) -> Klt {
-    let n = plain.nrows();
-    let whitened = if whitening > 0.0 { covariance(samples, n, whitening, step) } else { plain.clone() };
-    let eigen = SymmetricEigen::new(whitened);
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    let projected = plain * &eigen.eigenvectors;
-    let columns: f64 = samples.iter().map(|s| s.columns as f64 * s.weight).sum();
-    let mut klt = Klt::default();
-    let mut exponent = Row::MAX_EXPONENT;
-    for k in order {
-        let vector = eigen.eigenvectors.column(k);
-        // Rounding errors let a component leak into the others: less than a step.
-        let strength = ((projected.column(k).dot(&vector).max(0.0) / columns).sqrt() / step).max(1.0);
-        let wanted = strength.log2().ceil() + f64::from(n.ilog2().div_ceil(2)) + 1.0;
-        exponent = exponent.min(wanted.min(f64::from(Row::MAX_EXPONENT)) as u8);
-        let unit = f64::from(1u32 << exponent);
-        klt.rows.push(Row { exponent, q: vector.iter().map(|v| (v * unit).round() as i32).collect() });
-    }
-    klt
 }
 
 #[cfg(test)]
