@@ -10,8 +10,9 @@ const TOGETHER: usize = 256;
 
 /// A sample of the columns of one level along an axis of `n`.
 pub(super) struct Columns {
-    /// Shape `(n, columns)`.
+    /// Shape `(n, count)`.
     pub(super) values: Vec<f32>,
+    /// Columns in the sample.
     pub(super) count: usize,
     /// Columns of the level for each one here.
     pub(super) weight: f64,

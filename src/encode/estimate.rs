@@ -108,7 +108,7 @@ impl Sample {
         sample
     }
 
-    /// Estimated bits of the whole at this root mean square error, and the quantiser's step for it.
+    /// Estimated bits of the whole at the root mean square error of `aim`, and the quantiser's step for it.
     pub(super) fn bits(&self, aim: Aim) -> (f64, Start) {
         let start = self.start(aim);
         let inverse = (1.0 / start.step) as f32;
@@ -125,7 +125,7 @@ impl Sample {
         (bits, start)
     }
 
-    /// The quantiser step whose error is about `rmse`.
+    /// The quantiser step whose error is about that of `aim`.
     pub(super) fn start(&self, aim: Aim) -> Start {
         let rmse = aim.rmse;
         let sums: Vec<Vec<Below>> = self.rows.iter().map(Rows::sums).collect();
@@ -230,6 +230,8 @@ const PART: usize = 32;
 /// Quantised magnitudes of rows, as their neighbours see them.
 struct Near {
     width: usize,
+    /// Parts of a row.
+    parts: usize,
     magnitudes: Vec<u8>,
     /// Whether any of a part of a row is not 0.
     any: Vec<bool>,
@@ -243,26 +245,27 @@ struct NearRow<'a> {
 
 impl Near {
     fn new(values: &[f32], width: usize, inverse: f32) -> Self {
+        let parts = width.div_ceil(PART);
         let mut magnitudes = vec![0; values.len()];
-        let mut any = vec![false; values.len() / width * width.div_ceil(PART)];
+        let mut any = vec![false; values.len() / width * parts];
         run_wide(
             #[inline(always)]
             || {
                 for (to, &c) in magnitudes.iter_mut().zip(values) {
                     *to = (c.abs() * inverse + 0.4).min(255.0) as i32 as u8;
                 }
-                for (any, row) in any.chunks_mut(width.div_ceil(PART)).zip(magnitudes.chunks(width)) {
+                for (any, row) in any.chunks_mut(parts).zip(magnitudes.chunks(width)) {
                     for (any, part) in any.iter_mut().zip(row.chunks(PART)) {
                         *any = part.iter().fold(0, |all, q| all | q) != 0;
                     }
                 }
             },
         );
-        Self { width, magnitudes, any }
+        Self { width, parts, magnitudes, any }
     }
 
     fn row(&self, y: usize) -> NearRow<'_> {
-        let parts = self.width.div_ceil(PART);
-        NearRow { magnitudes: &self.magnitudes[y * self.width..][..self.width], any: &self.any[y * parts..][..parts] }
+        let Self { width, parts, .. } = *self;
+        NearRow { magnitudes: &self.magnitudes[y * width..][..width], any: &self.any[y * parts..][..parts] }
     }
 }
