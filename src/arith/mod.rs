@@ -15,7 +15,7 @@ mod trig;
 mod wavelet;
 
 pub(crate) use isa::Isa;
-pub(crate) use kernels::cells::{CELLS, Cells, NO_SAMPLES, Numbers, OnCells, PerCell, SAMPLES, Turned, run_cells};
+pub(crate) use kernels::cells::{Aligned, Cells, OnCells, SAMPLES, Sums, Turned, run_cells};
 pub(crate) use kernels::cholesky::cholesky;
 pub(crate) use kernels::inner::{Part, inner_products};
 pub(crate) use kernels::network::{POINTS, PackedLayer, TILE, layer, layer_and_slope, layer_times_slope};

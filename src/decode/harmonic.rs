@@ -101,7 +101,7 @@ pub(crate) fn decode(
     }
     let cuts = &params.parts[finer.min(params.parts.len())..];
     let mut volumes = zeros(&levels, geometry);
-    let mut detail = bands::Levels::new(&mut decoders, levels.len(), cuts.len());
+    let mut detail = bands::Levels::new(&mut decoders, levels.len(), finer, cuts.len());
     // The coarser levels of a plane are put together while the finest is decoded.
     let is_plane = geometry.outer.is_empty();
     for (l, level) in levels.iter().enumerate().rev() {

@@ -257,7 +257,7 @@ impl Analysis {
             let n = self.geometry.outer[axis];
             basis::code(&mut encoders[0], &mut klt.leading(self.used(axis, &quantised)), n);
         }
-        let mut detail = bands::Levels::new(&mut encoders, quantised.parts.len(), params.parts.len());
+        let mut detail = bands::Levels::new(&mut encoders, quantised.parts.len(), 0, params.parts.len());
         for parts in quantised.parts.iter_mut().rev() {
             detail.code(parts, Vec::new(), Vec::new(), self.geometry.slices(), 1);
         }

@@ -28,8 +28,9 @@ pub(crate) struct Levels<'a, C> {
     coders: &'a mut [C],
     /// The coder of the next part.
     next: usize,
-    /// Levels to come.
+    /// Levels to come, and those that are finer than the last of these.
     left: usize,
+    finer: usize,
     cuts: usize,
     models: Vec<Models>,
     /// Of the level before, slice by slice.
@@ -37,8 +38,9 @@ pub(crate) struct Levels<'a, C> {
 }
 
 impl<'a, C: Coder + Send> Levels<'a, C> {
-    pub(crate) fn new(coders: &'a mut [C], levels: usize, cuts: usize) -> Self {
-        Self { coders, next: 0, left: levels, cuts, models: vec![Models::new()], coarser: Vec::new() }
+    /// So many levels, of a stream that has `finer` ones as well.
+    pub(crate) fn new(coders: &'a mut [C], levels: usize, finer: usize, cuts: usize) -> Self {
+        Self { coders, next: 0, left: levels, finer, cuts, models: vec![Models::new()], coarser: Vec::new() }
     }
 
     /// Code the next level, on up to `threads` threads, and do `beside` at the same time: jobs that each have about so many bytes to
@@ -60,7 +62,7 @@ impl<'a, C: Coder + Send> Levels<'a, C> {
             (0..n).map(|k| Cow::Borrowed(&before[k * before.len() / n])).collect()
         };
         let mut after: Vec<_> = (0..n).map(|_| None).collect();
-        let coarser = &self.coarser;
+        let (coarser, finest) = (&self.coarser, self.left + self.finer == 0);
         let rows = rows.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
         let coders = self.coders.iter_mut().skip(self.next);
         let each = parts.iter_mut().zip(coders).zip(models).zip(&mut after).zip(rows);
@@ -72,7 +74,7 @@ impl<'a, C: Coder + Send> Levels<'a, C> {
                     let mut models = models.into_owned();
                     run_wide(
                         #[inline(always)]
-                        || models.part(coder, part, coarser),
+                        || models.part(coder, part, coarser, finest),
                     );
                     *after = Some(models);
                     if let Some(rows) = rows {
@@ -118,7 +120,7 @@ impl Models {
 
     /// Code a part of a level, slice by slice. This and what it calls are inlined into code for wide vectors.
     #[inline(always)]
-    fn part<C: Coder>(&mut self, coder: &mut C, part: &mut Part, coarser: &[Activity]) {
+    fn part<C: Coder>(&mut self, coder: &mut C, part: &mut Part, coarser: &[Activity], finest: bool) {
         part.make_room();
         let Part { shape, q, occupied, .. } = part;
         let (size, rows) = (shape.all_bands() * shape.blocks(), shape.all_bands() * shape.rows);
@@ -135,7 +137,7 @@ impl Models {
                 .filter(|_| !without(Ablated::PreviousSlice))
                 .map(|s| (&before[s * size..], &rows_before[s * rows..]));
             let coarser = coarser.get(slice).filter(|_| !without(Ablated::CoarserLevel));
-            let surroundings = Surroundings::new(shape, coarser, previous);
+            let surroundings = Surroundings::new(shape, coarser, previous, finest);
             self.slice(coder, &surroundings, &bands, &mut around, &mut q[..size], &mut occupied[..rows]);
         }
     }
@@ -184,7 +186,7 @@ impl Models {
         q: &mut [i32],
         occupied: &mut [bool],
     ) {
-        let shape = neighbours.shape();
+        let (shape, finest) = (neighbours.shape(), neighbours.finest());
         let cols = shape.cols;
         let weights = if shape.dyadic { Context::WAVELET } else { Context::LAPPED };
         rows.begin();
@@ -217,10 +219,24 @@ impl Models {
                     rows.north[j..end].iter().zip(&rows.parents[j..end]).zip(&rows.near[j..end]).zip(&other[j..end]);
                 let places = q[j..end].iter_mut().zip(&mut rows.current[j + 2..]);
                 for (x, ((((&north, &parents), &near), &other), (q, current))) in known.zip(places).enumerate() {
-                    let context =
-                        Context { west: w, band: north + ww, parents, other, radius, near, weights, learn: x % 2 == 0 };
+                    let context = Context {
+                        west: w,
+                        band: north + ww,
+                        parents,
+                        other,
+                        radius,
+                        near,
+                        weights,
+                        learn: x % 2 == 0,
+                        finest,
+                    };
                     let magnitude = self.magnitudes.code(coder, q.unsigned_abs(), &context);
-                    let negative = coder.even(*q < 0, magnitude.exact > 0);
+                    let coded = magnitude.exact > 0;
+                    let negative = if finest {
+                        coder.apart(u64::from(*q < 0 && coded), coded.into()) == 1
+                    } else {
+                        coder.even(*q < 0, coded)
+                    };
                     *q = if negative { -(magnitude.exact as i32) } else { magnitude.exact as i32 };
                     any |= magnitude.exact;
                     (ww, w) = (w, magnitude.capped);

@@ -40,6 +40,8 @@ pub(super) struct Context {
     /// Weights of 4 W + `band` and of `parents`, of 256, that make 16 times a mean magnitude of both.
     pub(super) weights: [u32; 2],
     pub(super) learn: bool,
+    /// In the finest level, whose signs and low bits are kept apart: images of coarser ones need the front of the stream only.
+    pub(super) finest: bool,
 }
 
 impl Context {
@@ -90,7 +92,7 @@ impl Magnitudes {
             if value == ESCAPE {
                 value = self.escaped(coder, magnitude >> k);
             }
-            Magnitude::new(Self::with_low_bits(coder, magnitude, value, k))
+            Magnitude::new(Self::with_low_bits(coder, magnitude, value, k, c.finest))
         }
     }
 
@@ -123,8 +125,9 @@ impl Magnitudes {
     }
 
     /// The magnitude whose bits from the `k`-th on are `high`.
-    fn with_low_bits<C: Coder>(coder: &mut C, magnitude: u32, high: u32, k: u32) -> u32 {
-        let low = coder.raw(u64::from(magnitude) & ((1 << k) - 1), k);
+    fn with_low_bits<C: Coder>(coder: &mut C, magnitude: u32, high: u32, k: u32, finest: bool) -> u32 {
+        let low = u64::from(magnitude) & ((1 << k) - 1);
+        let low = if finest { coder.apart(low, k) } else { coder.raw(low, k) };
         (u64::from(high) << k | low).min(MAX_MAGNITUDE.into()) as u32
     }
 }

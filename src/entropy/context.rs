@@ -49,6 +49,8 @@ pub(super) struct Surroundings<'a> {
     activity: Vec<u32>,
     /// Coefficients and occupied rows of the slice before.
     previous: Option<(&'a [i32], &'a [bool])>,
+    /// Of the finest level.
+    finest: bool,
 }
 
 /// What surrounds one band.
@@ -82,9 +84,10 @@ impl<'a> Surroundings<'a> {
         shape: &'a Shape,
         coarser: Option<&'a Activity>,
         previous: Option<(&'a [i32], &'a [bool])>,
+        finest: bool,
     ) -> Self {
         let activity = coarser.map_or_else(|| vec![0; shape.blocks()], |c| c.for_part(shape));
-        Self { shape, coarser, activity, previous }
+        Self { shape, coarser, activity, previous, finest }
     }
 
     /// Band (u, v) of the slice before.
@@ -113,6 +116,11 @@ impl<'a> Surroundings<'a> {
 impl<'a> Neighbours<'a> {
     pub(super) const fn shape(&self) -> &'a Shape {
         self.surroundings.shape
+    }
+
+    /// Whether the band is of the finest level.
+    pub(super) const fn finest(&self) -> bool {
+        self.surroundings.finest
     }
 
     /// Activity of the coarser level at the blocks of row `i`.

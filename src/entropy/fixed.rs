@@ -69,7 +69,7 @@ impl Rest {
         let count = i64::from(precision.saturating_sub(whole.ilog2() + 1)).min(room).max(0) as u32;
         let last = exp2(unit - count as i32);
         let low = if C::ENCODES { (x.abs() / last) as u64 & ((1 << count) - 1) } else { 0 };
-        let m = whole << count | coder.raw(low, count);
+        let m = whole << count | coder.apart(low, count);
         let x = m as f64 * last;
         T::from_f64(if negative { -x } else { x })
     }

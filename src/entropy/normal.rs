@@ -2,7 +2,7 @@
 //! integers, the rest IEEE + - * / in a fixed order, so that both sides have the same on every machine.
 
 use crate::ablation::{Part, without};
-use crate::arith::{CELLS, Cells, NO_SAMPLES, Numbers, OnCells, PerCell, SAMPLES, Turned, run_cells};
+use crate::arith::{Aligned, Cells, OnCells, SAMPLES, Sums, Turned, run_cells};
 
 /// Neighbours and the target, filled up to tiles of four.
 const ROWS: usize = 24;
@@ -13,10 +13,14 @@ const KEEP: f64 = 0.75;
 /// Ridge as a part of the mean squared difference, and its least value.
 const RIDGE: f64 = 1e-6;
 const RIDGE_FLOOR: f64 = 256.0;
+/// Fraction bits of a weight.
+pub(crate) const WEIGHT_BITS: u32 = 16;
 /// Weights that are larger are not believed.
 const SANE: f64 = 64.0;
 
-const NONE: Numbers = Numbers([0.0; CELLS]);
+/// Cells side by side: so many, but for the last ones where at most half as many are left.
+const WIDE: usize = 8;
+const HALF: usize = WIDE / 2;
 
 /// A row to learn from: values scaled to fit 32 bits, what they are differences to, and what each column counts for; each at
 /// least as long as the row.
@@ -37,9 +41,23 @@ pub(crate) struct Normal<const N: usize> {
     products: Vec<f64>,
     /// Cells of a pair, those on either side and those that fill the last group included.
     stride: usize,
-    turned: Box<[Turned; ROWS]>,
-    /// The equations of a group of cells.
-    equations: Vec<Numbers>,
+    wide: Box<Work<WIDE>>,
+    half: Box<Work<HALF>>,
+}
+
+/// Memory for the work on `W` cells.
+struct Work<const W: usize> {
+    turned: [Turned<W>; ROWS],
+    equations: Aligned<[[f64; W]; at(ROWS, ROWS)]>,
+}
+
+impl<const W: usize> Work<W> {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            turned: [Aligned([[0; W]; SAMPLES / 2]); ROWS],
+            equations: Aligned([[0.0; W]; at(ROWS, ROWS)]),
+        })
+    }
 }
 
 /// Place of the pair (i, j), j <= i, in a lower triangle.
@@ -55,7 +73,7 @@ impl<const N: usize> Normal<N> {
     pub(crate) fn new(width: usize, periodic: bool, prior: [f64; N]) -> Self {
         const { assert!(N < ROWS && N.is_multiple_of(2)) }
         let cells = width.div_ceil(SAMPLES);
-        let stride = cells.next_multiple_of(CELLS) + 2;
+        let stride = cells.next_multiple_of(HALF) + 2;
         Self {
             width,
             cells,
@@ -63,84 +81,112 @@ impl<const N: usize> Normal<N> {
             prior,
             products: vec![0.0; Self::PAIRS * stride],
             stride,
-            turned: Box::new([NO_SAMPLES; ROWS]),
-            equations: vec![NONE; Self::PAIRS],
+            wide: Work::new(),
+            half: Work::new(),
         }
     }
 
-    /// Learn a row, and call `take` with the new weights of each cell.
-    pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], row: &Samples<'_>, take: impl FnMut(usize, [f64; N])) {
-        run_cells(Learn { normal: self, neighbours, row, take });
-    }
-
-    /// Take the row's products into those of the rows before.
-    #[inline(always)]
-    fn gather<C: Cells>(&mut self, c: C, neighbours: [&[i32]; N], row: &Samples<'_>) {
-        for group in 0..self.cells.div_ceil(CELLS) {
-            let first = group * CELLS * SAMPLES;
-            let part = first..self.width.min(first + CELLS * SAMPLES);
-            for (turned, source) in self.turned.iter_mut().zip(neighbours.into_iter().chain([row.target])) {
-                let source = &source[part.clone()];
-                c.turn(&differences(source, &row.west[part.clone()], &row.weight[part.clone()]), turned);
+    /// Learn a row; `weights` become those of each cell, of [`WEIGHT_BITS`].
+    pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], row: &Samples<'_>, weights: &mut [[i32; N]]) {
+        let Self { cells, stride, prior, .. } = *self;
+        let wide = |first: usize| cells - first > HALF;
+        for first in (0..cells).step_by(WIDE) {
+            let part = first * SAMPLES..self.width.min((first + WIDE) * SAMPLES);
+            let sources = neighbours.map(|n| &n[part.clone()]);
+            let row = Samples {
+                target: &row.target[part.clone()],
+                west: &row.west[part.clone()],
+                weight: &row.weight[part.clone()],
+            };
+            let products = &mut self.products[1 + first..];
+            if wide(first) {
+                run_cells(Gather { work: &mut *self.wide, products, stride, neighbours: sources, row });
+            } else {
+                run_cells(Gather { work: &mut *self.half, products, stride, neighbours: sources, row });
             }
-            let place = 1 + group * CELLS;
-            for i in (0..=N).step_by(4) {
-                for j in (0..N.min(i + 4)).step_by(2) {
-                    let a = std::array::from_fn(|k| &self.turned[i + k]);
-                    let sums = c.products(a, [&self.turned[j], &self.turned[j + 1]]);
-                    for (i, sums) in (i..=N).zip(&sums) {
-                        for (j, sums) in (j..=i.min(N - 1)).zip(sums) {
-                            add(c, &mut self.products[at(i, j) * self.stride + place..], sums);
-                        }
+        }
+        let (before, after) = if self.periodic { (cells, 1) } else { (1, cells) };
+        for row in self.products.chunks_exact_mut(stride) {
+            (row[0], row[1 + cells]) = (row[before], row[after]);
+        }
+        for (first, weights) in (0..cells).step_by(WIDE).zip(weights.chunks_mut(WIDE)) {
+            let products = &self.products[first..];
+            if wide(first) {
+                run_cells(Solve { work: &mut *self.wide, products, stride, prior: &prior, weights });
+            } else {
+                run_cells(Solve { work: &mut *self.half, products, stride, prior: &prior, weights });
+            }
+        }
+    }
+}
+
+/// Takes the products of a row in `W` cells into those of the rows before, `products`, pair by pair from the first of the cells on.
+struct Gather<'a, const W: usize, const N: usize> {
+    work: &'a mut Work<W>,
+    products: &'a mut [f64],
+    stride: usize,
+    neighbours: [&'a [i32]; N],
+    row: Samples<'a>,
+}
+
+/// Finds the weights of `W` cells from their own products and those of the cells beside them, pair by pair from the cell before them on.
+struct Solve<'a, const W: usize, const N: usize> {
+    work: &'a mut Work<W>,
+    products: &'a [f64],
+    stride: usize,
+    prior: &'a [f64; N],
+    weights: &'a mut [[i32; N]],
+}
+
+macro_rules! on_cells {
+    ($($width:ident)+) => {
+        $(
+            impl<const N: usize> OnCells for Gather<'_, $width, N> {
+                #[inline(always)]
+                fn run<C: Cells<WIDE> + Cells<HALF>>(self, cells: C) {
+                    self.gather(cells);
+                }
+            }
+
+            impl<const N: usize> OnCells for Solve<'_, $width, N> {
+                #[inline(always)]
+                fn run<C: Cells<WIDE> + Cells<HALF>>(self, cells: C) {
+                    self.solve(cells);
+                }
+            }
+        )+
+    };
+}
+on_cells!(WIDE HALF);
+
+impl<const W: usize, const N: usize> Gather<'_, W, N> {
+    #[inline(always)]
+    fn gather<C: Cells<W>>(self, c: C) {
+        let Self { work, products, stride, neighbours, row } = self;
+        for (turned, source) in work.turned.iter_mut().zip(neighbours.into_iter().chain([row.target])) {
+            c.turn(&differences(source, row.west, row.weight), turned);
+        }
+        let mut sums: Sums<W> = Aligned([[[0; W]; 2]; 4]);
+        for i in (0..=N).step_by(4) {
+            for j in (0..N.min(i + 4)).step_by(2) {
+                let a = std::array::from_fn(|k| &work.turned[i + k]);
+                c.products(a, [&work.turned[j], &work.turned[j + 1]], &mut sums);
+                for (i, sums) in (i..=N).zip(&sums.0) {
+                    for (j, sums) in (j..=i.min(N - 1)).zip(sums) {
+                        add(c, &mut products[at(i, j) * stride..], sums);
                     }
                 }
             }
         }
-        let (before, after) = if self.periodic { (self.cells, 1) } else { (1, self.cells) };
-        for row in self.products.chunks_exact_mut(self.stride) {
-            (row[0], row[1 + self.cells]) = (row[before], row[after]);
-        }
-    }
-
-    /// New weights for every cell from its own products and those of the cells beside it.
-    #[inline(always)]
-    fn solve<C: Cells>(&mut self, c: C, mut take: impl FnMut(usize, [f64; N])) {
-        for first in (0..self.cells).step_by(CELLS) {
-            for (equation, row) in self.equations.iter_mut().zip(self.products.chunks_exact(self.stride)) {
-                let row = |at: usize| row[first + at..].first_chunk().map_or(c.load(&NONE.0), |r| c.load(r));
-                let sum = if without(Part::CellsBeside) { row(1) } else { c.add(c.add(row(0), row(1)), row(2)) };
-                c.store(sum, &mut equation.0);
-            }
-            let solved = solve_group(c, &mut self.equations, &self.prior);
-            for lane in 0..CELLS.min(self.cells - first) {
-                let w: [f64; N] = std::array::from_fn(|i| solved[i].0[lane]);
-                take(first + lane, if w.iter().all(|v| v.abs() < SANE) { w } else { self.prior });
-            }
-        }
     }
 }
 
-/// A row to learn.
-struct Learn<'a, const N: usize, F> {
-    normal: &'a mut Normal<N>,
-    neighbours: [&'a [i32]; N],
-    row: &'a Samples<'a>,
-    take: F,
-}
-
-impl<const N: usize, F: FnMut(usize, [f64; N])> OnCells for Learn<'_, N, F> {
-    #[inline(always)]
-    fn run<C: Cells>(self, cells: C) {
-        self.normal.gather(cells, self.neighbours, self.row);
-        self.normal.solve(cells, self.take);
-    }
-}
-
-/// Weighted differences of a group of cells, 0 where it has no columns.
+/// Weighted differences of `W` cells, 0 where there are no columns.
 #[inline(always)]
-fn differences(source: &[i32], west: &[i32], weight: &[f32]) -> [i16; CELLS * SAMPLES] {
-    let mut samples = [0; CELLS * SAMPLES];
-    for ((o, (&s, &w)), &k) in samples.iter_mut().zip(source.iter().zip(west)).zip(weight) {
+fn differences<const W: usize>(source: &[i32], west: &[i32], weight: &[f32]) -> [[i16; SAMPLES]; W] {
+    let mut samples = [[0; SAMPLES]; W];
+    let each = samples.as_flattened_mut().iter_mut();
+    for ((o, (&s, &w)), &k) in each.zip(source.iter().zip(west)).zip(weight) {
         let d = (s.wrapping_sub(w) as f32 * k).clamp(-CLAMP, CLAMP);
         // Added to 1.5 * 2^23, the low bits are the nearest integer.
         *o = (d + 12_582_912.0).to_bits() as i16;
@@ -149,52 +195,82 @@ fn differences(source: &[i32], west: &[i32], weight: &[f32]) -> [i16; CELLS * SA
 }
 
 #[inline(always)]
-fn add<C: Cells>(c: C, products: &mut [f64], sums: &PerCell) {
+fn add<C: Cells<W>, const W: usize>(c: C, products: &mut [f64], sums: &[i32; W]) {
     if let Some(p) = products.first_chunk_mut() {
-        c.store(c.add(c.mul(c.load(p), c.load(&[KEEP; CELLS])), c.whole(sums)), p);
+        c.store(c.add(c.mul(c.load(p), c.load(&[KEEP; W])), c.whole(sums)), p);
+    }
+}
+
+impl<const W: usize, const N: usize> Solve<'_, W, N> {
+    #[inline(always)]
+    fn solve<C: Cells<W>>(self, c: C) {
+        let Self { work, products, stride, prior, weights } = self;
+        let m = &mut work.equations.0[..at(N, N)];
+        for (m, row) in m.iter_mut().zip(products.chunks(stride)) {
+            let row = |at: usize| row[at..].first_chunk().map_or(c.load(&[0.0; W]), |r| c.load(r));
+            let sum = if without(Part::CellsBeside) { row(1) } else { c.add(c.add(row(0), row(1)), row(2)) };
+            c.store(sum, m);
+        }
+        let solved = solution(c, m, prior);
+        let all = |v: f64| c.load(&[v; W]);
+        let sane = solved.iter().fold(all(1.0), |sane, w| {
+            let w = c.load(w);
+            let above = c.where_greater(w, all(-SANE), sane, all(0.0));
+            c.where_greater(all(SANE), w, above, all(0.0))
+        });
+        for (i, w) in solved.iter().enumerate() {
+            let w = c.where_greater(sane, all(0.0), c.load(w), all(prior[i]));
+            // Added to 1.5 * 2^52, the low bits are the nearest integer.
+            let mut fixed = [0.0; W];
+            c.store(c.add(c.mul(w, all(f64::from(1 << WEIGHT_BITS))), all(6_755_399_441_055_744.0)), &mut fixed);
+            for (weights, fixed) in weights.iter_mut().zip(fixed) {
+                weights[i] = fixed.to_bits() as i32;
+            }
+        }
     }
 }
 
 /// Solve (A + ridge) w = b + ridge * prior by LDL^T; `m` holds A, then b, and is overwritten.
 #[inline(always)]
-fn solve_group<C: Cells, const N: usize>(c: C, m: &mut [Numbers], prior: &[f64; N]) -> [Numbers; N] {
-    let all = |v: f64| c.load(&[v; CELLS]);
-    let trace = (0..N).fold(all(0.0), |t, i| c.add(t, c.load(&m[at(i, i)].0)));
+fn solution<C: Cells<W>, const W: usize, const N: usize>(c: C, m: &mut [[f64; W]], prior: &[f64; N]) -> [[f64; W]; N] {
+    let all = |v: f64| c.load(&[v; W]);
+    let trace = (0..N).fold(all(0.0), |t, i| c.add(t, c.load(&m[at(i, i)])));
     let ridge = c.add(c.mul(trace, all(RIDGE / N as f64)), all(RIDGE_FLOOR));
     for i in 0..N {
-        c.store(c.add(c.load(&m[at(i, i)].0), ridge), &mut m[at(i, i)].0);
-        c.store(c.add(c.load(&m[at(N, i)].0), c.mul(ridge, all(prior[i]))), &mut m[at(N, i)].0);
+        c.store(c.add(c.load(&m[at(i, i)]), ridge), &mut m[at(i, i)]);
+        c.store(c.add(c.load(&m[at(N, i)]), c.mul(ridge, all(prior[i]))), &mut m[at(N, i)]);
     }
     // Rounding may leave nothing of a pivot; the ridge is its least value.
     let least = c.mul(ridge, all(0.5));
-    let inverse = |pivot: &Numbers| {
-        let pivot = c.load(&pivot.0);
+    let inverse = |pivot: &[f64; W]| {
+        let pivot = c.load(pivot);
         c.div(all(1.0), c.where_greater(pivot, least, pivot, ridge))
     };
-    let mut w = [NONE; N];
+    let mut w = [[0.0; W]; N];
     // Two columns of L at a time, and what they leave of the columns after them.
-    let mut columns = [[NONE; 2]; N];
+    let mut columns = Aligned([[[0.0; W]; 2]; N]);
+    let columns = &mut columns.0;
     for k in (0..N).step_by(2) {
         for (side, k) in [k, k + 1].into_iter().enumerate() {
             let inverse = inverse(&m[at(k, k)]);
             for i in k + 1..N {
-                c.store(c.mul(c.load(&m[at(i, k)].0), inverse), &mut columns[i][side].0);
+                c.store(c.mul(c.load(&m[at(i, k)]), inverse), &mut columns[i][side]);
             }
-            c.store(c.mul(c.load(&m[at(N, k)].0), inverse), &mut w[k].0);
+            c.store(c.mul(c.load(&m[at(N, k)]), inverse), &mut w[k]);
             if side == 0 {
-                let other = c.load(&columns[k + 1][0].0);
+                let other = c.load(&columns[k + 1][0]);
                 for i in k + 1..=N {
-                    let (factor, m) = (c.load(&m[at(i, k)].0), &mut m[at(i, k + 1)].0);
+                    let (factor, m) = (c.load(&m[at(i, k)]), &mut m[at(i, k + 1)]);
                     c.store(c.sub(c.load(m), c.mul(factor, other)), m);
                 }
             }
         }
         for i in k + 2..=N {
             let end = i.min(N - 1);
-            let factors = [c.load(&m[at(i, k)].0), c.load(&m[at(i, k + 1)].0)];
+            let factors = [c.load(&m[at(i, k)]), c.load(&m[at(i, k + 1)])];
             for (m, [a, b]) in m[at(i, 0) + k + 2..=at(i, end)].iter_mut().zip(&columns[k + 2..=end]) {
-                let first = c.sub(c.load(&m.0), c.mul(factors[0], c.load(&a.0)));
-                c.store(c.sub(first, c.mul(factors[1], c.load(&b.0))), &mut m.0);
+                let first = c.sub(c.load(m), c.mul(factors[0], c.load(a)));
+                c.store(c.sub(first, c.mul(factors[1], c.load(b))), m);
             }
         }
         m[at(k + 1, k)] = columns[k + 1][0];
@@ -203,9 +279,9 @@ fn solve_group<C: Cells, const N: usize>(c: C, m: &mut [Numbers], prior: &[f64; 
         }
     }
     for j in (1..N).rev() {
-        let factor = c.load(&w[j].0);
+        let factor = c.load(&w[j]);
         for (w, m) in w[..j].iter_mut().zip(&m[at(j, 0)..]) {
-            c.store(c.sub(c.load(&w.0), c.mul(c.load(&m.0), factor)), &mut w.0);
+            c.store(c.sub(c.load(w), c.mul(c.load(m), factor)), w);
         }
     }
     w

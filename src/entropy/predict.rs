@@ -5,11 +5,8 @@
 //! rounded to integers.
 
 use super::integer::Integer;
-use super::normal::{Normal, Samples};
+use super::normal::{Normal, Samples, WEIGHT_BITS};
 use crate::arith::SAMPLES as CELL;
-
-/// Fraction bits of a weight.
-pub(crate) const WEIGHT_BITS: u32 = 16;
 
 /// Weights of `N` neighbours, as differences to the western one.
 pub(crate) struct Predictor<const N: usize> {
@@ -61,11 +58,8 @@ impl<const N: usize> Predictor<N> {
 
     /// Learn a row.
     pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], row: &Samples<'_>) {
-        let (weights, lates) = (&mut self.weights, &mut self.late);
-        self.normal.learn(neighbours, row, |cell, w| {
-            weights[cell] = w.map(fixed);
-            lates[cell] = late(&weights[cell]);
-        });
+        self.normal.learn(neighbours, row, &mut self.weights);
+        self.late.iter_mut().zip(&self.weights).for_each(|(l, w)| *l = late(w));
     }
 }
 
@@ -76,10 +70,9 @@ fn late<const N: usize>(weights: &[i32; N]) -> [i32; 3] {
     [all.wrapping_sub(at(3)).wrapping_sub(at(9)), at(3), at(9)]
 }
 
-/// To fixed point, nearest.
+/// To fixed point.
 fn fixed(w: f64) -> i32 {
-    let v = w * f64::from(1 << WEIGHT_BITS);
-    (if v < 0.0 { v - 0.5 } else { v + 0.5 }) as i32
+    (w * f64::from(1 << WEIGHT_BITS)) as i32
 }
 
 #[cfg(test)]

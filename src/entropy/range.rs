@@ -1,4 +1,5 @@
-//! Binary range coder: 64-bit state, 16-bit probabilities, 32-bit renormalisation.
+//! Binary range coder: 64-bit state, 16-bit probabilities, 32-bit renormalisation; and bits at even odds that are kept apart from it, at the
+//! end of a stream (as the raw bits of Opus, RFC 6716, 4.1.4).
 //!
 //! Models are written once, generic over [`Coder`]: the encoder passes the value in and gets it
 //! back, the decoder ignores what is passed and returns what the stream says.
@@ -25,6 +26,9 @@ pub(crate) trait Coder {
     fn even(&mut self, bit: bool, coded: bool) -> bool;
     /// Code the low `count` (0 to 64) bits of `value` at even odds, high bits first.
     fn raw(&mut self, value: u64, count: u32) -> u64;
+    /// Keep the low `count` (0 to 56) bits of `value`, at even odds, apart from all else: at the end of the stream, where they are
+    /// read without arithmetic.
+    fn apart(&mut self, value: u64, count: u32) -> u64;
     /// Code a symbol of `N`; `ends[i]`, of 32768, is the probability of symbols up to `i`, more than that of those before. `find` counts the
     /// ends that are at most its argument.
     fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, find: impl Fn(u16) -> usize) -> usize;
@@ -35,29 +39,46 @@ pub(crate) struct Encoder {
     low: u64,
     range: u64,
     out: Vec<u8>,
+    apart: Apart,
+}
+
+/// Bits kept apart, the first ones lowest: whole words of 32, and fewer bits that are not one yet.
+struct Apart {
+    bytes: Vec<u8>,
+    bits: u64,
+    count: u32,
+}
+
+impl Apart {
+    /// At most 32 bits.
+    #[inline(always)]
+    fn put(&mut self, value: u64, count: u32) {
+        self.bits |= value << self.count;
+        self.count += count;
+        if self.count >= 32 {
+            self.bytes.extend_from_slice(&(self.bits as u32).to_le_bytes());
+            self.bits >>= 32;
+            self.count -= 32;
+        }
+    }
 }
 
 impl Encoder {
     pub(crate) const fn new() -> Self {
-        Self { low: 0, range: u64::MAX, out: Vec::new() }
+        Self { low: 0, range: u64::MAX, out: Vec::new(), apart: Apart { bytes: Vec::new(), bits: 0, count: 0 } }
     }
 
     /// Bytes written so far.
-    pub(crate) const fn len(&self) -> usize {
-        self.out.len()
+    pub(crate) fn len(&self) -> usize {
+        self.out.len() + self.apart.bytes.len()
     }
 
     #[inline]
     fn add(&mut self, delta: u64) {
-        let (low, carry) = self.low.overflowing_add(delta);
+        let (low, over) = self.low.overflowing_add(delta);
         self.low = low;
-        if carry {
-            for b in self.out.iter_mut().rev() {
-                *b = b.wrapping_add(1);
-                if *b != 0 {
-                    break;
-                }
-            }
+        if over {
+            carry(&mut self.out);
         }
     }
 
@@ -70,8 +91,42 @@ impl Encoder {
         }
     }
 
-    /// The bytes, as few as decode the same (the decoder reads zeros past the end).
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    /// The bytes, as few as decode the same.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        if self.apart.bytes.is_empty() && self.apart.count == 0 {
+            return self.end();
+        }
+        let Self { low, range, mut out, apart: Apart { bytes: mut apart, bits, count } } = self;
+        apart.extend_from_slice(&bits.to_le_bytes()[..count.div_ceil(8) as usize]);
+        apart.reverse();
+        // The decoder reads on in the bits kept apart: of the numbers in low .. low + range that end as these begin the one that has the
+        // fewest bits before them, some of which their first byte has room for.
+        let room = count.wrapping_neg() % 8;
+        let mut first = [0; 8];
+        first.iter_mut().zip(&apart).for_each(|(f, &b)| *f = b);
+        let (low, first) = (u128::from(low), u128::from(u64::from_be_bytes(first)));
+        for before in 0..=8 {
+            let rest = first >> (8 * before);
+            let zeros = (64 - 8 * before as u32).saturating_sub(room);
+            let number = (low.saturating_sub(rest).div_ceil(1 << zeros) << zeros) + rest;
+            if number < low + u128::from(range) {
+                if number >> 64 != 0 {
+                    carry(&mut out);
+                }
+                let number = (number as u64).to_be_bytes();
+                out.extend_from_slice(&number[..before]);
+                if let Some(&shared) = number.get(before) {
+                    apart[0] = shared;
+                }
+                break;
+            }
+        }
+        out.append(&mut apart);
+        out
+    }
+
+    /// The bytes where nothing follows; the decoder reads zeros past the end.
+    fn end(mut self) -> Vec<u8> {
         // Of the numbers in low .. low + range, the one with the most trailing zero bits.
         let keep = self.range.leading_zeros() + 1;
         let mask = u64::MAX.checked_shr(keep).unwrap_or(0);
@@ -88,6 +143,16 @@ impl Encoder {
             self.out.pop();
         }
         self.out
+    }
+}
+
+/// Add 1 to what has been written.
+fn carry(out: &mut [u8]) {
+    for b in out.iter_mut().rev() {
+        *b = b.wrapping_add(1);
+        if *b != 0 {
+            break;
+        }
     }
 }
 
@@ -142,6 +207,17 @@ impl Coder for Encoder {
     }
 
     #[inline(always)]
+    fn apart(&mut self, value: u64, count: u32) -> u64 {
+        debug_assert!(count <= 56 && value >> count == 0);
+        let low = count.min(32);
+        self.apart.put(value & ((1 << low) - 1), low);
+        if count > 32 {
+            self.apart.put(value >> 32, count - 32);
+        }
+        value
+    }
+
+    #[inline(always)]
     fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
         let start = if symbol > 0 { ends[symbol - 1] } else { 0 };
         let unit = self.range >> 15;
@@ -162,18 +238,22 @@ pub(crate) struct Decoder<'a> {
     range: u64,
     input: &'a [u8],
     read: usize,
+    /// All of the stream, and how many bits kept apart, at its end, have been read.
+    all: &'a [u8],
+    apart: usize,
 }
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(input: &'a [u8]) -> Self {
-        let mut d = Self { code: 0, range: u64::MAX, input, read: 0 };
+        let mut d = Self { code: 0, range: u64::MAX, input, read: 0, all: input, apart: 0 };
         d.code = d.word() << 32 | d.word();
         d
     }
 
     /// Bytes asked for so far, those past the end included. What was decoded depends on no byte after them.
-    pub(crate) const fn read(&self) -> usize {
-        self.read
+    pub(crate) fn read(&self) -> usize {
+        // Bits kept apart are at the very end.
+        if self.apart > 0 { self.read.max(self.all.len()) } else { self.read }
     }
 
     #[inline(always)]
@@ -211,6 +291,12 @@ impl<'a> Decoder<'a> {
             left -= 16;
         }
         (value, left)
+    }
+
+    /// The first `end` bytes, fewer than 8, the last one lowest.
+    #[cold]
+    fn first(&self, end: usize) -> u64 {
+        self.all[..end].iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
     }
 
     #[inline(always)]
@@ -275,6 +361,15 @@ impl Coder for Decoder<'_> {
     }
 
     #[inline(always)]
+    fn apart(&mut self, _: u64, count: u32) -> u64 {
+        let end = self.all.len().saturating_sub(self.apart / 8);
+        let word = self.all[..end].last_chunk().map_or_else(|| self.first(end), |&word| u64::from_be_bytes(word));
+        let value = word >> (self.apart % 8) & ((1 << count) - 1);
+        self.apart = self.apart.saturating_add(count as usize);
+        value
+    }
+
+    #[inline(always)]
     fn symbol<const N: usize>(&mut self, ends: &[u16; N], _: usize, find: impl Fn(u16) -> usize) -> usize {
         let unit = self.range >> 15;
         let slot = (self.code / unit).min(32_767) as u16;
@@ -327,6 +422,11 @@ impl Coder for Counter {
     }
 
     #[inline(always)]
+    fn apart(&mut self, value: u64, count: u32) -> u64 {
+        self.raw(value, count)
+    }
+
+    #[inline(always)]
     fn symbol<const N: usize>(&mut self, ends: &[u16; N], symbol: usize, _: impl Fn(u16) -> usize) -> usize {
         let p = ends[symbol] - if symbol > 0 { ends[symbol - 1] } else { 0 };
         self.0 += u64::from(super::prob::cost(u32::from(p) << 1));
@@ -360,16 +460,24 @@ mod tests {
                     (random(&mut s) % 2 == 1, p, value & u64::MAX.checked_shr(64 - count).unwrap_or(0), count)
                 })
                 .collect();
-            let mut e = Encoder::new();
-            for &(b, p, v, c) in &items {
-                e.bit(b, p);
-                e.raw(v, c);
-            }
-            let bytes = e.finish();
-            let mut d = Decoder::new(&bytes);
-            for &(b, p, v, c) in &items {
-                assert_eq!(d.bit(false, p), b);
-                assert_eq!(d.raw(0, c), v);
+            for apart in [false, true] {
+                let mut e = Encoder::new();
+                for &(b, p, v, c) in &items {
+                    e.bit(b, p);
+                    e.raw(v, c);
+                    if apart {
+                        e.apart(v & ((1 << c.min(56)) - 1), c.min(56));
+                    }
+                }
+                let bytes = e.finish();
+                let mut d = Decoder::new(&bytes);
+                for &(b, p, v, c) in &items {
+                    assert_eq!(d.bit(false, p), b);
+                    assert_eq!(d.raw(0, c), v);
+                    if apart {
+                        assert_eq!(d.apart(0, c.min(56)), v & ((1 << c.min(56)) - 1));
+                    }
+                }
             }
         }
     }

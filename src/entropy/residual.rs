@@ -105,7 +105,7 @@ impl Residuals {
             31 => (MIDDLE - 1).wrapping_add(self.beyond(coder, v.wrapping_sub(MIDDLE - 1))),
             s => s as i64 - MIDDLE,
         };
-        let low = coder.raw(r as u64 & ((1 << k) - 1), k);
+        let low = coder.apart(r as u64 & ((1 << k) - 1), k);
         v.wrapping_shl(k) | low as i64
     }
 

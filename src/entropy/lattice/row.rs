@@ -6,7 +6,7 @@ use crate::ablation::{Part, unless, without};
 use crate::arith::{Lanes, SAMPLES, Task};
 use crate::entropy::edges::{Edge, Edges, room};
 use crate::entropy::integer::Integer;
-use crate::entropy::predict::WEIGHT_BITS;
+use crate::entropy::normal::WEIGHT_BITS;
 use crate::entropy::prob::Prob;
 use crate::entropy::range::Coder;
 use crate::entropy::residual::{Context, Residuals, low_bits};
