@@ -76,12 +76,15 @@ impl<'a> Quantiser<'a> {
         run_wide(
             #[inline(always)]
             || match *self.mapping {
-                Mapping::Scaled { offset, .. } => {
+                Mapping::Scaled { offset, .. } | Mapping::Nudged { offset, .. } => {
                     for (q, v) in q.iter_mut().zip(values) {
                         let x = (v.to_f64() - offset) * self.inverse;
                         let half = if x < 1.0 { self.first } else { 0.5 };
                         *q = Q::cut(if x < 0.0 { x - 0.5 } else { x + half });
                     }
+                }
+                Mapping::Fixed { .. } => {
+                    q.iter_mut().zip(values).for_each(|(q, v)| *q = Q::cut(v.to_f64() / self.inverse));
                 }
                 _ => q.iter_mut().zip(values).for_each(|(q, &v)| *q = Q::wrap(self.index(v))),
             },

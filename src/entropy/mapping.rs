@@ -33,6 +33,13 @@ pub(crate) enum Mapping {
     Divided { base: i64, divisor: f64 },
 }
 
+/// The value `nudges[q]` steps up in the order of the type's values.
+#[inline(always)]
+fn nudged<T: Element>(v: T, nudges: &[i8], q: i64) -> T {
+    let nudge = usize::try_from(q).ok().and_then(|q| nudges.get(q)).copied().unwrap_or(0);
+    T::from_ordinal(v.to_ordinal().wrapping_add(nudge.into()))
+}
+
 impl Mapping {
     /// The value of `q`, of a `Fixed` mapping without its rest.
     #[inline]
@@ -44,11 +51,7 @@ impl Mapping {
                 T::from_ordinal(v.clamp(range.0.into(), range.1.into()) as i64)
             }
             Self::Scaled { offset, step } => T::from_f64(offset + q as f64 * step),
-            Self::Nudged { offset, step, ref nudges } => {
-                let v = T::from_f64(offset + q as f64 * step);
-                let nudge = usize::try_from(q).ok().and_then(|q| nudges.get(q)).copied().unwrap_or(0);
-                T::from_ordinal(v.to_ordinal().wrapping_add(nudge.into()))
-            }
+            Self::Nudged { offset, step, ref nudges } => nudged(T::from_f64(offset + q as f64 * step), nudges, q),
             Self::Fixed { exponent } => T::from_f64(q as f64 * fixed::exp2(exponent)),
             Self::Divided { base, divisor } => T::from_f64(base.wrapping_add(q) as f64 / divisor),
             Self::Table { ref ordinals } => {
@@ -66,6 +69,15 @@ impl Mapping {
             || match *self {
                 Self::Scaled { offset, step } => {
                     out.iter_mut().zip(q).for_each(|(o, q)| *o = T::from_f64(offset + q.float() * step));
+                }
+                Self::Nudged { offset, step, ref nudges } => {
+                    for (o, q) in out.iter_mut().zip(q) {
+                        *o = nudged(T::from_f64(offset + q.float() * step), nudges, q.wide());
+                    }
+                }
+                Self::Fixed { exponent } => {
+                    let unit = fixed::exp2(exponent);
+                    out.iter_mut().zip(q).for_each(|(o, q)| *o = T::from_f64(q.float() * unit));
                 }
                 Self::Ordinals { base, step: 1 } => {
                     out.iter_mut().zip(q).for_each(|(o, q)| *o = T::from_ordinal(base.wrapping_add(q.wide())));

@@ -14,7 +14,7 @@ use super::predict::Predictor;
 use super::range::Coder;
 use super::rows::{PAD, Row};
 use crate::ablation::{Part, unless, without};
-use crate::arith::run_lanes;
+use crate::arith::{run_lanes, run_wide};
 use crate::format::Geometry;
 use ahead::Ahead;
 use form::RIBBON;
@@ -111,8 +111,13 @@ impl<Q: Integer> Lattice<Q> {
         } else if !without(Part::LatticeLearning) {
             self.learn();
         }
-        self.rows[0].close(self.width, self.periodic, self.shift);
-        self.past.keep(self.y, self.width, &self.rows[0]);
+        run_wide(
+            #[inline(always)]
+            || {
+                self.rows[0].close(self.width, self.periodic, self.shift);
+                self.past.keep(self.y, self.width, &self.rows[0]);
+            },
+        );
         self.rows.rotate_right(1);
         self.y += 1;
         if self.y == self.height {
@@ -125,8 +130,19 @@ impl<Q: Integer> Lattice<Q> {
     fn open(&mut self) {
         let (width, periodic, shift) = (self.width, self.periodic, self.shift);
         if self.slice > 0 {
-            let place = (self.y, self.height);
-            self.past.open(place, width, self.slice == 1, |row| row.close(width, periodic, shift));
+            let (place, second) = ((self.y, self.height), self.slice == 1);
+            run_wide(
+                #[inline(always)]
+                || {
+                    self.past.open(
+                        place,
+                        width,
+                        second,
+                        #[inline(always)]
+                        |row| row.close(width, periodic, shift),
+                    );
+                },
+            );
             if self.y == 0 {
                 // Above the first row: the first row of the slice before.
                 self.rows[1] = self.past.rows[1].clone();
@@ -140,9 +156,14 @@ impl<Q: Integer> Lattice<Q> {
 
     /// Fit the weights to the row just coded.
     fn learn(&mut self) {
-        let [row, n, m] = &mut self.rows;
-        row.scale(self.shift);
-        row.weigh(self.shift);
+        let ([row, n, m], shift) = (&mut self.rows, self.shift);
+        run_wide(
+            #[inline(always)]
+            || {
+                row.scale(shift);
+                row.weigh(shift);
+            },
+        );
         let samples = Samples { target: &row.small[PAD..], west: &row.small[PAD - 1..], weight: &row.weight[PAD..] };
         let near: [&[i32]; NEAR] = [
             &n.small[PAD..],

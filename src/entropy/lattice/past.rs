@@ -1,5 +1,6 @@
 //! What the coder knows of the slices before.
 
+use crate::arith::run_wide;
 use crate::entropy::integer::Integer;
 use crate::entropy::residual::level;
 use crate::entropy::rows::{PAD, Row, rescaled};
@@ -31,15 +32,20 @@ impl<Q: Integer> Past<Q> {
 
     /// Integers are `offset + factor * q` in new units.
     pub(super) fn change(&mut self, (offset, factor): (f64, f64)) {
-        for q in self.planes.iter_mut().flatten() {
-            *q = Q::nearest(offset + q.wide() as f64 * factor);
-        }
-        for s in &mut self.sizes {
-            *s = rescaled(*s, factor);
-        }
+        run_wide(
+            #[inline(always)]
+            || {
+                for plane in &mut self.planes {
+                    plane.iter_mut().for_each(|q| *q = Q::nearest(offset + q.float() * factor));
+                }
+            },
+        );
+        let sizes: [u8; 256] = std::array::from_fn(|s| rescaled(s as u8, factor));
+        self.sizes.iter_mut().for_each(|s| *s = sizes[usize::from(*s)]);
     }
 
     /// Bring the rows for row `y` of `height` in place, in a slice that is not the first.
+    #[inline(always)]
     pub(super) fn open(
         &mut self,
         (y, height): (usize, usize),
@@ -50,23 +56,23 @@ impl<Q: Integer> Past<Q> {
         if y > 0 {
             self.rows.rotate_left(1);
         }
-        let [last, older] = &self.planes;
+        let Self { rows, planes: [last, older], sizes, .. } = self;
         let part = |y: usize| y * width..(y + 1) * width;
-        let load = |row: &mut Row<Q>, y: usize| {
-            row.load(&last[part(y)], &self.sizes[part(y)]);
-            close(row);
-        };
         if y == 0 {
-            load(&mut self.rows[1], 0);
-            self.rows[0] = self.rows[1].clone();
+            rows[1].load(&last[part(0)], &sizes[part(0)]);
+            close(&mut rows[1]);
+            rows[0] = rows[1].clone();
         }
-        load(&mut self.rows[2], (y + 1).min(height - 1));
+        let below = part((y + 1).min(height - 1));
+        rows[2].load(&last[below.clone()], &sizes[below]);
+        close(&mut rows[2]);
         let older = if second { last } else { older };
         self.older.load(&older[part(y)], &[]);
         close(&mut self.older);
     }
 
     /// Keep row `y`: that of the slice before is in `rows`, so its memory is free.
+    #[inline(always)]
     pub(super) fn keep(&mut self, y: usize, width: usize, row: &Row<Q>) {
         let part = y * width..(y + 1) * width;
         let [last, older] = &mut self.planes;
