@@ -103,4 +103,26 @@ mod tests {
             assert!((a / 65_536.0 - 0.75).abs() < 2e-3 && (b / 65_536.0 + 0.25).abs() < 2e-3, "{a} {b}");
         }
     }
+
+    #[test]
+    fn cells_in_half_a_vector_learn_as_others_do() {
+        // The first cell knows itself and the second one: of two cells, in half a vector, or of five.
+        let first_weights = |width: usize| {
+            let mut p = Predictor::<4>::new(width, false, [1.0, -1.0, 0.0, 0.0]);
+            for y in 0..6u32 {
+                let row = |k: u32| -> Vec<i32> {
+                    let noise = |x: u32| (x * 7919 + y * 104_729 + k * 1299).wrapping_mul(2_654_435_761) >> 22;
+                    (0..width as u32).map(|x| noise(x) as i32 - 500).collect()
+                };
+                let weight: Vec<f32> = row(9).iter().map(|&w| 0.25 + (w & 7) as f32).collect();
+                let rows = [row(0), row(1), row(2), row(3)];
+                let samples = Samples { target: &row(4), west: &row(5), weight: &weight };
+                p.learn(rows.each_ref().map(|r| &r[..]), &samples);
+            }
+            p.weights[0]
+        };
+        let weights = first_weights(2 * CELL);
+        assert_eq!(weights, first_weights(5 * CELL));
+        assert_ne!(weights, first_weights(CELL));
+    }
 }
