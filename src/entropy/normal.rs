@@ -3,6 +3,7 @@
 
 use crate::ablation::{Part, without};
 use crate::arith::{Aligned, Cells, OnCells, SAMPLES, Sums, Turned, run_cells};
+use std::ops::Range;
 
 /// Neighbours and the target, filled up to tiles of four.
 const ROWS: usize = 24;
@@ -21,6 +22,10 @@ const SANE: f64 = 64.0;
 /// Cells side by side: so many, but for the last ones where at most half as many are left.
 const WIDE: usize = 8;
 const HALF: usize = WIDE / 2;
+
+/// Added to these, a number has the nearest integer in its low bits.
+const TO_INTEGER: f64 = (3_u64 << 51) as f64;
+const TO_SHORT: f32 = (3 << 22) as f32;
 
 /// A row to learn from: values scaled to fit 32 bits, what they are differences to, and what each column counts for; each at
 /// least as long as the row.
@@ -88,34 +93,58 @@ impl<const N: usize> Normal<N> {
 
     /// Learn a row; `weights` become those of each cell, of [`WEIGHT_BITS`].
     pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], row: &Samples<'_>, weights: &mut [[i32; N]]) {
-        let Self { cells, stride, prior, .. } = *self;
-        let wide = |first: usize| cells - first > HALF;
-        for first in (0..cells).step_by(WIDE) {
-            let part = first * SAMPLES..self.width.min((first + WIDE) * SAMPLES);
-            let sources = neighbours.map(|n| &n[part.clone()]);
-            let row = Samples {
-                target: &row.target[part.clone()],
-                west: &row.west[part.clone()],
-                weight: &row.weight[part.clone()],
-            };
-            let products = &mut self.products[1 + first..];
-            if wide(first) {
-                run_cells(Gather { work: &mut *self.wide, products, stride, neighbours: sources, row });
-            } else {
-                run_cells(Gather { work: &mut *self.half, products, stride, neighbours: sources, row });
-            }
-        }
-        let (before, after) = if self.periodic { (cells, 1) } else { (1, cells) };
+        let Self { width, cells, periodic, stride, .. } = *self;
+        let row = Samples { target: &row.target[..width], west: &row.west[..width], weight: &row.weight[..width] };
+        // The last group is all in half vectors, or none of it.
+        let rest = cells % WIDE;
+        let wide = if rest > HALF { cells } else { cells - rest };
+        self.wide.gather_all(0..wide, &mut self.products, stride, neighbours, &row);
+        self.half.gather_all(wide..cells, &mut self.products, stride, neighbours, &row);
+        let (before, after) = if periodic { (cells, 1) } else { (1, cells) };
         for row in self.products.chunks_exact_mut(stride) {
             (row[0], row[1 + cells]) = (row[before], row[after]);
         }
-        for (first, weights) in (0..cells).step_by(WIDE).zip(weights.chunks_mut(WIDE)) {
-            let products = &self.products[first..];
-            if wide(first) {
-                run_cells(Solve { work: &mut *self.wide, products, stride, prior: &prior, weights });
-            } else {
-                run_cells(Solve { work: &mut *self.half, products, stride, prior: &prior, weights });
-            }
+        let (weights, rest) = weights.split_at_mut(wide);
+        self.wide.solve_all(&self.products, stride, &self.prior, weights);
+        self.half.solve_all(&self.products[wide..], stride, &self.prior, rest);
+    }
+}
+
+impl<const W: usize> Work<W> {
+    /// [`Gather`] in these cells, `W` at a time.
+    fn gather_all<'a, const N: usize>(
+        &'a mut self,
+        cells: Range<usize>,
+        products: &'a mut [f64],
+        stride: usize,
+        neighbours: [&'a [i32]; N],
+        row: &Samples<'a>,
+    ) where
+        for<'b> Gather<'b, W, N>: OnCells,
+    {
+        for first in cells.step_by(W) {
+            let part = first * SAMPLES..row.target.len().min((first + W) * SAMPLES);
+            run_cells(Gather {
+                work: self,
+                products: &mut products[1 + first..],
+                stride,
+                neighbours: neighbours.map(|n| &n[part.clone()]),
+                row: Samples {
+                    target: &row.target[part.clone()],
+                    west: &row.west[part.clone()],
+                    weight: &row.weight[part],
+                },
+            });
+        }
+    }
+
+    /// [`Solve`] in all cells that have weights, `W` at a time.
+    fn solve_all<const N: usize>(&mut self, products: &[f64], stride: usize, prior: &[f64; N], weights: &mut [[i32; N]])
+    where
+        for<'b> Solve<'b, W, N>: OnCells,
+    {
+        for (group, weights) in weights.chunks_mut(W).enumerate() {
+            run_cells(Solve { work: self, products: &products[group * W..], stride, prior, weights });
         }
     }
 }
@@ -188,8 +217,7 @@ fn differences<const W: usize>(source: &[i32], west: &[i32], weight: &[f32]) -> 
     let each = samples.as_flattened_mut().iter_mut();
     for ((o, (&s, &w)), &k) in each.zip(source.iter().zip(west)).zip(weight) {
         let d = (s.wrapping_sub(w) as f32 * k).clamp(-CLAMP, CLAMP);
-        // Added to 1.5 * 2^23, the low bits are the nearest integer.
-        *o = (d + 12_582_912.0).to_bits() as i16;
+        *o = (d + TO_SHORT).to_bits() as i16;
     }
     samples
 }
@@ -220,9 +248,8 @@ impl<const W: usize, const N: usize> Solve<'_, W, N> {
         });
         for (i, w) in solved.iter().enumerate() {
             let w = c.where_greater(sane, all(0.0), c.load(w), all(prior[i]));
-            // Added to 1.5 * 2^52, the low bits are the nearest integer.
             let mut fixed = [0.0; W];
-            c.store(c.add(c.mul(w, all(f64::from(1 << WEIGHT_BITS))), all(6_755_399_441_055_744.0)), &mut fixed);
+            c.store(c.add(c.mul(w, all(f64::from(1 << WEIGHT_BITS))), all(TO_INTEGER)), &mut fixed);
             for (weights, fixed) in weights.iter_mut().zip(fixed) {
                 weights[i] = fixed.to_bits() as i32;
             }

@@ -64,28 +64,29 @@ impl<Q: Integer> Row<Q> {
         self.sign[PAD + n..PAD + width].fill(0);
     }
 
+    /// Values for learning.
+    #[inline(always)]
+    pub(crate) fn scale(&mut self, shift: u32) {
+        let own = PAD..self.q.len() - PAD;
+        for (s, &q) in self.small[own.clone()].iter_mut().zip(&self.q[own]) {
+            *s = q.low(shift);
+        }
+    }
+
     /// Fill the padding from the row itself: around the globe, or the end repeated.
     #[inline(always)]
-    pub(crate) fn close(&mut self, width: usize, periodic: bool, shift: u32) {
+    pub(crate) fn close(&mut self, width: usize, periodic: bool) {
         for i in 0..PAD {
             let (left, right) = if periodic {
                 (PAD + (width * PAD + i - PAD) % width, PAD + i % width)
             } else {
                 (PAD, PAD + width - 1)
             };
-            self.q[i] = self.q[left];
-            self.size[i] = self.size[left];
-            self.q[PAD + width + i] = self.q[right];
-            self.size[PAD + width + i] = self.size[right];
-        }
-        self.scale(shift);
-    }
-
-    /// Values for learning.
-    #[inline(always)]
-    pub(crate) fn scale(&mut self, shift: u32) {
-        for (s, &q) in self.small.iter_mut().zip(&self.q) {
-            *s = q.low(shift);
+            for (to, from) in [(i, left), (PAD + width + i, right)] {
+                self.q[to] = self.q[from];
+                self.small[to] = self.small[from];
+                self.size[to] = self.size[from];
+            }
         }
     }
 

@@ -108,13 +108,21 @@ impl<Q: Integer> Lattice<Q> {
         run_lanes(RowOf { lattice: self, coder, row, masked });
         if n < self.width {
             self.rows[0].end(n, self.width);
-        } else if !without(Part::LatticeLearning) {
+        }
+        run_wide(
+            #[inline(always)]
+            || {
+                self.rows[0].scale(self.shift);
+                self.rows[0].weigh(self.shift);
+            },
+        );
+        if n == self.width && !without(Part::LatticeLearning) {
             self.learn();
         }
         run_wide(
             #[inline(always)]
             || {
-                self.rows[0].close(self.width, self.periodic, self.shift);
+                self.rows[0].close(self.width, self.periodic);
                 self.past.keep(self.y, self.width, &self.rows[0]);
             },
         );
@@ -139,7 +147,10 @@ impl<Q: Integer> Lattice<Q> {
                         width,
                         second,
                         #[inline(always)]
-                        |row| row.close(width, periodic, shift),
+                        |row| {
+                            row.scale(shift);
+                            row.close(width, periodic);
+                        },
                     );
                 },
             );
@@ -156,14 +167,7 @@ impl<Q: Integer> Lattice<Q> {
 
     /// Fit the weights to the row just coded.
     fn learn(&mut self) {
-        let ([row, n, m], shift) = (&mut self.rows, self.shift);
-        run_wide(
-            #[inline(always)]
-            || {
-                row.scale(shift);
-                row.weigh(shift);
-            },
-        );
+        let [row, n, m] = &self.rows;
         let samples = Samples { target: &row.small[PAD..], west: &row.small[PAD - 1..], weight: &row.weight[PAD..] };
         let near: [&[i32]; NEAR] = [
             &n.small[PAD..],
