@@ -114,7 +114,8 @@ pub(crate) fn forward_image(
             if i < count {
                 fold_border(y, i, 0, image, width, isa, false);
             }
-            columns(isa, &mut image[block(y_blocks, i - 1, 0, width)], width, y.dct(i - 1, false));
+            let rows = &mut image[block(y_blocks, i - 1, 0, width)];
+            columns(isa, &mut rows.chunks_exact_mut(width).collect::<Vec<_>>(), y.dct(i - 1, false));
         }
     }
 }
@@ -157,7 +158,8 @@ pub(crate) fn inverse_image(
             let (first, mut strips) = (range.start, Strips::default());
             for i in range.clone() {
                 if let Some(y) = &y {
-                    columns(isa, &mut part[block(y_blocks, i, first, width)], width, y.dct(i, true));
+                    let rows = &mut part[block(y_blocks, i, first, width)];
+                    columns(isa, &mut rows.chunks_exact_mut(width).collect::<Vec<_>>(), y.dct(i, true));
                 }
                 if i > first {
                     unfold(part, i, first);
@@ -180,25 +182,52 @@ pub(crate) fn inverse_image(
     }
 }
 
-/// DCT-II (or its inverse) along the middle axis of `volume`, an array of shape
-/// `(outer, n, inner)`, in `ceil(n / 32)` blocks of nearly equal length, longer ones last.
-pub(crate) fn transform_outer(volume: &mut [f32], n: usize, inner: usize, isa: Isa, kind: Kind) {
-    if n == 0 || inner == 0 {
-        return;
+/// Columns of a strip that a thread transforms are a multiple of this, so that all but the last are whole vectors.
+const STRIP: usize = 32;
+
+/// Columns next to each other, row by row, and their transform.
+type Strip<'a> = (Vec<&'a mut [f32]>, &'a Dct);
+
+/// The columns of `data`, which has `dct.len` rows of `width` samples, in up to `count` strips.
+fn strips<'a>(data: &'a mut [f32], width: usize, dct: &'a Dct, count: usize) -> Vec<Strip<'a>> {
+    let strip = width.div_ceil(count.max(1)).next_multiple_of(STRIP);
+    let mut strips = Vec::new();
+    strips.resize_with(width.div_ceil(strip), || (Vec::with_capacity(dct.len), dct));
+    for row in data.chunks_exact_mut(width) {
+        strips.iter_mut().zip(row.chunks_mut(strip)).for_each(|((rows, _), part)| rows.push(part));
     }
-    let blocks = AxisBlocks::cut(n, n.div_ceil(OUTER_BLOCK), None);
-    for part in volume.chunks_exact_mut(n * inner) {
-        for (i, &len) in blocks.lens.iter().enumerate() {
-            columns(isa, &mut part[block(&blocks, i, 0, inner)], inner, dct(kind, len));
-        }
+    strips
+}
+
+/// DCT-II (or its inverse) along the middle axis of `volume`, an array of shape
+/// `(outer, n, inner)`, in `ceil(n / 32)` blocks of nearly equal length, longer ones last. On up to `threads` threads.
+pub(crate) fn transform_outer(volume: &mut [f32], n: usize, inner: usize, kind: Kind, isa: Isa, threads: usize) {
+    if n > 0 {
+        let blocks = AxisBlocks::cut(n, n.div_ceil(OUTER_BLOCK), None);
+        let matrices: Vec<_> = blocks.lens.iter().map(|&len| dct(kind, len)).collect();
+        along_middle(volume, inner, &matrices, isa, threads);
     }
 }
 
-/// Apply a matrix along the middle axis of `volume`, an array of shape `(outer, matrix.len, inner)`.
-pub(crate) fn columns_by(volume: &mut [f32], inner: usize, matrix: &Dct, isa: Isa) {
-    if inner > 0 && matrix.len > 0 {
-        for part in volume.chunks_exact_mut(matrix.len * inner) {
-            columns(isa, part, inner, matrix);
+/// Apply a matrix along the middle axis of `volume`, an array of shape `(outer, matrix.len, inner)`. On up to `threads` threads.
+pub(crate) fn columns_by(volume: &mut [f32], inner: usize, matrix: &Dct, isa: Isa, threads: usize) {
+    along_middle(volume, inner, &[matrix], isa, threads);
+}
+
+/// Apply matrices, each to the next `len` elements, along the middle axis of an array of shape `(outer, sum of all len, inner)`.
+fn along_middle(volume: &mut [f32], inner: usize, matrices: &[&Dct], isa: Isa, threads: usize) {
+    let n: usize = matrices.iter().map(|m| m.len).sum();
+    if n == 0 || inner == 0 {
+        return;
+    }
+    let threads = worthwhile(threads, volume.len(), TRANSFORMED);
+    let mut all = Vec::new();
+    for mut part in volume.chunks_exact_mut(n * inner) {
+        for matrix in matrices {
+            let (block, rest) = part.split_at_mut(matrix.len * inner);
+            all.extend(strips(block, inner, matrix, threads));
+            part = rest;
         }
     }
+    for_each_part(&mut all, 1, threads, |_, strips| strips.iter_mut().for_each(|(rows, dct)| columns(isa, rows, dct)));
 }

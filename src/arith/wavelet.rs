@@ -29,12 +29,11 @@ pub(crate) fn forward_wavelet(level: &Level, periodic_x: bool, image: &[f32], is
 }
 
 /// `bands`, with `coarse` as its low band, becomes the image.
-pub(crate) fn inverse_wavelet(level: &Level, periodic_x: bool, coarse: &[f32], bands: &mut Vec<f32>, isa: Isa) {
+pub(crate) fn inverse_wavelet(level: &Level, periodic_x: bool, coarse: &[f32], bands: &mut [f32], isa: Isa) {
     let cols = level.x.coarse_len();
-    for (row, low) in bands.chunks_exact_mut(level.width).zip(coarse.chunks_exact(cols)) {
+    let mut from = bands.to_vec();
+    for (row, low) in from.chunks_exact_mut(level.width).zip(coarse.chunks_exact(cols)) {
         row[..cols].copy_from_slice(low);
     }
-    let mut image = vec![0.0; bands.len()];
-    inverse_lifting(isa, bands, &mut image, &lifting(level, periodic_x));
-    *bands = image;
+    inverse_lifting(isa, &mut from, bands, &lifting(level, periodic_x));
 }

@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::corrections::Corrections;
 use super::ops::outer::Inverse;
-use super::ops::pyramid;
+use super::ops::pyramid::{self, views};
 use crate::arith::{Isa, Job, for_each_part, run_wide, worthwhile};
 use crate::array::Element;
 use crate::entropy::bands;
@@ -61,6 +61,8 @@ const ROUNDED: usize = 1 << 14;
 const ROUNDED_SOON: usize = 1 << 22;
 /// Bytes of coefficients that a thread decodes in about two milliseconds: with less, one thread is as fast as two.
 const DECODED_SOON: usize = 1 << 14;
+/// Elements of a volume whose pyramids take a thread about a millisecond.
+const TRANSFORMED_SOON: usize = 1 << 19;
 
 /// Write the values of a field.
 pub(crate) fn write_values<T: Element>(field: &HarmonicField, threads: usize, out: &mut [T]) {
@@ -89,7 +91,7 @@ pub(crate) fn decode(
     threads: usize,
 ) -> Result<(HarmonicField, usize)> {
     let start = reader.offset();
-    let threads = worthwhile(threads, reader.rest().len(), DECODED_SOON);
+    let decoding = worthwhile(threads, reader.rest().len(), DECODED_SOON);
     let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
     let levels = levels(params.basis, geometry.height, geometry.width);
     let mut payloads = payloads(&mut reader, params.payloads(0))?;
@@ -108,14 +110,14 @@ pub(crate) fn decode(
         let mut parts = Part::cut(level, geometry.slices(), cuts.get(l).copied().unwrap_or(1));
         let Some((fine, coarse)) = volumes[l..].split_first_mut() else { break };
         let rows = Part::share(&parts, fine);
-        let coarse = || pyramid::inverse_coarse(&levels, geometry.periodic, coarse, isa, 1);
+        let coarse = || pyramid::inverse_coarse(&levels, geometry.periodic, &mut views(coarse), isa, 1);
         let coarse = (is_plane && l == 0).then(|| (0, Box::new(coarse) as Job<'_>));
         let beside = beside.take_if(|_| l == 0).into_iter().chain(coarse).collect();
-        detail.code(&mut parts, rows, beside, geometry.slices(), threads);
+        detail.code(&mut parts, rows, beside, geometry.slices(), decoding);
     }
     match (levels.first(), volumes.split_first_mut()) {
         (Some(level), Some((fine, coarse))) if is_plane => {
-            pyramid::inverse_finest(level, geometry.periodic, fine, coarse, isa, threads);
+            pyramid::inverse_finest(level, geometry.periodic, fine, &views(coarse), isa, threads);
         }
         _ => synthesise(&mut volumes, axes.iter(), geometry, &levels, isa, threads),
     }
@@ -147,26 +149,27 @@ pub(crate) fn synthesise<'a>(
     isa: Isa,
     threads: usize,
 ) {
+    let slices = geometry.slices();
     let mut inner_slices = 1;
     for (&n, axis) in geometry.outer.iter().zip(axes).rev() {
         for (volume, level) in volumes.iter_mut().zip(levels) {
-            axis.apply(volume, n, inner_slices * level.height * level.width, isa);
+            axis.apply(volume, n, inner_slices * level.height * level.width, isa, threads);
         }
         inner_slices *= n;
     }
-    if geometry.slices() == 1 {
-        pyramid::inverse(levels, geometry.periodic, volumes, isa, threads);
+    if slices == 1 {
+        pyramid::inverse(levels, geometry.periodic, &mut views(volumes), isa, threads);
         return;
     }
-    let Some((fine, coarse)) = volumes.split_first_mut() else { return };
-    for_each_part(fine, geometry.plane(), threads, |slice, plane| {
-        let mut planes = vec![plane.to_vec()];
-        planes.extend(coarse.iter().map(|volume| {
-            let size = volume.len() / geometry.slices();
-            volume[slice * size..][..size].to_vec()
-        }));
-        pyramid::inverse(levels, geometry.periodic, &mut planes, isa, 1);
-        plane.copy_from_slice(&planes[0]);
+    let mut stacks: Vec<Vec<&mut [f32]>> = Vec::new();
+    stacks.resize_with(slices, || Vec::with_capacity(levels.len()));
+    for (volume, level) in volumes.iter_mut().zip(levels) {
+        let planes = volume.chunks_exact_mut((level.height * level.width).max(1));
+        stacks.iter_mut().zip(planes).for_each(|(stack, plane)| stack.push(plane));
+    }
+    let threads = worthwhile(threads, slices * geometry.plane(), TRANSFORMED_SOON);
+    for_each_part(&mut stacks, 1, threads, |_, stacks| {
+        stacks.iter_mut().for_each(|planes| pyramid::inverse(levels, geometry.periodic, planes, isa, 1));
     });
 }
 

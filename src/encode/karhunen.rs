@@ -40,7 +40,7 @@ impl Karhunen {
         let all = rounded_eigenvectors(samples, plain, whitening, step);
         let matrix = klt::forward(&all, n)?;
         let components: Vec<Columns> =
-            samples.iter().map(|s| s.transformed(|v, inner| columns_by(v, inner, &matrix, isa))).collect();
+            samples.iter().map(|s| s.transformed(|v, inner| columns_by(v, inner, &matrix, isa, 1))).collect();
         let Rate { step, bits } = Rate::new(&components, aim.rmse);
         let mut energies = vec![0.0; n];
         for sample in &components {
@@ -59,7 +59,7 @@ impl Karhunen {
     /// What it makes of parts of all volumes, of shape `(outer, n, inner)`; returns the sum of the squares of components that are not coded.
     pub(super) fn attempt(&self, values: &mut [f32], n: usize, inner: usize, isa: Isa) -> f64 {
         let mut dropped = 0.0;
-        columns_by(values, inner, &self.matrix, isa);
+        columns_by(values, inner, &self.matrix, isa, 1);
         for (_, part) in values.chunks_exact_mut(inner).enumerate().filter(|(i, _)| i % n >= self.rank) {
             dropped += energy(part);
             part.fill(0.0);
@@ -69,7 +69,7 @@ impl Karhunen {
 
     /// The volumes in the basis, without the components that are not coded.
     pub(super) fn apply(self, volumes: &mut [Vec<f32>], n: usize, inner: &[usize], aim: Aim, isa: Isa) -> Outer {
-        volumes.iter_mut().zip(inner).for_each(|(volume, &inner)| columns_by(volume, inner, &self.matrix, isa));
+        volumes.iter_mut().zip(inner).for_each(|(volume, &inner)| columns_by(volume, inner, &self.matrix, isa, 1));
         let mut energies = vec![0.0; n];
         for (k, part) in components(volumes, inner, n) {
             energies[k] += energy(part);

@@ -44,7 +44,7 @@ pub(super) fn choices(
 ) -> (Choice, Vec<Choice>) {
     let samples: Vec<Columns> =
         volumes.iter().zip(inner).map(|(volume, &inner)| Columns::new(volume, n, inner, effort.columns())).collect();
-    let cosine = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, isa, Kind::Two);
+    let cosine = |v: &mut [f32], inner: usize| transform_outer(v, n, inner, Kind::Two, isa, 1);
     let cosines: Vec<Columns> = samples.iter().map(|s| s.transformed(cosine)).collect();
     let Rate { step, bits: cosine_cost } = Rate::new(&cosines, aim.rmse);
     let plain = Rate::new(&samples, aim.rmse).bits;
@@ -83,7 +83,7 @@ impl Choice {
         match self {
             Self::Nothing => 0.0,
             Self::Cosine => {
-                transform_outer(values, n, inner, isa, Kind::Two);
+                transform_outer(values, n, inner, Kind::Two, isa, 1);
                 0.0
             }
             Self::Basis(basis) => basis.attempt(values, n, inner, isa),
@@ -96,7 +96,7 @@ impl Choice {
             Self::Nothing => Outer::none(),
             Self::Cosine => {
                 let each = volumes.iter_mut().zip(inner);
-                each.for_each(|(v, &inner)| transform_outer(v, n, inner, isa, Kind::Two));
+                each.for_each(|(v, &inner)| transform_outer(v, n, inner, Kind::Two, isa, 1));
                 Outer { kind: AxisTransform::Dct, inverse: Inverse::Dct, klt: None, dropped: 0.0 }
             }
             Self::Basis(basis) => basis.apply(volumes, n, inner, aim, isa),
@@ -141,7 +141,7 @@ mod tests {
         let outer = transform(&mut volumes, n, &[plane], 0.5, Effort::new(5), Isa::detect());
         assert_eq!(outer.kind, AxisTransform::Klt);
         assert!(outer.klt.unwrap().rows.len() <= 3);
-        outer.inverse.apply(&mut volumes[0], n, plane, Isa::detect());
+        outer.inverse.apply(&mut volumes[0], n, plane, Isa::detect(), 1);
         let lost: f64 = field.iter().zip(&volumes[0]).map(|(a, b)| f64::from(a - b).powi(2)).sum();
         assert!((lost / outer.dropped - 1.0).abs() < 1e-3, "{lost} {}", outer.dropped);
     }
@@ -185,7 +185,7 @@ mod tests {
         let results = Isa::ALL.into_iter().filter(|i| i.supported()).map(|isa| {
             let mut volumes = vec![field.clone()];
             let outer = transform(&mut volumes, n, &[plane], 0.1, Effort::new(5), isa);
-            outer.inverse.apply(&mut volumes[0], n, plane, isa);
+            outer.inverse.apply(&mut volumes[0], n, plane, isa, 1);
             volumes[0].iter().map(|v| v.to_bits()).collect::<Vec<_>>()
         });
         let results: Vec<_> = results.collect();

@@ -43,8 +43,8 @@ macro_rules! dispatched {
 }
 
 for_each_isa!(
-    /// Transform the columns of `data`, which has `dct.len` rows of `width` samples.
-    columns(data: &mut [f32], width: usize, dct: &Dct), columns_body
+    /// Transform the columns of `dct.len` rows of one length.
+    columns(rows: &mut [&mut [f32]], dct: &Dct), columns_body
 );
 dispatched!(
     /// Fold (or unfold) rows: the first rows of `hi` with the last ones of `lo`.
@@ -97,21 +97,22 @@ fn store<S: Simd>(s: S, vectors: [S::V; VECTORS], to: &mut [f32]) {
 /// Some columns at a time: they are copied, then their outputs replace them. The vectors are explicit because LLVM leaves
 /// this loop scalar.
 #[inline(always)]
-fn columns_body<S: Simd>(s: S, data: &mut [f32], width: usize, dct: &Dct) {
+fn columns_body<S: Simd>(s: S, rows: &mut [&mut [f32]], dct: &Dct) {
     let lanes = VECTORS * S::LANES;
+    let width = rows.iter().map(|row| row.len()).min().unwrap_or(0);
     let mut tile = vec![[0.0_f32; TILE]; dct.len];
     for x in (0..width).step_by(lanes) {
         let columns = x..width.min(x + lanes);
-        for (tile, row) in tile.iter_mut().zip(data.chunks_exact(width)) {
+        for (tile, row) in tile.iter_mut().zip(&*rows) {
             match &row[columns.clone()] {
                 whole if whole.len() == lanes => store(s, load(s, whole), tile),
                 some => tile[..some.len()].copy_from_slice(some),
             }
         }
         let tile = used(&tile);
-        for (k, rows) in data.chunks_mut(OUTPUTS * width).enumerate() {
+        for (k, rows) in rows.chunks_mut(OUTPUTS).enumerate() {
             let sums = products(s, tile, 0, dct, k * OUTPUTS);
-            for (row, sums) in rows.chunks_exact_mut(width).zip(sums) {
+            for (row, sums) in rows.iter_mut().zip(sums) {
                 match &mut row[columns.clone()] {
                     whole if whole.len() == lanes => store(s, sums, whole),
                     some => {

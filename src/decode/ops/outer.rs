@@ -32,12 +32,12 @@ impl Inverse {
         })
     }
 
-    /// Apply along the middle axis of an array of shape `(outer, n, inner)`, in place.
-    pub(crate) fn apply(&self, volume: &mut [f32], n: usize, inner: usize, isa: Isa) {
+    /// Apply along the middle axis of an array of shape `(outer, n, inner)`, in place, on up to `threads` threads.
+    pub(crate) fn apply(&self, volume: &mut [f32], n: usize, inner: usize, isa: Isa, threads: usize) {
         match self {
             Self::None => (),
-            Self::Dct => transform_outer(volume, n, inner, isa, Kind::TwoInverse),
-            Self::Klt(matrix) => columns_by(volume, inner, matrix, isa),
+            Self::Dct => transform_outer(volume, n, inner, Kind::TwoInverse, isa, threads),
+            Self::Klt(matrix) => columns_by(volume, inner, matrix, isa, threads),
         }
     }
 }

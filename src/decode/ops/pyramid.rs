@@ -6,14 +6,19 @@ use crate::format::pyramid::Level;
 /// Rebuild the image in `planes[0]` from the coefficient planes of all levels, finest first; each
 /// has `height * width` samples of its level. The kept corners of planes that are not last are not
 /// read: they come from the coarser level. Planes other than the first hold no result afterwards.
-pub(crate) fn inverse(levels: &[Level], periodic_x: bool, planes: &mut [Vec<f32>], isa: Isa, threads: usize) {
+pub(crate) fn inverse(levels: &[Level], periodic_x: bool, planes: &mut [&mut [f32]], isa: Isa, threads: usize) {
     let (Some(level), Some((fine, coarse))) = (levels.first(), planes.split_first_mut()) else { return };
     inverse_coarse(levels, periodic_x, coarse, isa, threads);
     inverse_finest(level, periodic_x, fine, coarse, isa, threads);
 }
 
+/// All of each.
+pub(crate) fn views(planes: &mut [Vec<f32>]) -> Vec<&mut [f32]> {
+    planes.iter_mut().map(Vec::as_mut_slice).collect()
+}
+
 /// All but the finest level: `coarse`, the planes of the others, then begin with what the finest one needs.
-pub(crate) fn inverse_coarse(levels: &[Level], periodic_x: bool, coarse: &mut [Vec<f32>], isa: Isa, threads: usize) {
+pub(crate) fn inverse_coarse(levels: &[Level], periodic_x: bool, coarse: &mut [&mut [f32]], isa: Isa, threads: usize) {
     let Some((level, coarser)) = levels.split_first() else { return };
     inverse(coarser, periodic_x, coarse, isa, threads);
     if let Some(image) = coarse.first_mut().filter(|_| !level.last && !level.dyadic) {
@@ -25,8 +30,8 @@ pub(crate) fn inverse_coarse(levels: &[Level], periodic_x: bool, coarse: &mut [V
 pub(crate) fn inverse_finest(
     level: &Level,
     periodic_x: bool,
-    fine: &mut Vec<f32>,
-    coarse: &[Vec<f32>],
+    fine: &mut [f32],
+    coarse: &[&mut [f32]],
     isa: Isa,
     threads: usize,
 ) {

@@ -1,6 +1,6 @@
 use super::forward;
 use crate::arith::{Isa, Kind, transform_outer};
-use crate::decode::ops::pyramid::inverse;
+use crate::decode::ops::pyramid::{inverse, views};
 use crate::format::pyramid::{AxisBlocks, Basis, Level, levels};
 use std::f64::consts::PI;
 
@@ -187,9 +187,9 @@ fn levels_are_the_naive_ones_and_invert_with_the_same_bits_everywhere() {
                 assert!(close(&planes.concat(), &want.concat()), "{basis:?} {h}x{w} {periodic}: coefficients");
             }
             let mut again = planes.clone();
-            inverse(&levels, periodic, &mut planes, isa, 1);
+            inverse(&levels, periodic, &mut views(&mut planes), isa, 1);
             assert!(close(&planes[0], &image), "{basis:?} {h}x{w} {periodic} {isa:?}: reconstruction");
-            inverse(&levels, periodic, &mut again, isa, 3);
+            inverse(&levels, periodic, &mut views(&mut again), isa, 3);
             assert_eq!(bits(&again[..1]), bits(&planes[..1]), "{basis:?} {h}x{w} {periodic} {isa:?}: threads");
             let both = (coefficients, bits(&planes[..1]));
             assert_eq!(reference.get_or_insert_with(|| both.clone()), &both, "{basis:?} {h}x{w} {periodic} {isa:?}");
@@ -217,7 +217,7 @@ fn kept_corners_of_fine_planes_are_not_read() {
             planes[0][bi * 70 + bj] = f32::NAN;
         }
     }
-    inverse(&levels, true, &mut planes, Isa::detect(), 1);
+    inverse(&levels, true, &mut views(&mut planes), Isa::detect(), 1);
     assert!(close(&planes[0], &image));
 }
 
@@ -228,14 +228,14 @@ fn axis_transform_inverts_and_keeps_energy() {
         let mut reference: Option<Vec<u32>> = None;
         for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
             let mut v = volume.clone();
-            transform_outer(&mut v, n, inner, isa, Kind::Two);
+            transform_outer(&mut v, n, inner, Kind::Two, isa, 1);
             assert!((energy(&v) / energy(&volume) - 1.0).abs() < 1e-5);
             if n <= 32 {
                 let mean = volume.iter().step_by(inner).take(n).sum::<f32>() / (n as f32).sqrt();
                 assert!((v[0] - mean).abs() < 1e-3, "{} {mean}", v[0]);
             }
             let mut all = vec![v.clone()];
-            transform_outer(&mut v, n, inner, isa, Kind::TwoInverse);
+            transform_outer(&mut v, n, inner, Kind::TwoInverse, isa, 1);
             assert!(close(&v, &volume));
             all.push(v);
             assert_eq!(reference.get_or_insert_with(|| bits(&all)), &bits(&all));
@@ -259,10 +259,10 @@ fn speed() {
             let mut planes = forward(&levels, true, input.into(), isa);
             there = there.min(start.elapsed().as_secs_f64());
             let start = std::time::Instant::now();
-            inverse(&levels, true, &mut planes, isa, 1);
+            inverse(&levels, true, &mut views(&mut planes), isa, 1);
             back = back.min(start.elapsed().as_secs_f64());
             let start = std::time::Instant::now();
-            transform_outer(&mut planes[0][..720 * w], 24, 30 * w, isa, Kind::TwoInverse);
+            transform_outer(&mut planes[0][..720 * w], 24, 30 * w, Kind::TwoInverse, isa, 1);
             axis = axis.min(start.elapsed().as_secs_f64());
         }
         println!(
