@@ -80,14 +80,16 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
         other => other,
     };
     let plan = lattice::Plan::new(problem, effort);
-    let lattice = || Candidate::new(Method::Lattice, plan.encode(problem));
-    let best = match harmonic {
-        Some(h) if plan.estimate(problem) as f64 > MARGIN * h.len() as f64 => h,
-        Some(h) => Some(lattice()).filter(|l| l.len() < h.len()).unwrap_or(h),
-        None => lattice(),
+    let lattice = || {
+        let mut values = effort.quick.then(|| problem.values.to_vec());
+        let payload = plan.encode(problem, values.as_deref_mut());
+        (Candidate::new(Method::Lattice, payload), values)
     };
-    let values = (effort.quick && best.method == Method::Lattice).then(|| plan.values(problem));
-    Ok((best, values))
+    Ok(match harmonic {
+        Some(h) if plan.estimate(problem) as f64 > MARGIN * h.len() as f64 => (h, None),
+        Some(h) => Some(lattice()).filter(|(l, _)| l.len() < h.len()).unwrap_or((h, None)),
+        None => lattice(),
+    })
 }
 
 /// The lattice coder is not tried where its own estimate promises so many times the bytes of the transform.
@@ -114,7 +116,7 @@ fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, 
         Some(ratio) if ratio < clear.start => Some(Method::Lattice),
         Some(ratio) if ratio > unclear.end => Some(Method::Harmonic),
         Some(ratio) if ratio > unclear.start => None,
-        _ => match over(lattice::Plan::new(&cut, effort).encode(&cut).len() as f64) {
+        _ => match over(lattice::Plan::new(&cut, effort).encode(&cut, None).len() as f64) {
             ratio if ratio < clear.start => Some(Method::Lattice),
             ratio if ratio > clear.end => Some(Method::Harmonic),
             _ => None,

@@ -3,6 +3,7 @@
 use super::aim::Aim;
 use super::columns::{Columns, LONG, Rate, covariance};
 use super::outer::Outer;
+use super::sums::sum;
 use crate::ablation::{Part, without};
 use crate::arith::{Dct, Isa, columns_by, klt};
 use crate::decode::ops::outer::Inverse;
@@ -97,7 +98,7 @@ fn components<'a>(
 
 /// The sum of the squares.
 fn energy(components: &[f32]) -> f64 {
-    components.iter().map(|&c| f64::from(c * c)).sum()
+    sum(components, |c| f64::from(c) * f64::from(c))
 }
 
 /// The number of leading components that are worth the bytes of their basis vectors; at least 1.

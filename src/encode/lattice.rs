@@ -2,7 +2,7 @@
 
 use super::effort::Effort;
 use super::mapping::{Quantiser, choose, fixed, with_tops};
-use super::problem::{PART, Problem};
+use super::problem::Problem;
 use super::table::table;
 use crate::ablation::{Part, without};
 use crate::array::Element;
@@ -96,31 +96,35 @@ impl Plan {
         level > 0 && level * HELD_LEVEL >= seen && held * 4 >= level * 3
     }
 
-    /// The payload.
-    pub(crate) fn encode<T: Element>(&self, problem: &Problem<T>) -> Vec<u8> {
-        if self.form.narrow { self.encode_as::<T, i32>(problem) } else { self.encode_as::<T, i64>(problem) }
+    /// The payload. `values`, the problem's own, become what the decoder makes of it, but for elements that are not coded.
+    pub(crate) fn encode<T: Element>(&self, problem: &Problem<T>, values: Option<&mut [T]>) -> Vec<u8> {
+        if self.form.narrow {
+            self.encode_as::<T, i32>(problem, values)
+        } else {
+            self.encode_as::<T, i64>(problem, values)
+        }
     }
 
-    fn encode_as<T: Element, Q: Integer>(&self, problem: &Problem<T>) -> Vec<u8> {
+    fn encode_as<T: Element, Q: Integer>(&self, problem: &Problem<T>, mut values: Option<&mut [T]>) -> Vec<u8> {
         let geometry = &problem.geometry;
         let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(geometry, self.form));
         let (end, mut start, mut second) = (problem.values.len(), 0, None);
         if let Some([upper, lower]) = halves(geometry).filter(|_| self.form.halved) {
             // The first slice has none before it, as the first one of the second half would.
             let alone = if upper.slices() > 1 { upper.plane() } else { 0 };
-            self.rows(problem, 0..alone, &mut state, &mut coder);
+            self.rows(problem, 0..alone, &mut state, &mut coder, values.as_deref_mut());
             let lone = coder.len();
             start = upper.slices() * upper.plane();
-            self.rows(problem, alone..start, &mut state, &mut coder);
+            self.rows(problem, alone..start, &mut state, &mut coder, values.as_deref_mut());
             if worth_halving(coder.len(), lone, [&upper, &lower]) {
                 let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(&lower, self.form));
-                self.rows(problem, start..end, &mut state, &mut coder);
+                self.rows(problem, start..end, &mut state, &mut coder, values.as_deref_mut());
                 second = Some(coder.finish());
             }
         }
         if second.is_none() {
             // As if nothing had been halved.
-            self.rows(problem, start..end, &mut state, &mut coder);
+            self.rows(problem, start..end, &mut state, &mut coder, values);
         }
         let first = coder.finish();
         let mut w = Writer::default();
@@ -136,13 +140,14 @@ impl Plan {
         w.0
     }
 
-    /// Code some elements, whole rows.
+    /// Code some elements, whole rows; of all `values` these become what the decoder makes of them.
     fn rows<T: Element, Q: Integer>(
         &self,
         problem: &Problem<T>,
         elements: Range<usize>,
         state: &mut State<Q>,
         coder: &mut Encoder,
+        mut values: Option<&mut [T]>,
     ) {
         let (_, plane) = slices(&problem.geometry);
         let mut at = elements.start;
@@ -153,34 +158,13 @@ impl Plan {
             }
             let part = at..at + state.lattice.row_len();
             at = part.end;
-            self.row(problem, slice, part, state, coder);
-        }
-    }
-
-    /// What the decoder makes of the integers; of those that are not coded anything.
-    pub(crate) fn values<T: Element>(&self, problem: &Problem<T>) -> Vec<T> {
-        let mut out = problem.values.to_vec();
-        let (_, plane) = slices(&problem.geometry);
-        for (slice, out) in out.chunks_mut(plane).enumerate() {
+            self.row(problem, slice, part.clone(), state, coder);
             let mapping = self.mappings.of(slice);
-            // The rest brings back every digit.
-            if matches!(mapping, Mapping::Fixed { .. }) {
-                continue;
-            }
-            let quantiser = Quantiser::new(mapping).with_dead_zone(self.dead);
-            for out in out.chunks_mut(PART) {
-                if self.form.narrow {
-                    let mut q = [0i32; PART];
-                    quantiser.indices(out, &mut q[..out.len()]);
-                    mapping.values(&q, out);
-                } else {
-                    let mut q = [0i64; PART];
-                    quantiser.indices(out, &mut q[..out.len()]);
-                    mapping.values(&q, out);
-                }
+            // The rest of these brings back every digit.
+            if let Some(values) = values.as_deref_mut().filter(|_| !matches!(mapping, Mapping::Fixed { .. })) {
+                mapping.values(&state.q, &mut values[part]);
             }
         }
-        out
     }
 
     /// About how many bytes [`encode`](Self::encode) would take, or 0 for arrays so small that this says nothing.
