@@ -11,7 +11,7 @@ use crate::format::pyramid::AxisBlocks;
 const OUTER_BLOCK: usize = 32;
 
 /// Elements whose transform takes a thread about a millisecond.
-const TRANSFORMED: usize = 1 << 19;
+pub(crate) const TRANSFORMED: usize = 1 << 19;
 
 /// The transform of one axis.
 #[derive(Debug)]

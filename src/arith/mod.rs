@@ -24,7 +24,7 @@ pub(crate) use kernels::peak::fused_multiply_adds;
 pub(crate) use kernels::quantise::{Surroundings, Tally, quantise_row};
 pub(crate) use kernels::symbols::{Ends, Lanes, SYMBOLS, Task, run_lanes};
 pub(crate) use kernels::wide::run_wide;
-pub(crate) use lapped::{columns_by, forward_image, inverse_image, transform_outer};
+pub(crate) use lapped::{TRANSFORMED, columns_by, forward_image, inverse_image, transform_outer};
 pub(crate) use network::{Cpu, Evaluator};
 pub(crate) use parallel::{Job, for_each_part, run_jobs, worthwhile};
 pub(crate) use spline::{nodes, upsample};

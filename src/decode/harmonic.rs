@@ -4,7 +4,7 @@ use super::base::Base;
 use super::corrections::Corrections;
 use super::ops::outer::Inverse;
 use super::ops::pyramid::{self, views};
-use crate::arith::{Isa, Job, for_each_part, run_wide, worthwhile};
+use crate::arith::{Isa, Job, TRANSFORMED, for_each_part, run_wide, worthwhile};
 use crate::array::Element;
 use crate::entropy::bands;
 use crate::entropy::part::Part;
@@ -61,8 +61,6 @@ const ROUNDED: usize = 1 << 14;
 const ROUNDED_SOON: usize = 1 << 22;
 /// Bytes of coefficients that a thread decodes in about two milliseconds: with less, one thread is as fast as two.
 const DECODED_SOON: usize = 1 << 14;
-/// Elements of a volume whose pyramids take a thread about a millisecond.
-const TRANSFORMED_SOON: usize = 1 << 19;
 
 /// Write the values of a field.
 pub(crate) fn write_values<T: Element>(field: &HarmonicField, threads: usize, out: &mut [T]) {
@@ -167,7 +165,7 @@ pub(crate) fn synthesise<'a>(
         let planes = volume.chunks_exact_mut((level.height * level.width).max(1));
         stacks.iter_mut().zip(planes).for_each(|(stack, plane)| stack.push(plane));
     }
-    let threads = worthwhile(threads, slices * geometry.plane(), TRANSFORMED_SOON);
+    let threads = worthwhile(threads, slices * geometry.plane(), TRANSFORMED);
     for_each_part(&mut stacks, 1, threads, |_, stacks| {
         stacks.iter_mut().for_each(|planes| pyramid::inverse(levels, geometry.periodic, planes, isa, 1));
     });

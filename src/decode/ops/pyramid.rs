@@ -12,7 +12,7 @@ pub(crate) fn inverse(levels: &[Level], periodic_x: bool, planes: &mut [&mut [f3
     inverse_finest(level, periodic_x, fine, coarse, isa, threads);
 }
 
-/// All of each.
+/// Whole planes, as [`inverse`] takes them.
 pub(crate) fn views(planes: &mut [Vec<f32>]) -> Vec<&mut [f32]> {
     planes.iter_mut().map(Vec::as_mut_slice).collect()
 }
