@@ -31,7 +31,7 @@ use harmonic::HarmonicField;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeOptions {
     /// Most worker threads to use; the result does not depend on it. The parts of large harmonic streams and the halves of
-    /// large lattice streams are decoded side by side, block rows or slices inverted so.
+    /// large lattice streams are decoded side by side; strips along outer axes, block rows and slices are inverted so.
     pub threads: usize,
     /// Largest array to accept, in bytes. 4 GiB by default.
     pub max_bytes: u64,
