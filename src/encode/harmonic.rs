@@ -53,7 +53,7 @@ struct Limits {
     most: usize,
 }
 
-const PLANE: Limits = Limits { lapped: (5, 5e3), wavelet: (64, 5e3), most: 4 };
+const PLANE: Limits = Limits { lapped: (5, 5e3), wavelet: (40, 5e3), most: 4 };
 /// Each row has all slices: 0.15 % more bytes on average, 0.7 % at most, for 1.6 to 1.7 times the speed of two threads.
 const VOLUME: Limits = Limits { lapped: (1, 1e4), wavelet: (6, 5e3), most: 2 };
 
