@@ -27,8 +27,8 @@ fn stream() -> Vec<u8> {
 
 #[test]
 fn threads_change_no_bit() {
-    let data = plane(360, 720);
-    for shape in [vec![360, 720], vec![6, 60, 720]] {
+    let data = plane(900, 720);
+    for shape in [vec![900, 720], vec![6, 150, 720]] {
         let view = ArrayView::new(&data, &shape).unwrap();
         for (bound, coder) in [
             (Bound::Nrmse(1e-2), Coder::Harmonic),

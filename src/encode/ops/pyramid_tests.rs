@@ -243,6 +243,23 @@ fn axis_transform_inverts_and_keeps_energy() {
     }
 }
 
+/// Some columns each: the last strip is shorter than others, and some are cut within a slice, others hold all of it.
+#[test]
+fn axis_transform_is_the_same_on_threads() {
+    for (outer, n, inner) in [(1, 40, 13_117), (5, 24, 4_400), (800, 33, 20)] {
+        let volume = field(outer * n, inner);
+        for isa in Isa::ALL.into_iter().filter(|i| i.supported()) {
+            let on = |threads: usize| {
+                let mut v = volume.clone();
+                transform_outer(&mut v, n, inner, Kind::TwoInverse, isa, threads);
+                v.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            };
+            let one = on(1);
+            assert!(one == on(2) && one == on(5), "{outer} x {n} x {inner}, {isa:?}");
+        }
+    }
+}
+
 #[test]
 #[ignore = "measures speed; run with --release --nocapture"]
 fn speed() {
