@@ -2,7 +2,7 @@
 //! each block. Outside an axis that is not periodic the first block is even (as DCT-IV is) and the
 //! last block uses DCT-II.
 
-use super::kernels::blocks::{Strips, columns, fold_rows, forward_rows, inverse_rows};
+use super::kernels::blocks::{Strips, TILE, columns, fold_rows, forward_rows, inverse_rows};
 use super::tables::{Dct, Decimated, Kind, Window, dct, decimated, window};
 use super::{Isa, for_each_part, worthwhile};
 use crate::format::pyramid::AxisBlocks;
@@ -182,15 +182,12 @@ pub(crate) fn inverse_image(
     }
 }
 
-/// Columns of a strip that a thread transforms are a multiple of this, so that all but the last are whole vectors.
-const STRIP: usize = 32;
-
 /// Columns next to each other, row by row, and their transform.
 type Strip<'a> = (Vec<&'a mut [f32]>, &'a Dct);
 
-/// The columns of `data`, which has `dct.len` rows of `width` samples, in up to `count` strips.
+/// The columns of `data`, which has `dct.len` rows of `width` samples, in up to `count` strips, all but the last of whole tiles.
 fn strips<'a>(data: &'a mut [f32], width: usize, dct: &'a Dct, count: usize) -> Vec<Strip<'a>> {
-    let strip = width.div_ceil(count.max(1)).next_multiple_of(STRIP);
+    let strip = width.div_ceil(count.max(1)).next_multiple_of(TILE);
     let mut strips = Vec::new();
     strips.resize_with(width.div_ceil(strip), || (Vec::with_capacity(dct.len), dct));
     for row in data.chunks_exact_mut(width) {

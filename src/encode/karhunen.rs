@@ -3,7 +3,7 @@
 use super::aim::Aim;
 use super::columns::{Columns, LONG, Rate, covariance};
 use super::outer::Outer;
-use super::sums::sum;
+use super::sums::energy;
 use crate::ablation::{Part, without};
 use crate::arith::{Dct, Isa, columns_by, klt};
 use crate::decode::ops::outer::Inverse;
@@ -94,11 +94,6 @@ fn components<'a>(
 ) -> impl Iterator<Item = (usize, &'a mut [f32])> {
     let parts = |(volume, &inner): (&'a mut Vec<f32>, &usize)| volume.chunks_exact_mut(inner).enumerate();
     volumes.iter_mut().zip(inner).flat_map(parts).map(move |(i, part)| (i % n, part))
-}
-
-/// The sum of the squares.
-fn energy(components: &[f32]) -> f64 {
-    sum(components, |c| f64::from(c) * f64::from(c))
 }
 
 /// The number of leading components that are worth the bytes of their basis vectors; at least 1.

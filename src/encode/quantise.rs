@@ -1,6 +1,6 @@
 //! Coefficients to whole numbers, and what that loses.
 
-use super::sums::{peak, sum};
+use super::sums::{energy, peak};
 use crate::arith::{Isa, Surroundings, Tally, quantise_row, run_wide};
 use crate::format::pyramid::Level;
 
@@ -71,7 +71,7 @@ pub(super) struct Extent {
 
 impl Extent {
     pub(super) fn of(row: &[f32]) -> Self {
-        Self { peak: peak(row, |c| c.abs().into()), energy: sum(row, |c| f64::from(c) * f64::from(c)) }
+        Self { peak: peak(row, |c| c.abs().into()), energy: energy(row) }
     }
 }
 

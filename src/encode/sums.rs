@@ -12,6 +12,11 @@ pub(super) fn sum<T: Copy>(values: &[T], f: impl Fn(T) -> f64) -> f64 {
     fold(values, 0.0, f, |a, b| a + b)
 }
 
+/// The sum of the squares.
+pub(super) fn energy(values: &[f32]) -> f64 {
+    sum(values, |v| f64::from(v) * f64::from(v))
+}
+
 /// The greatest of `f`, which is not NaN, over the elements; at least 0.
 pub(super) fn peak<T: Copy>(values: &[T], f: impl Fn(T) -> f64) -> f64 {
     fold(values, 0.0, f, |a, b| if b > a { b } else { a })

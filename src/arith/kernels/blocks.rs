@@ -75,7 +75,7 @@ const OUTPUTS: usize = 4;
 /// Vectors of columns at a time. With the outputs they make sums enough to hide the latency of a multiply-add.
 const VECTORS: usize = 2;
 /// Columns of a tile, of the widest vectors.
-const TILE: usize = VECTORS * 16;
+pub(in crate::arith) const TILE: usize = VECTORS * 16;
 
 /// The first [`VECTORS`] vectors.
 #[inline(always)]
