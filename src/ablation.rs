@@ -83,8 +83,8 @@ parts! {
     Room = "room",
     Phase = "phase",
     BlendOfEnergy = "blend-energy",
-    BlendOfPhase = "blend-phase",
     BlendOfSigns = "blend-signs",
+    BlendOfLeans = "blend-leans",
     BlendWeights = "blend-weights",
     ResidualStarts = "residual-starts",
 }

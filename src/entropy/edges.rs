@@ -12,7 +12,7 @@ pub(crate) struct Edge {
     pub(crate) at: i64,
     /// Which of eight neighbours are there.
     pub(crate) pattern: usize,
-    /// Distance of the prediction, and eight times the residual that is expected.
+    /// Distance of the prediction, and 32 times the residual that is expected.
     pub(crate) away: u64,
     pub(crate) energy: u64,
 }
@@ -32,7 +32,7 @@ impl Edge {
     /// True when the flag is worth its bits.
     #[inline(always)]
     pub(crate) const fn near(&self) -> bool {
-        self.pattern != 0 || self.away <= self.energy / 4
+        self.pattern != 0 || self.away <= self.energy / 16
     }
 }
 
@@ -88,8 +88,8 @@ pub(crate) fn room(away: u64, energy: u64, low: bool) -> usize {
 fn distance(away: u64, energy: u64) -> usize {
     match away {
         0 => 1,
-        a if a <= energy / 16 => 2,
-        a if a <= energy / 4 => 3,
+        a if a <= energy / 64 => 2,
+        a if a <= energy / 16 => 3,
         _ => 0,
     }
 }

@@ -10,35 +10,76 @@ use std::sync::LazyLock;
 
 /// Levels of energy that are told apart.
 const ENERGIES: usize = 128;
-/// Classes of room.
-const ROOMS: usize = 7;
+/// Energies below this have no low bits; they have so many levels.
+const FINE: u64 = 128;
+const FINE_LEVELS: usize = level(FINE - 1) + 1;
+/// Levels of energy that are told apart near an end of the values, and classes of room there.
+const NEAR_END: usize = 80;
+const ROOMS: usize = 6;
+/// Levels of what is beside an element, in units of its symbols.
+const BESIDE: usize = 48;
+/// Distributions of each set.
+const BY_ENERGY: usize = ROOMS * NEAR_END + FINE_LEVELS * 8 + (ENERGIES - FINE_LEVELS);
+const BY_LEANS: usize = 64 * 8;
 /// The symbol of the residuals from 0 to one quantum.
 const MIDDLE: i64 = 16;
 
 /// What is known of a residual before it is coded.
 pub(crate) struct Context {
-    /// Expected magnitude times 8.
+    /// Expected magnitude times 32.
     pub(crate) energy: u64,
-    /// Signs of the residuals west and north: 0 to 8.
-    pub(crate) signs: usize,
+    /// Sum of the sizes of the residuals west and north.
+    pub(crate) beside: u64,
+    /// How these two lean: 0 to 7, as in [`Row`](super::rows::Row).
+    pub(crate) leans: [usize; 2],
     /// Fraction of the prediction in eighths.
     pub(crate) phase: usize,
     /// Class of room to the ends of the values, 0 to 6.
     pub(crate) room: usize,
 }
 
+impl Context {
+    /// Energy, and room to an end of the values or, where symbols are single residuals, the fraction of the prediction.
+    #[inline(always)]
+    fn by_energy(&self, k: u32) -> usize {
+        let fine = level(self.energy).min(ENERGIES - 1);
+        match self.room {
+            0 if k == 0 => ROOMS * NEAR_END + fine * 8 + self.phase,
+            0 => ROOMS * NEAR_END + FINE_LEVELS * 8 + (fine - FINE_LEVELS),
+            room => (room - 1) * NEAR_END + fine.min(NEAR_END - 1),
+        }
+    }
+
+    /// Signs of the residuals west and north, and their mean size in units of the symbols.
+    #[inline(always)]
+    fn by_signs(&self, k: u32) -> usize {
+        let sign = |lean: usize| lean.div_ceil(4);
+        let [west, north] = self.leans.map(sign);
+        let level = level((16 * self.beside) >> k).min(BESIDE - 1);
+        (3 * west + north) * 2 * BESIDE + usize::from(k > 0) * BESIDE + level
+    }
+
+    /// How each of the two leans, and the energy in units of the symbols.
+    #[inline(always)]
+    fn by_leans(&self, k: u32) -> usize {
+        let [west, north] = self.leans;
+        let fine = level(self.energy);
+        8 * (8 * west + north) + if k == 0 { fine / 4 } else { 6 + (fine / 2 & 1) }
+    }
+}
+
 /// Four steps an octave: 0, 1, 2, 3, then 4 for 4, 5 for 5, ... 8 for 8 and 9.
 #[inline(always)]
-pub(crate) fn level(v: u64) -> usize {
+pub(crate) const fn level(v: u64) -> usize {
     // Below 4 as if from 2 or 0 on in steps of 1, so that there is no branch.
     let l = (v | 2).ilog2();
-    (4 * (l - 1)) as usize + ((v >> (l.max(2) - 2)) & 3) as usize
+    (4 * (l - 1)) as usize + ((v >> l.saturating_sub(2)) & 3) as usize
 }
 
 /// Bits of a residual below its symbol: two to four quanta are the magnitude that is expected.
 #[inline(always)]
 pub(crate) fn low_bits(energy: u64) -> u32 {
-    (energy | 1).ilog2().saturating_sub(4).min(56)
+    (energy | 1).ilog2().saturating_sub(FINE.ilog2() - 1).min(56)
 }
 
 /// Two two-sided geometric distributions mixed, whose mean magnitudes are 0.6 and 1.6 times `mean` quanta: about 0, or about -1/2
@@ -64,13 +105,26 @@ fn geometric(mean: f64, low: bool) -> Ends {
     }))
 }
 
-/// What the distributions start with, by energy.
-static STARTS: LazyLock<[Ends; ENERGIES]> = LazyLock::new(|| {
-    std::array::from_fn(|f| {
-        let e = magnitude(f as u8);
-        let k = low_bits(e);
-        geometric((e as f64 + 0.5) / 8.0 / (1u64 << k) as f64, k > 0)
-    })
+/// What the distributions of each set start with.
+static STARTS: LazyLock<[Vec<Ends>; 3]> = LazyLock::new(|| {
+    let start = |level: usize, k: u32, low: bool| {
+        geometric((magnitude(level as u8) as f64 + 2.0) / 32.0 / (1u64 << k) as f64, low)
+    };
+    let energies: [Ends; ENERGIES] = std::array::from_fn(|f| {
+        let k = low_bits(magnitude(f as u8));
+        start(f, k, k > 0)
+    });
+    let beside: [Ends; 2 * BESIDE] = std::array::from_fn(|i| start(i % BESIDE, 0, i >= BESIDE));
+    let energy = |i: usize| match i.checked_sub(ROOMS * NEAR_END) {
+        None => i % NEAR_END,
+        Some(i) => i.checked_sub(FINE_LEVELS * 8).map_or(i / 8, |i| FINE_LEVELS + i),
+    };
+    let lean = |i: usize| if i % 8 < 6 { i % 8 * 4 + 2 } else { FINE_LEVELS + i % 2 * 2 };
+    [
+        (0..BY_ENERGY).map(|i| energies[energy(i)]).collect(),
+        beside.repeat(9),
+        (0..BY_LEANS).map(|i| energies[lean(i)]).collect(),
+    ]
 });
 
 /// The models of a stream's residuals.
@@ -81,9 +135,8 @@ pub(crate) struct Residuals {
 
 impl Residuals {
     pub(crate) fn new() -> Self {
-        let energies = &*STARTS;
-        let sets = [energies.repeat(ROOMS), (0..48 * 9).map(|i| energies[i / 9]).collect(), energies[..64].repeat(9)];
-        let sets = sets.map(|set| if without(Part::ResidualStarts) { vec![energies[16]; set.len()] } else { set });
+        let sets = STARTS.clone();
+        let sets = sets.map(|set| if without(Part::ResidualStarts) { vec![set[0]; set.len()] } else { set });
         Self { blend: Blend::new(sets), escape: [Prob::HALF; 63] }
     }
 
@@ -91,12 +144,10 @@ impl Residuals {
     #[inline(always)]
     pub(crate) fn code<L: Lanes, C: Coder>(&mut self, lanes: L, coder: &mut C, r: i64, c: &Context) -> i64 {
         let k = low_bits(c.energy);
-        let fine = level(c.energy).min(ENERGIES - 1);
-        let phase = if k == 0 { c.phase } else { 8 };
         let contexts = [
-            unless(Part::BlendOfEnergy, c.room * ENERGIES + fine),
-            unless(Part::BlendOfPhase, fine.min(47) * 9 + phase),
-            unless(Part::BlendOfSigns, c.signs * 64 + fine.min(63)),
+            unless(Part::BlendOfEnergy, c.by_energy(k)),
+            unless(Part::BlendOfSigns, c.by_signs(k)),
+            unless(Part::BlendOfLeans, c.by_leans(k)),
         ];
         let v = r >> k;
         let symbol = (v.saturating_add(MIDDLE)).clamp(0, SYMBOLS as i64 - 1) as usize;
@@ -128,7 +179,7 @@ mod tests {
         fn run<L: Lanes>(self, lanes: L) {
             let mut model = Residuals::new();
             for (i, v) in self.3.iter_mut().enumerate() {
-                let context = Context { energy: self.1[i / self.2], signs: 4, phase: 3, room: 0 };
+                let context = Context { energy: self.1[i / self.2], beside: 3, leans: [1, 0], phase: 3, room: 0 };
                 *v = model.code(lanes, self.0, *v, &context);
             }
         }

@@ -19,9 +19,9 @@ pub(crate) struct Row<Q> {
     pub(crate) small: Vec<i32>,
     /// Magnitude of the residuals.
     pub(crate) size: Vec<u64>,
-    /// Sign of the residuals: 0, 1 positive, 2 negative.
-    pub(crate) sign: Vec<u8>,
-    /// Eight times the magnitude that was expected.
+    /// Which way residuals were off, and how far beside what was expected: 0 none, 1 to 3 above, 5 to 7 below.
+    pub(crate) lean: Vec<u8>,
+    /// 32 times the magnitude that was expected.
     pub(crate) energy: Vec<u64>,
     /// What an element counts for in learning.
     pub(crate) weight: Vec<f32>,
@@ -34,7 +34,7 @@ impl<Q: Integer> Row<Q> {
             q: vec![Q::default(); n],
             small: vec![0; n],
             size: vec![0; n],
-            sign: vec![0; n],
+            lean: vec![0; n],
             energy: vec![0; n],
             weight: vec![0.0; n],
         }
@@ -61,7 +61,7 @@ impl<Q: Integer> Row<Q> {
         let last = self.q[PAD + n - 1];
         self.q[PAD + n..PAD + width].fill(last);
         self.size[PAD + n..PAD + width].fill(0);
-        self.sign[PAD + n..PAD + width].fill(0);
+        self.lean[PAD + n..PAD + width].fill(0);
     }
 
     /// Values for learning.
@@ -94,17 +94,20 @@ impl<Q: Integer> Row<Q> {
     #[inline(always)]
     pub(crate) fn weigh(&mut self, shift: u32) {
         for ((w, &energy), &size) in self.weight.iter_mut().zip(&self.energy).zip(&self.size) {
-            let expected = (energy.wrapping_add(size) >> shift).min(1 << 30) as i32 + 8;
+            let expected = ((energy >> 2).wrapping_add(size) >> shift).min(1 << 30) as i32 + 8;
             let weight = if without(Part::LearningWeights) { 1.0 } else { 128.0 / expected as f32 };
             *w = if energy == KNOWN { 0.0 } else { weight };
         }
     }
 }
 
-/// What is kept of a residual: its size, and its sign as in [`Row`].
+/// What is kept of a residual of which `energy` was expected: its size, and how it leans, as in [`Row`].
 #[inline(always)]
-pub(crate) fn size_of_residual(residual: i64) -> (u64, u8) {
-    (residual.unsigned_abs().min(MOST), u8::from(residual > 0) | u8::from(residual < 0) << 1)
+pub(crate) fn kept(residual: i64, energy: u64) -> (u64, u8) {
+    let size = residual.unsigned_abs().min(MOST);
+    let far = u8::from(128 * size > 3 * energy) + u8::from(16 * size > energy);
+    let below = if residual < 0 { 5 } else { 1 };
+    (size, if residual == 0 { 0 } else { below + far })
 }
 
 /// The least magnitude of a level.

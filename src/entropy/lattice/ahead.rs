@@ -45,7 +45,12 @@ impl Ahead {
         let (n1, n2) = (&north.q[..padded], &north2.q[..padded]);
         let taps = [&n1[2..], &n1[4..], &n2[3..], &n1[1..], &n1[5..], &n2[2..], &n2[4..]];
         near.foresee(&n1[PAD..], taps, [1, 2, 4, 5, 6, 7, 8], &mut self.known);
-        self.energies(north, &north2.size[PAD..]);
+        let n = self.calm.len();
+        let [a, b] = [north, north2].map(|row| sizes(row, n));
+        for (x, o) in self.calm.iter_mut().enumerate() {
+            let north = a[0][x] + a[1][x] + 3 * (a[2][x] + a[4][x]) + 4 * a[3][x] + 2 * (a[5][x] + a[6][x]);
+            *o = north + (b[1][x] + b[2][x] + 2 * b[3][x] + b[4][x] + b[5][x]);
+        }
         self.flags(n1, [&n2[3..], &n1[1..], &n1[5..]], top, masked);
     }
 
@@ -71,17 +76,16 @@ impl Ahead {
         ];
         let which = [1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21];
         deep.foresee(&n1[PAD..], taps, which, &mut self.known);
-        self.energies(north, &past.rows[1].size[PAD..]);
-        self.flags(n1, [&n2[3..], &b1[3..], &b1[4..]], top, masked);
-    }
-
-    #[inline(always)]
-    fn energies<Q>(&mut self, north: &Row<Q>, before: &[u64]) {
         let n = self.calm.len();
-        let (a, b, c, d) = (&north.size[2..][..n], &north.size[3..][..n], &north.size[4..][..n], &before[..n]);
+        let [a, b] = [north, north2].map(|row| sizes(row, n));
+        let [p, q, r] = past.rows.each_ref().map(|row| sizes(row, n));
         for (x, o) in self.calm.iter_mut().enumerate() {
-            *o = a[x] + 2 * b[x] + c[x] + d[x];
+            let slice =
+                a[1][x] + 2 * (a[2][x] + a[4][x]) + 3 * a[3][x] + a[5][x] + a[6][x] + (b[2][x] + b[3][x] + b[4][x]);
+            let before = p[3][x] + (q[2][x] + 3 * q[3][x] + q[4][x] + q[5][x]) + (r[2][x] + 2 * r[3][x] + r[4][x]);
+            *o = slice + before;
         }
+        self.flags(n1, [&n2[3..], &b1[3..], &b1[4..]], top, masked);
     }
 
     /// `others`: neighbours besides those in the row above, `north`, that may be at an end.
@@ -106,4 +110,10 @@ impl Ahead {
             *o |= if m != 0 { MASKED } else { 0 };
         }
     }
+}
+
+/// Sizes of a row's residuals, from three columns west of each of `n` elements to three east of it.
+#[inline(always)]
+fn sizes<Q>(row: &Row<Q>, n: usize) -> [&[u64]; 2 * PAD + 1] {
+    std::array::from_fn(|d| &row.size[d..][..n])
 }

@@ -10,7 +10,7 @@ use crate::entropy::normal::WEIGHT_BITS;
 use crate::entropy::prob::Prob;
 use crate::entropy::range::Coder;
 use crate::entropy::residual::{Context, Residuals, low_bits};
-use crate::entropy::rows::{KNOWN, PAD, Row, size_of_residual};
+use crate::entropy::rows::{KNOWN, PAD, Row, kept};
 
 /// Fraction bits that a prediction keeps.
 const PHASE_BITS: u32 = 3;
@@ -67,12 +67,12 @@ struct Around<'a, Q> {
     top: i64,
 }
 
-/// What the row itself has before an element: integers and sizes of residuals, the nearest first, and the sign of the last.
+/// What the row itself has before an element: integers and sizes of residuals, the nearest first, and how the last one leans.
 #[derive(Clone, Copy)]
 struct West<Q> {
     q: [Q; 3],
-    size: [u64; 2],
-    sign: u8,
+    size: [u64; 3],
+    lean: u8,
 }
 
 #[inline(always)]
@@ -88,8 +88,8 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
     let Around { ahead, north, top, .. } = *around;
     let mut west = West {
         q: [row.q[PAD - 1], row.q[PAD - 2], row.q[PAD - 3]],
-        size: [row.size[PAD - 1], row.size[PAD - 2]],
-        sign: row.sign[PAD - 1],
+        size: [row.size[PAD - 1], row.size[PAD - 2], row.size[PAD - 3]],
+        lean: row.lean[PAD - 1],
     };
     for (cell, q) in q.chunks_mut(SAMPLES).enumerate() {
         let (first, len) = (cell * SAMPLES, q.len());
@@ -97,12 +97,13 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
         let padded = PAD + first..PAD + first + len;
         let (known, calm) = (&ahead.known[first..][..len], &ahead.calm[first..][..len]);
         let flags = &ahead.flags[first..][..len];
-        let (n, sign_n) = (&north.q[padded.clone()][..len], &north.sign[padded.clone()][..len]);
+        let n = &north.q[padded.clone()][..len];
+        let (size_n, lean_n) = (&north.size[padded.clone()][..len], &north.lean[padded.clone()][..len]);
         let (out, sizes) = (&mut row.q[padded.clone()][..len], &mut row.size[padded.clone()][..len]);
-        let (signs, energies) = (&mut row.sign[padded.clone()][..len], &mut row.energy[padded][..len]);
+        let (leans, energies) = (&mut row.lean[padded.clone()][..len], &mut row.energy[padded][..len]);
         for x in 0..len {
             let mut value = q[x];
-            let (mut size, mut sign, mut expected) = (west.size[0], 0, KNOWN);
+            let (mut size, mut lean, mut expected) = (west.size[0], 0, KNOWN);
             'coded: {
                 if flags[x] & MASKED != 0 {
                     value = Q::wrap(west.q[0].wide().wrapping_add(n[x].minus(west.q[0]).wide() >> 1));
@@ -115,7 +116,8 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                         break 'coded;
                     }
                 }
-                let energy = calm[x] + 2 * west.size[0] + west.size[1];
+                let [one, two, three] = west.size;
+                let energy = calm[x] + if BEFORE { 4 * one + 3 * two + three } else { 5 * one + 3 * two + 2 * three };
                 expected = energy;
                 let amid = flags[x] & AT_END != 0 && west.q[0] == n[x] && west.q[1] == n[x];
                 if amid && models.edges.stays(coder, value == n[x], n[x] == Q::default(), energy) {
@@ -134,7 +136,7 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                 if top > 0 {
                     predicted = predicted.clamp(0, top);
                     let end = |v: Q| (v == Q::default()) | (v.wide() == top);
-                    let close = predicted.min(top - predicted) as u64 <= energy;
+                    let close = predicted.min(top - predicted) as u64 <= energy / 4;
                     if (flags[x] & END != 0) | end(west.q[0]) | end(west.q[1]) | close {
                         let low = if amid { n[x] == Q::default() } else { predicted <= top / 2 };
                         let edge = around.edge::<BEFORE>(first + x + PAD, &west, low, predicted, energy);
@@ -142,7 +144,7 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                         if edge.near() {
                             if !amid && models.edges.code(coder, value.wide() == edge.at, &edge) {
                                 value = Q::wrap(edge.at);
-                                (size, sign) = size_of_residual(edge.at - predicted);
+                                (size, lean) = kept(edge.at - predicted, energy);
                                 break 'coded;
                             }
                             limits = if low { (1, top) } else { (0, top - 1) };
@@ -154,16 +156,17 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                 }
                 let context = Context {
                     energy,
-                    signs: usize::from(west.sign) * 3 + usize::from(sign_n[x]),
+                    beside: west.size[0] + size_n[x],
+                    leans: [west.lean, lean_n[x]].map(usize::from),
                     phase: unless(Part::Phase, (eighths & 7) as usize),
                     room: unless(Part::Room, class),
                 };
                 let r = models.residuals.code(lanes, coder, value.wide().wrapping_sub(predicted), &context);
                 value = Q::wrap(predicted.wrapping_add(r));
-                (size, sign) = size_of_residual(r);
+                (size, lean) = kept(r, energy);
             }
-            (q[x], out[x], sizes[x], signs[x], energies[x]) = (value, value, size, sign, expected);
-            west = West { q: [value, west.q[0], west.q[1]], size: [size, west.size[0]], sign };
+            (q[x], out[x], sizes[x], leans[x], energies[x]) = (value, value, size, lean, expected);
+            west = West { q: [value, west.q[0], west.q[1]], size: [size, west.size[0], west.size[1]], lean };
         }
     }
 }
