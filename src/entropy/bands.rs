@@ -188,7 +188,7 @@ impl Models {
     ) {
         let (shape, finest) = (neighbours.shape(), neighbours.finest());
         let cols = shape.cols;
-        let weights = if shape.dyadic { Context::WAVELET } else { Context::LAPPED };
+        let weights = neighbours.weights();
         rows.begin();
         for i in shape.range.0[u].clone() {
             let above = i > 0 && occupied[i - 1] || i > 1 && occupied[i - 2];
@@ -216,17 +216,16 @@ impl Models {
                 let (mut ww, mut w) = (rows.current[j], rows.current[j + 1]);
                 let other = neighbours.other(&rows.other, i);
                 let known =
-                    rows.north[j..end].iter().zip(&rows.parents[j..end]).zip(&rows.near[j..end]).zip(&other[j..end]);
+                    rows.known[j..end].iter().zip(&rows.parents[j..end]).zip(&rows.near[j..end]).zip(&other[j..end]);
                 let places = q[j..end].iter_mut().zip(&mut rows.current[j + 2..]);
-                for (x, ((((&north, &parents), &near), &other), (q, current))) in known.zip(places).enumerate() {
+                for (x, ((((&known, &parents), &near), &other), (q, current))) in known.zip(places).enumerate() {
                     let context = Context {
                         west: w,
-                        band: north + ww,
+                        mean: (known + 16 * (weights.west * w + weights.west2 * ww)) >> 8,
                         parents,
                         other,
                         radius,
                         near,
-                        weights,
                         learn: x % 2 == 0,
                         finest,
                     };

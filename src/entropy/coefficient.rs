@@ -28,26 +28,19 @@ pub(super) struct Magnitudes {
 
 /// What is known about a coefficient before it is coded.
 pub(super) struct Context {
-    /// Magnitude to the west in the band, W; and of what else is to the west and north: 4 N + 2 (NW + NE) + WW + NN.
+    /// Magnitude to the west in the band.
     pub(super) west: u32,
-    pub(super) band: u32,
-    /// 16 times a mean magnitude at lower frequencies, and elsewhere.
+    /// 16 times the magnitude that is expected.
+    pub(super) mean: u32,
+    /// The same by lower frequencies alone, and from elsewhere.
     pub(super) parents: u32,
     pub(super) other: u32,
     pub(super) radius: usize,
     /// Two bits each of N and the two nearest lower frequencies.
     pub(super) near: u32,
-    /// Weights of 4 W + `band` and of `parents`, of 256, that make 16 times a mean magnitude of both.
-    pub(super) weights: [u32; 2],
     pub(super) learn: bool,
     /// In the finest level, whose signs and low bits are kept apart: images of coarser ones need the front of the stream only.
     pub(super) finest: bool,
-}
-
-impl Context {
-    /// Weights in the lapped pyramid and in the wavelet.
-    pub(super) const LAPPED: [u32; 2] = [125, 146];
-    pub(super) const WAVELET: [u32; 2] = [209, 73];
 }
 
 /// A magnitude, and as much of it as contexts see.
@@ -70,13 +63,13 @@ impl Magnitudes {
         let typical: [_; 32] = std::array::from_fn(typical);
         let by_class = |c: usize| typical[c >> 5 & 31];
         let near = |c: usize| [c, c >> 2, c >> 4, c >> 6].iter().fold(1, |mean, c| mean + 4 * (c & 3) as u32);
-        let by_near = |c: usize| Distribution::geometric(start(near(c)), 2);
+        let by_near = |c: usize| if c < 1 << 10 { Distribution::geometric(start(near(c)), 2) } else { by_class(c) };
         Self { mixture: Mixture::new([&by_class, &by_class, &by_near]), escape: vec![Prob::HALF; 31] }
     }
 
     #[inline(always)]
     pub(super) fn code<C: Coder>(&mut self, coder: &mut C, magnitude: u32, c: &Context) -> Magnitude {
-        let mean = (c.west * c.weights[0] * 4 + (c.weights[0] * c.band + c.weights[1] * c.parents)) >> 8;
+        let mean = c.mean;
         // A branch, so that what is usual need not wait for `k`.
         if mean < LARGE {
             let value = self.symbol::<_, false>(coder, magnitude, mean, 0, c);
@@ -108,11 +101,12 @@ impl Magnitudes {
         let class = Classes::of;
         let (both, parents, other) = (class(mean), class(c.parents >> k), class(c.other >> k));
         let row = usize::from(LARGE) << 10;
-        let near = c.west.min(3) << 6 | c.near;
+        // Where magnitudes are large, that to the west tells more than several cut to two bits.
+        let near = if LARGE { pair(both, class((16 * c.west) >> k)) } else { (c.west.min(3) << 6 | c.near) as usize };
         let contexts = [
             row | unless(Part::SetOfRadius, pair(both, c.radius)),
             row | unless(Part::SetOfParents, pair(parents, other)),
-            usize::from(LARGE) << 8 | unless(Part::SetOfNear, near as usize),
+            row | unless(Part::SetOfNear, near),
         ];
         self.mixture.code(coder, magnitude.min(ESCAPE), contexts, usize::from(LARGE), c.learn)
     }

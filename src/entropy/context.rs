@@ -61,19 +61,42 @@ pub(super) struct Neighbours<'a> {
     previous: Option<Band<'a>>,
 }
 
+/// What the magnitudes around a coefficient count for in the one that is expected, of 256.
+#[derive(Clone, Copy)]
+pub(super) struct Weights {
+    pub(super) west: u32,
+    pub(super) west2: u32,
+    north: u32,
+    north_west: u32,
+    north_east: u32,
+    north_east2: u32,
+    parents: u32,
+    other: u32,
+}
+
+impl Weights {
+    const fn new([west, west2, north, north_west, north_east, north_east2, parents, other]: [u32; 8]) -> Self {
+        Self { west, west2, north, north_west, north_east, north_east2, parents, other }
+    }
+    /// In the lapped pyramid and in the wavelet: in the first slice, and in later ones.
+    const LAPPED: [Self; 2] = [Self::new([28, 10, 18, 8, 8, 0, 184, 0]), Self::new([22, 8, 8, 4, 4, 0, 130, 80])];
+    const WAVELET: [Self; 2] =
+        [Self::new([112, 20, 60, 10, 18, 6, 30, 0]), Self::new([50, 16, 36, 10, 22, 10, 32, 80])];
+}
+
 /// What surrounds the blocks of a row of a band; activities are 16 times a mean magnitude. Memory that serves all bands.
 pub(super) struct Rows {
     /// Magnitudes of the row, and of the two above it, with a margin of two on either side.
     pub(super) current: Vec<u32>,
     above: [Vec<u32>; 2],
-    /// In the rows above: 4 N + 2 (NW + NE) + NN.
-    pub(super) north: Vec<u32>,
+    /// The part of the expected magnitude that takes nothing of the row itself, 256 times.
+    pub(super) known: Vec<u32>,
     pub(super) parents: Vec<u32>,
     pub(super) other: Vec<u32>,
     /// Two bits each of N and the nearest lower bands.
     pub(super) near: Vec<u32>,
     scratch: Vec<u32>,
-    /// Not all of `north` and `parents`, and of the slice before, are 0.
+    /// Not all of the rows above, of `parents`, and of the slice before are 0.
     busy: bool,
     /// All but the magnitudes are 0.
     clear: bool,
@@ -156,14 +179,7 @@ impl<'a> Neighbours<'a> {
         rows.near.fill(0);
         self.lower.nearest(i, &mut rows.near);
         if above {
-            let ([one, two], n) = (&rows.above, shape.cols);
-            let (nw, here, ne, nn) = (&one[1..][..n], &one[2..][..n], &one[3..][..n], &two[2..][..n]);
-            for (j, o) in rows.north.iter_mut().enumerate() {
-                *o = 4 * here[j] + 2 * (nw[j] + ne[j]) + nn[j];
-            }
-            rows.near.iter_mut().zip(here).for_each(|(o, &n)| *o += 16 * n.min(3));
-        } else {
-            rows.north.fill(0);
+            rows.near.iter_mut().zip(&rows.above[0][2..]).for_each(|(o, &n)| *o += 16 * n.min(3));
         }
         if let Some(p) = &self.parent {
             p.rows(i, &mut rows.other, &mut rows.parents, &mut rows.scratch);
@@ -178,6 +194,25 @@ impl<'a> Neighbours<'a> {
         } else if self.previous.is_some() {
             rows.other.fill(0);
         }
+        let Weights { north, north_west, north_east, north_east2, parents, other, .. } = self.weights();
+        if above {
+            let (row, n) = (&rows.above[0], shape.cols);
+            let [nw, here, ne, nee] = [1, 2, 3, 4].map(|at| &row[at..][..n]);
+            for (j, o) in rows.known.iter_mut().enumerate() {
+                *o = 16 * (north * here[j] + north_west * nw[j] + north_east * ne[j] + north_east2 * nee[j]);
+            }
+        } else {
+            rows.known.fill(0);
+        }
+        rows.known.iter_mut().zip(&rows.parents).for_each(|(o, &p)| *o += parents * p);
+        if before.is_some() {
+            rows.known.iter_mut().zip(&rows.other).for_each(|(o, &p)| *o += other * p);
+        }
+    }
+
+    pub(super) const fn weights(&self) -> Weights {
+        let sets = if self.shape().dyadic { Weights::WAVELET } else { Weights::LAPPED };
+        sets[self.previous.is_some() as usize]
     }
 
     /// Around the blocks of row `i`, of the slice before; in the first, of the coarser level.
@@ -196,7 +231,9 @@ impl<'a> Neighbours<'a> {
         if !rows.busy {
             return Some(0);
         }
-        if rows.north[blocks.clone()].iter().fold(0, |any, &m| any | m) != 0 {
+        let [north, north2] = &rows.above;
+        let above = north[blocks.start + 1..blocks.end + 3].iter().chain(&north2[blocks.start + 2..blocks.end + 2]);
+        if above.fold(0, |any, &m| any | m) != 0 {
             return None;
         }
         let most = |row: &[u32]| row[blocks.clone()].iter().fold(0, |most, &m| m.max(most));
@@ -211,7 +248,7 @@ impl Rows {
         Self {
             current: wide(),
             above: [wide(), wide()],
-            north: row(),
+            known: row(),
             parents: row(),
             other: row(),
             near: row(),
@@ -237,7 +274,7 @@ impl Rows {
 
     fn clear(&mut self) {
         if !self.clear {
-            for row in [&mut self.north, &mut self.parents, &mut self.other, &mut self.near] {
+            for row in [&mut self.known, &mut self.parents, &mut self.other, &mut self.near] {
                 row.fill(0);
             }
             self.clear = true;

@@ -64,7 +64,7 @@ impl Context {
     fn by_leans(&self, k: u32) -> usize {
         let [west, north] = self.leans;
         let fine = level(self.energy);
-        8 * (8 * west + north) + if k == 0 { fine / 4 } else { 6 + (fine / 2 & 1) }
+        8 * (8 * west + north) + if k == 0 { fine / 4 } else { 6 + (fine / 2) % 2 }
     }
 }
 
