@@ -106,8 +106,8 @@ impl<Q: Integer> Row<Q> {
 pub(crate) fn kept(residual: i64, energy: u64) -> (u64, u8) {
     let size = residual.unsigned_abs().min(MOST);
     let far = u8::from(128 * size > 3 * energy) + u8::from(16 * size > energy);
-    let below = if residual < 0 { 5 } else { 1 };
-    (size, if residual == 0 { 0 } else { below + far })
+    let near = if residual < 0 { 5 } else { 1 };
+    (size, if residual == 0 { 0 } else { near + far })
 }
 
 /// The least magnitude of a level.

@@ -19,7 +19,7 @@ pub(super) const AT_END: u8 = 8;
 pub(super) struct Ahead {
     /// The part of its prediction.
     pub(super) known: Vec<i64>,
-    /// The part of its energy.
+    /// The part of its energy: sizes of residuals by weights that were fitted to those of ten fields (least cost as a Laplace distribution).
     pub(super) calm: Vec<u64>,
     /// What sets it apart.
     pub(super) flags: Vec<u8>,

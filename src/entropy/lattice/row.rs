@@ -117,6 +117,7 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                     }
                 }
                 let [one, two, three] = west.size;
+                // With those that `Ahead` counts, 32 sizes.
                 let energy = calm[x] + if BEFORE { 4 * one + 3 * two + three } else { 5 * one + 3 * two + 2 * three };
                 expected = energy;
                 let amid = flags[x] & AT_END != 0 && west.q[0] == n[x] && west.q[1] == n[x];
