@@ -250,7 +250,7 @@ fn worth_halving(bytes: usize, lone: usize, [upper, lower]: [&Geometry; 2]) -> b
 }
 
 /// What a run over the rows carries along.
-struct State<Q> {
+struct State<Q: Integer> {
     lattice: Lattice<Q>,
     rest: Rest,
     /// The integers of a row.

@@ -1,7 +1,37 @@
 //! Integers of the lattice coder: 32 bits where the encoder says that they suffice, else 64. All arithmetic wraps.
 
+use std::ops::Add;
+
+/// The size of a residual, as the models see it.
+pub(crate) trait Size: Copy + Default + Add<Output = Self> + Into<u64> + Send + Sync {
+    /// The largest; 32 of them do not overflow.
+    const MOST: u64;
+    /// A size of at most [`Self::MOST`].
+    fn of(v: u64) -> Self;
+}
+
+impl Size for u32 {
+    const MOST: u64 = 1 << 26;
+
+    #[inline(always)]
+    fn of(v: u64) -> Self {
+        v as Self
+    }
+}
+
+impl Size for u64 {
+    const MOST: u64 = 1 << 48;
+
+    #[inline(always)]
+    fn of(v: u64) -> Self {
+        v
+    }
+}
+
 /// An integer of a lattice stream.
 pub(crate) trait Integer: Copy + Default + Eq + Send + Sync {
+    /// Sizes of residuals.
+    type Size: Size;
     /// The integer modulo 2^bits.
     fn wrap(v: i64) -> Self;
     /// The integer nearest to a number; 0 for none.
@@ -26,6 +56,8 @@ fn rounded(v: f64) -> f64 {
 }
 
 impl Integer for i32 {
+    type Size = u32;
+
     #[inline(always)]
     fn wrap(v: i64) -> Self {
         v as Self
@@ -68,6 +100,8 @@ impl Integer for i32 {
 }
 
 impl Integer for i64 {
+    type Size = u64;
+
     #[inline(always)]
     fn wrap(v: i64) -> Self {
         v

@@ -1,24 +1,22 @@
 //! Rows of a lattice stream, padded on either side, as its models see them.
 
-use super::integer::Integer;
+use super::integer::{Integer, Size};
 use super::residual::level;
 use crate::ablation::{Part, without};
 
 /// Columns that a row has before and after its own.
 pub(crate) const PAD: usize = 3;
 
-/// Largest size that is kept of a residual.
-pub(crate) const MOST: u64 = 1 << 48;
 /// Stands for the energy of an element that came as it was foretold, or is not coded at all: nothing to learn.
 pub(crate) const KNOWN: u64 = u64::MAX;
 
 /// Values of a row with `PAD` columns on either side; `small` is the same, scaled for learning.
 #[derive(Clone)]
-pub(crate) struct Row<Q> {
+pub(crate) struct Row<Q: Integer> {
     pub(crate) q: Vec<Q>,
     pub(crate) small: Vec<i32>,
     /// Magnitude of the residuals.
-    pub(crate) size: Vec<u64>,
+    pub(crate) size: Vec<Q::Size>,
     /// Which way residuals were off, and how far beside what was expected: 0 none, 1 to 3 above, 5 to 7 below.
     pub(crate) lean: Vec<u8>,
     /// 32 times the magnitude that was expected.
@@ -33,7 +31,7 @@ impl<Q: Integer> Row<Q> {
         Self {
             q: vec![Q::default(); n],
             small: vec![0; n],
-            size: vec![0; n],
+            size: vec![Q::Size::default(); n],
             lean: vec![0; n],
             energy: vec![0; n],
             weight: vec![0.0; n],
@@ -52,7 +50,7 @@ impl<Q: Integer> Row<Q> {
     pub(crate) fn load(&mut self, plane: &[Q], sizes: &[u8]) {
         self.q[PAD..PAD + plane.len()].copy_from_slice(plane);
         for (s, &v) in self.size[PAD..].iter_mut().zip(sizes) {
-            *s = magnitude(v);
+            *s = Q::Size::of(magnitude(v));
         }
     }
 
@@ -60,7 +58,7 @@ impl<Q: Integer> Row<Q> {
     pub(crate) fn end(&mut self, n: usize, width: usize) {
         let last = self.q[PAD + n - 1];
         self.q[PAD + n..PAD + width].fill(last);
-        self.size[PAD + n..PAD + width].fill(0);
+        self.size[PAD + n..PAD + width].fill(Q::Size::default());
         self.lean[PAD + n..PAD + width].fill(0);
     }
 
@@ -94,7 +92,7 @@ impl<Q: Integer> Row<Q> {
     #[inline(always)]
     pub(crate) fn weigh(&mut self, shift: u32) {
         for ((w, &energy), &size) in self.weight.iter_mut().zip(&self.energy).zip(&self.size) {
-            let expected = ((energy >> 2).wrapping_add(size) >> shift).min(1 << 30) as i32 + 8;
+            let expected = ((energy >> 2).wrapping_add(size.into()) >> shift).min(1 << 30) as i32 + 8;
             let weight = if without(Part::LearningWeights) { 1.0 } else { 128.0 / expected as f32 };
             *w = if energy == KNOWN { 0.0 } else { weight };
         }
@@ -103,8 +101,8 @@ impl<Q: Integer> Row<Q> {
 
 /// What is kept of a residual of which `energy` was expected: its size, and how it leans, as in [`Row`].
 #[inline(always)]
-pub(crate) fn kept(residual: i64, energy: u64) -> (u64, u8) {
-    let size = residual.unsigned_abs().min(MOST);
+pub(crate) fn kept<S: Size>(residual: i64, energy: u64) -> (u64, u8) {
+    let size = residual.unsigned_abs().min(S::MOST);
     let far = u8::from(128 * size > 3 * energy) + u8::from(16 * size > energy);
     let near = if residual < 0 { 5 } else { 1 };
     (size, if residual == 0 { 0 } else { near + far })
@@ -118,6 +116,6 @@ pub(crate) fn magnitude(level: u8) -> u64 {
 }
 
 /// The level of a residual's size `factor` times as large.
-pub(crate) fn rescaled(size: u8, factor: f64) -> u8 {
-    level(((magnitude(size) as f64 * factor.abs()) as u64).min(MOST)) as u8
+pub(crate) fn rescaled<S: Size>(size: u8, factor: f64) -> u8 {
+    level(((magnitude(size) as f64 * factor.abs()) as u64).min(S::MOST)) as u8
 }

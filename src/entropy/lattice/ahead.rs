@@ -2,7 +2,7 @@
 
 use super::past::Past;
 use super::{DEEP, NEAR};
-use crate::entropy::integer::Integer;
+use crate::entropy::integer::{Integer, Size};
 use crate::entropy::predict::Predictor;
 use crate::entropy::rows::{PAD, Row};
 
@@ -16,25 +16,25 @@ pub(super) const END: u8 = 4;
 pub(super) const AT_END: u8 = 8;
 
 /// Element by element.
-pub(super) struct Ahead {
+pub(super) struct Ahead<Q: Integer> {
     /// The part of its prediction.
     pub(super) known: Vec<i64>,
     /// The part of its energy: sizes of residuals by weights that were fitted to those of ten fields (least cost as a Laplace distribution).
-    pub(super) calm: Vec<u64>,
+    pub(super) calm: Vec<Q::Size>,
     /// What sets it apart.
     pub(super) flags: Vec<u8>,
     /// Are there flags of held integers?
     held: bool,
 }
 
-impl Ahead {
+impl<Q: Integer> Ahead<Q> {
     pub(super) fn new(width: usize, held: bool) -> Self {
-        Self { known: vec![0; width], calm: vec![0; width], flags: vec![0; width], held }
+        Self { known: vec![0; width], calm: vec![Q::Size::default(); width], flags: vec![0; width], held }
     }
 
     /// In the first slice.
     #[inline(always)]
-    pub(super) fn within<Q: Integer>(
+    pub(super) fn within(
         &mut self,
         near: &Predictor<NEAR>,
         [north, north2]: [&Row<Q>; 2],
@@ -48,15 +48,15 @@ impl Ahead {
         let n = self.calm.len();
         let [a, b] = [north, north2].map(|row| sizes(row, n));
         for (x, o) in self.calm.iter_mut().enumerate() {
-            let north = a[0][x] + a[1][x] + 3 * (a[2][x] + a[4][x]) + 4 * a[3][x] + 2 * (a[5][x] + a[6][x]);
-            *o = north + (b[1][x] + b[2][x] + 2 * b[3][x] + b[4][x] + b[5][x]);
+            let north = a[0][x] + a[1][x] + thrice(a[2][x] + a[4][x]) + twice(twice(a[3][x]) + a[5][x] + a[6][x]);
+            *o = north + (b[1][x] + b[2][x] + twice(b[3][x]) + b[4][x] + b[5][x]);
         }
         self.flags(n1, [&n2[3..], &n1[1..], &n1[5..]], top, masked);
     }
 
     /// In a later slice.
     #[inline(always)]
-    pub(super) fn between<Q: Integer>(
+    pub(super) fn between(
         &mut self,
         deep: &Predictor<DEEP>,
         [north, north2]: [&Row<Q>; 2],
@@ -80,9 +80,10 @@ impl Ahead {
         let [a, b] = [north, north2].map(|row| sizes(row, n));
         let [p, q, r] = past.rows.each_ref().map(|row| sizes(row, n));
         for (x, o) in self.calm.iter_mut().enumerate() {
-            let slice =
-                a[1][x] + 2 * (a[2][x] + a[4][x]) + 3 * a[3][x] + a[5][x] + a[6][x] + (b[2][x] + b[3][x] + b[4][x]);
-            let before = p[3][x] + (q[2][x] + 3 * q[3][x] + q[4][x] + q[5][x]) + (r[2][x] + 2 * r[3][x] + r[4][x]);
+            let north = a[1][x] + twice(a[2][x] + a[4][x]) + thrice(a[3][x]) + a[5][x] + a[6][x];
+            let slice = north + (b[2][x] + b[3][x] + b[4][x]);
+            let before =
+                p[3][x] + (q[2][x] + thrice(q[3][x]) + q[4][x] + q[5][x]) + (r[2][x] + twice(r[3][x]) + r[4][x]);
             *o = slice + before;
         }
         self.flags(n1, [&n2[3..], &b1[3..], &b1[4..]], top, masked);
@@ -90,7 +91,7 @@ impl Ahead {
 
     /// `others`: neighbours besides those in the row above, `north`, that may be at an end.
     #[inline(always)]
-    fn flags<Q: Integer>(&mut self, north: &[Q], others: [&[Q]; 3], top: i64, masked: Option<&[u8]>) {
+    fn flags(&mut self, north: &[Q], others: [&[Q]; 3], top: i64, masked: Option<&[u8]>) {
         let n = self.flags.len();
         let [a, b, c] = [&north[2..], &north[3..], &north[4..]].map(|r| &r[..n]);
         for (x, o) in self.flags.iter_mut().enumerate() {
@@ -114,6 +115,16 @@ impl Ahead {
 
 /// Sizes of a row's residuals, from three columns west of each of `n` elements to three east of it.
 #[inline(always)]
-fn sizes<Q>(row: &Row<Q>, n: usize) -> [&[u64]; 2 * PAD + 1] {
+fn sizes<Q: Integer>(row: &Row<Q>, n: usize) -> [&[Q::Size]; 2 * PAD + 1] {
     std::array::from_fn(|d| &row.size[d..][..n])
+}
+
+#[inline(always)]
+fn twice<S: Size>(v: S) -> S {
+    v + v
+}
+
+#[inline(always)]
+fn thrice<S: Size>(v: S) -> S {
+    v + v + v
 }

@@ -26,7 +26,7 @@ const NEAR: usize = 10;
 const DEEP: usize = 22;
 
 /// The state of a lattice stream.
-pub(crate) struct Lattice<Q> {
+pub(crate) struct Lattice<Q: Integer> {
     width: usize,
     height: usize,
     /// Elements of a slice.
@@ -43,7 +43,7 @@ pub(crate) struct Lattice<Q> {
     /// The row that is coded and the two before it.
     rows: [Row<Q>; 3],
     past: Past<Q>,
-    ahead: Ahead,
+    ahead: Ahead<Q>,
     slice: usize,
     y: usize,
 }

@@ -6,7 +6,7 @@ use crate::entropy::residual::level;
 use crate::entropy::rows::{PAD, Row, rescaled};
 
 /// The rows around the one that is coded, and the memory behind them.
-pub(super) struct Past<Q> {
+pub(super) struct Past<Q: Integer> {
     /// Rows y - 1, y, y + 1 of the slice before.
     pub(super) rows: [Row<Q>; 3],
     /// Row y of the slice before that one; in the second slice, of the first.
@@ -40,7 +40,7 @@ impl<Q: Integer> Past<Q> {
                 }
             },
         );
-        let sizes: [u8; 256] = std::array::from_fn(|s| rescaled(s as u8, factor));
+        let sizes: [u8; 256] = std::array::from_fn(|s| rescaled::<Q::Size>(s as u8, factor));
         self.sizes.iter_mut().for_each(|s| *s = sizes[usize::from(*s)]);
     }
 
@@ -82,7 +82,7 @@ impl<Q: Integer> Past<Q> {
             }
             last.copy_from_slice(&row.q[PAD..PAD + width]);
             for (s, &v) in self.sizes[part].iter_mut().zip(&row.size[PAD..]) {
-                *s = level(v) as u8;
+                *s = level(v.into()) as u8;
             }
         }
     }

@@ -5,7 +5,7 @@ use super::ahead::{AT_END, Ahead, END, HELD, MASKED};
 use crate::ablation::{Part, unless, without};
 use crate::arith::{Lanes, SAMPLES, Task};
 use crate::entropy::edges::{Edge, Edges, room};
-use crate::entropy::integer::Integer;
+use crate::entropy::integer::{Integer, Size};
 use crate::entropy::normal::WEIGHT_BITS;
 use crate::entropy::prob::Prob;
 use crate::entropy::range::Coder;
@@ -30,7 +30,7 @@ impl Models {
 }
 
 /// A row to code.
-pub(super) struct RowOf<'a, Q, C> {
+pub(super) struct RowOf<'a, Q: Integer, C> {
     pub(super) lattice: &'a mut Lattice<Q>,
     pub(super) coder: &'a mut C,
     pub(super) row: &'a mut [Q],
@@ -59,8 +59,8 @@ impl<Q: Integer, C: Coder> Task for RowOf<'_, Q, C> {
 }
 
 /// The rows that a row is coded beside, and what they say of it.
-struct Around<'a, Q> {
-    ahead: &'a Ahead,
+struct Around<'a, Q: Integer> {
+    ahead: &'a Ahead<Q>,
     north: &'a Row<Q>,
     north2: &'a Row<Q>,
     before: &'a Row<Q>,
@@ -88,7 +88,7 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
     let Around { ahead, north, top, .. } = *around;
     let mut west = West {
         q: [row.q[PAD - 1], row.q[PAD - 2], row.q[PAD - 3]],
-        size: [row.size[PAD - 1], row.size[PAD - 2], row.size[PAD - 3]],
+        size: [row.size[PAD - 1], row.size[PAD - 2], row.size[PAD - 3]].map(Into::into),
         lean: row.lean[PAD - 1],
     };
     for (cell, q) in q.chunks_mut(SAMPLES).enumerate() {
@@ -118,7 +118,8 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                 }
                 let [one, two, three] = west.size;
                 // With those that `Ahead` counts, 32 sizes.
-                let energy = calm[x] + if BEFORE { 4 * one + 3 * two + three } else { 5 * one + 3 * two + 2 * three };
+                let energy =
+                    calm[x].into() + if BEFORE { 4 * one + 3 * two + three } else { 5 * one + 3 * two + 2 * three };
                 expected = energy;
                 let amid = flags[x] & AT_END != 0 && west.q[0] == n[x] && west.q[1] == n[x];
                 if amid && models.edges.stays(coder, value == n[x], n[x] == Q::default(), energy) {
@@ -145,7 +146,7 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                         if edge.near() {
                             if !amid && models.edges.code(coder, value.wide() == edge.at, &edge) {
                                 value = Q::wrap(edge.at);
-                                (size, lean) = kept(edge.at - predicted, energy);
+                                (size, lean) = kept::<Q::Size>(edge.at - predicted, energy);
                                 break 'coded;
                             }
                             limits = if low { (1, top) } else { (0, top - 1) };
@@ -157,16 +158,16 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                 }
                 let context = Context {
                     energy,
-                    beside: west.size[0] + size_n[x],
+                    beside: west.size[0] + size_n[x].into(),
                     leans: [west.lean, lean_n[x]].map(usize::from),
                     phase: unless(Part::Phase, (eighths & 7) as usize),
                     room: unless(Part::Room, class),
                 };
                 let r = models.residuals.code(lanes, coder, value.wide().wrapping_sub(predicted), &context);
                 value = Q::wrap(predicted.wrapping_add(r));
-                (size, lean) = kept(r, energy);
+                (size, lean) = kept::<Q::Size>(r, energy);
             }
-            (q[x], out[x], sizes[x], leans[x], energies[x]) = (value, value, size, lean, expected);
+            (q[x], out[x], sizes[x], leans[x], energies[x]) = (value, value, Q::Size::of(size), lean, expected);
             west = West { q: [value, west.q[0], west.q[1]], size: [size, west.size[0], west.size[1]], lean };
         }
     }
