@@ -39,10 +39,10 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Energy, and room to an end of the values or, where symbols are single residuals, the fraction of the prediction.
+    /// Level `fine` of the energy, and room to an end of the values or, where symbols are single residuals, the fraction of the prediction.
     #[inline(always)]
-    fn by_energy(&self, k: u32) -> usize {
-        let fine = level(self.energy).min(ENERGIES - 1);
+    fn by_energy(&self, k: u32, fine: usize) -> usize {
+        let fine = fine.min(ENERGIES - 1);
         match self.room {
             0 if k == 0 => ROOMS * NEAR_END + fine * 8 + self.phase,
             0 => ROOMS * NEAR_END + FINE_LEVELS * 8 + (fine - FINE_LEVELS),
@@ -59,11 +59,10 @@ impl Context {
         (3 * west + north) * 2 * BESIDE + usize::from(k > 0) * BESIDE + level
     }
 
-    /// How each of the two leans, and the energy in units of the symbols.
+    /// How each of the two leans, and the energy, of level `fine`, in units of the symbols.
     #[inline(always)]
-    fn by_leans(&self, k: u32) -> usize {
+    fn by_leans(&self, k: u32, fine: usize) -> usize {
         let [west, north] = self.leans;
-        let fine = level(self.energy);
         8 * (8 * west + north) + if k == 0 { fine / 4 } else { 6 + (fine / 2) % 2 }
     }
 }
@@ -143,11 +142,11 @@ impl Residuals {
     /// Code `r`.
     #[inline(always)]
     pub(crate) fn code<L: Lanes, C: Coder>(&mut self, lanes: L, coder: &mut C, r: i64, c: &Context) -> i64 {
-        let k = low_bits(c.energy);
+        let (k, fine) = (low_bits(c.energy), level(c.energy));
         let contexts = [
-            unless(Part::BlendOfEnergy, c.by_energy(k)),
+            unless(Part::BlendOfEnergy, c.by_energy(k, fine)),
             unless(Part::BlendOfSigns, c.by_signs(k)),
-            unless(Part::BlendOfLeans, c.by_leans(k)),
+            unless(Part::BlendOfLeans, c.by_leans(k, fine)),
         ];
         let v = r >> k;
         let symbol = (v.saturating_add(MIDDLE)).clamp(0, SYMBOLS as i64 - 1) as usize;
