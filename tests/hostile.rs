@@ -124,12 +124,21 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     if method == 2 {
         detail.extend(&noise.float()[3..]);
         detail.extend(&noise.float()[3..]);
-        let parts: Vec<u8> = (0..noise.below(3)).map(|_| 1 + noise.below(4) as u8).collect();
-        detail.push(noise.below(2) as u8 + 2 * parts.len() as u8);
-        detail.extend(&parts);
         let axes = shape.iter().filter(|&&d| d > 1).count().saturating_sub(2);
+        let (cuts, mut parts) = (noise.below(3), 0);
+        detail.push((noise.below(2) + 2 * cuts) as u8);
+        for _ in 0..cuts {
+            let n = 1 + noise.below(4);
+            parts += n;
+            if axes > 0 && n > 1 && noise.below(2) == 0 {
+                detail.push((16 + n) as u8);
+                (1..n).for_each(|slice| varint(&mut detail, slice));
+            } else {
+                detail.push(n as u8);
+            }
+        }
         detail.extend((0..axes).map(|_| noise.below(2) as u8));
-        for _ in 1..parts.iter().sum() {
+        for _ in 1..parts {
             varint(&mut detail, noise.below(1500));
         }
     } else {

@@ -90,7 +90,7 @@ pub(crate) fn decode(
 ) -> Result<(HarmonicField, usize)> {
     let start = reader.offset();
     let decoding = worthwhile(threads, reader.rest().len(), DECODED_SOON);
-    let params = HarmonicParams::read(&mut reader, geometry.outer.len())?;
+    let params = HarmonicParams::read(&mut reader, &geometry.outer)?;
     let levels = levels(params.basis, geometry.height, geometry.width);
     let mut payloads = payloads(&mut reader, params.payloads(0))?;
     payloads.truncate(params.payloads(finer));
@@ -99,13 +99,13 @@ pub(crate) fn decode(
     for (&kind, &n) in params.axes.iter().zip(&geometry.outer) {
         axes.push(Inverse::read(kind, n, &mut decoders[0], start)?);
     }
-    let cuts = &params.parts[finer.min(params.parts.len())..];
+    let cuts = &params.cuts[finer.min(params.cuts.len())..];
     let mut volumes = zeros(&levels, geometry);
     let mut detail = bands::Levels::new(&mut decoders, levels.len(), finer, cuts.len());
     // The coarser levels of a plane are put together while the finest is decoded.
     let is_plane = geometry.outer.is_empty();
     for (l, level) in levels.iter().enumerate().rev() {
-        let mut parts = Part::cut(level, geometry.slices(), cuts.get(l).copied().unwrap_or(1));
+        let mut parts = Part::cut(level, geometry.slices(), cuts.get(l));
         let Some((fine, coarse)) = volumes[l..].split_first_mut() else { break };
         let rows = Part::share(&parts, fine);
         let coarse = || pyramid::inverse_coarse(&levels, geometry.periodic, &mut views(coarse), isa, 1);

@@ -18,7 +18,7 @@ use crate::entropy::coefficient::MAX_MAGNITUDE;
 use crate::entropy::part::Part;
 use crate::entropy::{klt as basis, range::Encoder};
 use crate::format::pyramid::{Basis, Level};
-use crate::format::{Geometry, HarmonicParams, Writer, short};
+use crate::format::{Cut, Geometry, HarmonicParams, Writer, short};
 use std::ops::Range;
 
 /// The transformed field, ready to be quantised at any step.
@@ -46,16 +46,17 @@ pub(crate) struct Analysis {
 const WORTH_PARTS: usize = 1 << 19;
 /// What limits the parts of a level.
 struct Limits {
-    /// Of each part, in the lapped basis and in the wavelet: rows of blocks at least, and coefficients that are not 0. Its models learn for
-    /// themselves: of 5000, parts cost about 0.1 % in bytes.
-    lapped: (usize, f64),
-    wavelet: (usize, f64),
-    most: usize,
+    parts: usize,
+    /// Of each part, coefficients that are not 0. Its models learn for themselves: of 5000, parts cost about 0.1 % in bytes.
+    coded: f64,
+    /// Of each part, rows of blocks in the lapped basis and in the wavelet.
+    rows: [usize; 2],
 }
 
-const PLANE: Limits = Limits { lapped: (5, 5e3), wavelet: (40, 5e3), most: 4 };
-/// Each row has all slices: 0.15 % more bytes on average, 0.7 % at most, for 1.6 to 1.7 times the speed of two threads.
-const VOLUME: Limits = Limits { lapped: (1, 1e4), wavelet: (6, 5e3), most: 2 };
+const PLANE: Limits = Limits { parts: 4, coded: 5e3, rows: [5, 40] };
+const VOLUME: Limits = Limits { parts: 2, coded: 5e3, rows: [1, 6] };
+/// Fewest slices of a part that has all of their rows: its first one knows nothing of the one before.
+const LEAST_SLICES: usize = 4;
 
 /// A step of the quantiser.
 #[derive(Clone)]
@@ -87,7 +88,13 @@ pub(crate) struct Quantised {
     /// In the data's unit.
     pub(crate) step: f64,
     /// Of each level.
-    parts: Vec<Vec<Part>>,
+    levels: Vec<(Cut, Vec<Part>)>,
+}
+
+impl Quantised {
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.levels.iter().flat_map(|(_, parts)| parts)
+    }
 }
 
 impl Analysis {
@@ -186,35 +193,44 @@ impl Analysis {
 
     /// The coefficients at a step, in parts for threads where these cost little.
     pub(crate) fn quantised(&self, step: &Step) -> Quantised {
-        let elements = self.geometry.slices() * self.geometry.plane();
-        let limits = if self.geometry.slices() > 1 { VOLUME } else { PLANE };
-        let most = if elements < WORTH_PARTS || without(Ablated::FinestInParts) { 1 } else { limits.most };
-        let parts = |(level, &coded): (&Level, &f64)| {
-            let (rows, each) = if level.dyadic { limits.wavelet } else { limits.lapped };
-            ((coded / each) as usize).min(level.y.lens.len() / rows).clamp(1, most)
+        let slices = self.geometry.slices();
+        let limits = if slices > 1 { &VOLUME } else { &PLANE };
+        let in_parts = slices * self.geometry.plane() >= WORTH_PARTS && !without(Ablated::FinestInParts);
+        let quantise = |(l, &coded): (usize, &f64)| {
+            let parts = if in_parts { ((coded / limits.coded) as usize).clamp(1, limits.parts) } else { 1 };
+            if parts > 1
+                && slices >= parts * LEAST_SLICES
+                && let Some(whole) = self.level(l, &Cut::Rows(1), step.size).pop()
+                && let Some(borders) = borders(&whole.weights(), parts)
+            {
+                let parts = whole.split(&borders);
+                return (Cut::Slices(borders), parts);
+            }
+            let level = &self.levels[l];
+            let cut = Cut::Rows((level.y.lens.len() / limits.rows[usize::from(level.dyadic)]).clamp(1, parts));
+            let parts = self.level(l, &cut, step.size);
+            (cut, parts)
         };
-        self.quantised_in(step.size, self.levels.iter().zip(&step.coded).map(parts))
+        Quantised { step: step.size, levels: step.coded.iter().enumerate().map(quantise).collect() }
     }
 
-    /// The coefficients at a step, each level in so many parts.
-    fn quantised_in(&self, step: f64, parts: impl IntoIterator<Item = usize>) -> Quantised {
+    /// The coefficients of a level at a step.
+    fn level(&self, l: usize, cut: &Cut, step: f64) -> Vec<Part> {
         debug_assert!(step == short(step));
-        let inverse = (self.scale / step) as f32;
-        let quantise = |((l, level), n): ((usize, &Level), usize)| {
-            let mut rows = RowQuantiser::new(level, inverse, self.isa);
-            let mut parts = Part::cut(level, self.geometry.slices(), n);
-            for (slice, (plane, extents)) in self.planes(l).enumerate() {
-                parts.iter_mut().for_each(|p| p.fill(slice, |y, row| rows.row(plane, extents, y, Some(row))));
-            }
-            parts
-        };
-        Quantised { step, parts: self.levels.iter().enumerate().zip(parts).map(quantise).collect() }
+        let level = &self.levels[l];
+        let mut rows = RowQuantiser::new(level, (self.scale / step) as f32, self.isa);
+        let mut parts = Part::cut(level, self.geometry.slices(), Some(cut));
+        for (slice, (plane, extents)) in self.planes(l).enumerate() {
+            let parts = parts.iter_mut().filter(|p| p.has(slice));
+            parts.for_each(|p| p.fill(slice, |y, row| rows.row(plane, extents, y, Some(row))));
+        }
+        parts
     }
 
     /// What the decoder will make of the coefficients, without coding anything.
     pub(crate) fn field(&self, quantised: &Quantised) -> HarmonicField {
         let mut volumes = zeros(&self.levels, &self.geometry);
-        for (volume, parts) in volumes.iter_mut().zip(&quantised.parts) {
+        for (volume, (_, parts)) in volumes.iter_mut().zip(&quantised.levels) {
             parts.iter().zip(Part::share(parts, volume)).for_each(|(part, rows)| part.scatter(rows));
         }
         synthesise(&mut volumes, self.axes.iter().map(|a| &a.inverse), &self.geometry, &self.levels, self.isa, 1);
@@ -229,9 +245,9 @@ impl Analysis {
         (quantised, field)
     }
 
-    fn params(&self, step: f64, parts: Vec<usize>) -> HarmonicParams {
+    fn params(&self, step: f64, cuts: Vec<Cut>) -> HarmonicParams {
         let axes = self.axes.iter().map(|a| a.kind).collect();
-        HarmonicParams { mean: self.mean, step, basis: self.basis, parts, axes }
+        HarmonicParams { mean: self.mean, step, basis: self.basis, cuts, axes }
     }
 
     /// Can every coefficient be held at this step?
@@ -243,22 +259,22 @@ impl Analysis {
     fn used(&self, axis: usize, quantised: &Quantised) -> usize {
         let inner: usize = self.geometry.outer[axis + 1..].iter().product();
         let place = |slice: usize| slice / inner % self.geometry.outer[axis];
-        let occupied = |slice: &usize| quantised.parts.iter().flatten().any(|p| p.occupies(*slice));
+        let occupied = |slice: &usize| quantised.parts().any(|p| p.occupies(*slice));
         (0..self.geometry.slices()).filter(occupied).map(|slice| place(slice) + 1).max().unwrap_or(1)
     }
 
     /// Code the coefficients.
     pub(crate) fn code(&self, mut quantised: Quantised) -> Vec<u8> {
-        let mut cuts: Vec<usize> = quantised.parts.iter().map(Vec::len).collect();
-        cuts.truncate(cuts.iter().rposition(|&n| n > 1).map_or(0, |l| l + 1));
+        let mut cuts: Vec<Cut> = quantised.levels.iter().map(|(cut, _)| cut.clone()).collect();
+        cuts.truncate(cuts.iter().rposition(|cut| cut.parts() > 1).map_or(0, |l| l + 1));
         let params = self.params(quantised.step, cuts);
         let mut encoders: Vec<_> = (0..params.payloads(0)).map(|_| Encoder::new()).collect();
         for (axis, klt) in self.axes.iter().enumerate().filter_map(|(i, a)| Some((i, a.klt.as_ref()?))) {
             let n = self.geometry.outer[axis];
             basis::code(&mut encoders[0], &mut klt.leading(self.used(axis, &quantised)), n);
         }
-        let mut detail = bands::Levels::new(&mut encoders, quantised.parts.len(), 0, params.parts.len());
-        for parts in quantised.parts.iter_mut().rev() {
+        let mut detail = bands::Levels::new(&mut encoders, quantised.levels.len(), 0, params.cuts.len());
+        for (_, parts) in quantised.levels.iter_mut().rev() {
             detail.code(parts, Vec::new(), Vec::new(), self.geometry.slices(), 1);
         }
         let mut writer = Writer::default();
@@ -268,6 +284,23 @@ impl Analysis {
         payloads.iter().for_each(|p| writer.bytes(p));
         writer.0
     }
+}
+
+/// Where to begin parts of slices that weigh so much, if parts are even enough for as many threads.
+fn borders(weights: &[usize], parts: usize) -> Option<Vec<usize>> {
+    let all: usize = weights.iter().sum();
+    let (mut borders, mut largest) = (Vec::new(), 0);
+    let (mut before, mut part) = (0, 0);
+    for (slice, &weight) in weights.iter().enumerate() {
+        // As near as can be to a whole number of equal parts.
+        if slice > 0 && borders.len() + 1 < parts && (2 * before + weight) * parts > 2 * (borders.len() + 1) * all {
+            borders.push(slice);
+            part = 0;
+        }
+        (before, part) = (before + weight, part + weight);
+        largest = largest.max(part);
+    }
+    (5 * parts * largest <= 6 * all).then_some(borders)
 }
 
 #[cfg(test)]
@@ -304,9 +337,10 @@ mod tests {
                 Transformed::new(basis, values.as_slice().into(), &geometry, Aim::all(0.01), Effort::new(5), isa);
             let a = Analysis::new(transformed, None, &geometry, (0.0, 1.0), isa);
             let step = a.step_for_rmse(0.01);
-            let fields = |parts: Vec<usize>, threads: usize| {
-                let parts = (0..a.levels.len()).map(|l| parts.get(l).map_or(1, |&n| n));
-                let bytes = a.code(a.quantised_in(step.size, parts));
+            let fields = |cuts: Vec<Cut>, threads: usize| {
+                let cut = |l| cuts.get(l).cloned().unwrap_or(Cut::Rows(1));
+                let levels = (0..a.levels.len()).map(|l| (cut(l), a.level(l, &cut(l), step.size))).collect();
+                let bytes = a.code(Quantised { step: step.size, levels });
                 let decode = |geometry: &Geometry, finer: usize| {
                     crate::decode::harmonic::decode(Reader::new(&bytes, 0), geometry, finer, None, isa, threads)
                         .unwrap()
@@ -316,9 +350,22 @@ mod tests {
                 (whole.0.field, small.0.field)
             };
             let one = fields(Vec::new(), 1);
-            for parts in [vec![3], vec![1, 2], vec![4, 2], vec![2, 1, 1]] {
-                assert!(fields(parts.clone(), 1) == one && fields(parts.clone(), 3) == one, "{basis:?} in {parts:?}");
+            let rows = |parts: &[usize]| parts.iter().map(|&n| Cut::Rows(n)).collect::<Vec<_>>();
+            let mixed = vec![Cut::Rows(3), Cut::Slices(vec![1, 2]), Cut::Slices(vec![1])];
+            let slices = vec![Cut::Slices(vec![2]), Cut::Rows(1), Cut::Slices(vec![1])];
+            for cuts in [rows(&[3]), rows(&[1, 2]), rows(&[4, 2]), rows(&[2, 1, 1]), mixed, slices] {
+                assert!(fields(cuts.clone(), 1) == one && fields(cuts.clone(), 3) == one, "{basis:?} in {cuts:?}");
             }
+        }
+    }
+
+    #[test]
+    fn slices_part_evenly() {
+        assert_eq!(borders(&[1; 6], 3), Some(vec![2, 4]));
+        assert_eq!(borders(&[3, 3, 2, 1, 1, 0, 0], 2), Some(vec![2]));
+        assert_eq!(borders(&[2, 1, 1, 1, 0], 2), Some(vec![2]));
+        for uneven in [&[9, 1, 1, 1][..], &[1, 1, 1], &[0, 5, 0], &[5]] {
+            assert_eq!(borders(uneven, 2), None);
         }
     }
 

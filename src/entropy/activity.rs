@@ -29,7 +29,8 @@ impl Activity {
         let from = (s.frequencies.0 * 2 / 3, s.frequencies.1 * 2 / 3);
         let high: Vec<_> = s.bands().filter(|&(u, v)| u >= from.0 || v >= from.1).collect();
         let mut blocks = vec![0u32; s.whole * s.cols];
-        for part in parts {
+        let parts = || parts.iter().filter(|part| part.has(slice));
+        for part in parts() {
             for &(u, v) in &high {
                 let band = part.band(slice, u, v);
                 for i in (0..part.shape.rows).filter(|&i| band.is_occupied(i)) {
@@ -42,7 +43,7 @@ impl Activity {
         blocks.iter_mut().for_each(|a| *a = *a * 16 / count);
         let whole = |(u, v)| {
             let (mut q, mut occupied) = (Vec::with_capacity(s.whole * s.cols), Vec::with_capacity(s.whole));
-            for band in parts.iter().map(|part| part.band(slice, u, v)) {
+            for band in parts().map(|part| part.band(slice, u, v)) {
                 q.extend_from_slice(band.q);
                 occupied.extend_from_slice(band.occupied);
             }

@@ -20,7 +20,7 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 /// Blocks that share one "all zero" flag.
-const GROUP: usize = 16;
+pub(super) const GROUP: usize = 16;
 
 /// The levels of a field, to be coded one after the other, coarse ones first. Only the `cuts` finest ones may be in several parts: the
 /// first coder codes all others and the first part of the next level; each part after that has a coder of its own.
@@ -122,7 +122,7 @@ impl Models {
     #[inline(always)]
     fn part<C: Coder>(&mut self, coder: &mut C, part: &mut Part, coarser: &[Activity], finest: bool) {
         part.make_room();
-        let Part { shape, q, occupied, .. } = part;
+        let Part { shape, slices, q, occupied } = part;
         let (size, rows) = (shape.all_bands() * shape.blocks(), shape.all_bands() * shape.rows);
         if size == 0 {
             return;
@@ -136,7 +136,7 @@ impl Models {
                 .checked_sub(1)
                 .filter(|_| !without(Ablated::PreviousSlice))
                 .map(|s| (&before[s * size..], &rows_before[s * rows..]));
-            let coarser = coarser.get(slice).filter(|_| !without(Ablated::CoarserLevel));
+            let coarser = coarser.get(slices.start + slice).filter(|_| !without(Ablated::CoarserLevel));
             let surroundings = Surroundings::new(shape, coarser, previous, finest);
             self.slice(coder, &surroundings, &bands, &mut around, &mut q[..size], &mut occupied[..rows]);
         }

@@ -18,7 +18,7 @@ mod wire;
 
 pub(crate) use budget::Budget;
 pub(crate) use geometry::Geometry;
-pub(crate) use harmonic::{AxisTransform, HarmonicParams};
+pub(crate) use harmonic::{AxisTransform, Cut, HarmonicParams};
 pub use header::{FORMAT_VERSION, MAGIC};
 pub(crate) use header::{Header, Method, Section, SectionId, Stream};
 pub(crate) use permutation::Permutation;
