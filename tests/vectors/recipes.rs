@@ -101,6 +101,11 @@ pub(crate) fn vectors() -> Vec<Vector> {
             let mixed = (noise(z) % 64) * arc(x + y, 30) + (noise(z + 100) % 64) * arc(x + 2 * y, 40);
             mixed as f32 / 1024.0
         }),
+        // Large enough for levels in parts, of rows of blocks and of slices.
+        recipe("harmonic_rows_f32", &[480, 1100], Rmse(4.0), Harmonic, "harmonic")
+            .of(|i| (wave(i, &[480, 1100]) / 32 + 3 * (noise(i / 16) % 8)) as f32),
+        recipe("harmonic_slices_f32", &[16, 160, 210], Rmse(4.0), Harmonic, "harmonic")
+            .of(|i| (wave(i, &[16, 160, 210]) / 32 + 3 * (noise(i / 16) % 8)) as f32),
         with(
             &["detail", "corrections"],
             recipe("harmonic_corrections_f64", &[36, 50], MaxAbs(2.0), Harmonic, "harmonic"),
