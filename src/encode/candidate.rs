@@ -93,7 +93,7 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
 }
 
 /// The lattice coder is not tried where its own estimate promises so many times the bytes of the transform.
-const MARGIN: f64 = 1.04;
+const MARGIN: f64 = 1.06;
 /// One in so many elements stands for all.
 const SHARE: usize = 16;
 

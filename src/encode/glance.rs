@@ -59,21 +59,38 @@ impl Residuals {
 /// About the bytes of the residuals of a plain predictor, within a slice or from slice to slice; `None` where few rows or
 /// an unknown lattice tell nothing.
 pub(super) fn glance<T: Element>(problem: &Problem<T>) -> Option<f64> {
-    let (geometry, (lo, _)) = (&problem.geometry, problem.extremes?);
-    let step = match problem.target {
-        Target::Lossless => return None,
-        Target::MaxAbs(eps) => 2.0 * eps,
-        Target::Rmse(limit) => limit * 12f64.sqrt(),
-    };
-    let (height, width, slices) = (geometry.height, geometry.width, geometry.slices());
-    if height < 2 || width < 8 {
+    if problem.geometry.height < 2 || problem.geometry.width < 8 {
         return None;
     }
+    match problem.target {
+        Target::Lossless => None,
+        Target::MaxAbs(eps) => Some(look(problem, 2.0 * eps)?.0),
+        Target::Rmse(limit) => {
+            let mut step = limit * 12f64.sqrt();
+            let (mut bytes, mut rmse) = look(problem, step)?;
+            // Where most values are the least one, the others may have larger errors.
+            for _ in 0..4 {
+                if rmse > 0.8 * limit {
+                    break;
+                }
+                step *= (limit / rmse).min(4.0);
+                (bytes, rmse) = look(problem, step)?;
+            }
+            Some(bytes)
+        }
+    }
+}
+
+/// About the bytes at a step, and the root mean square error.
+fn look<T: Element>(problem: &Problem<T>, step: f64) -> Option<(f64, f64)> {
+    let (geometry, (lo, _)) = (&problem.geometry, problem.extremes?);
+    let (height, width, slices) = (geometry.height, geometry.width, geometry.slices());
     let (offset, inverse) = (lo.to_f64(), 1.0 / step);
     let index = |v: &T| ((v.to_f64() - offset) * inverse + 0.5).min(LARGEST) as i32;
     let stride = (slices * height / FEWEST_ROWS).clamp(1, ROWS);
     let mut q: [Vec<i32>; 4] = std::array::from_fn(|_| Vec::with_capacity(width));
-    let (mut within, mut between, mut rows) = (Residuals::new(), Residuals::new(), 0);
+    let (mut within, mut between) = (Residuals::new(), Residuals::new());
+    let (mut rows, mut squares) = (0, 0.0);
     for slice in 0..slices {
         for y in (1 + (slice + stride / 2) % stride..height).step_by(stride) {
             let row = |slice: usize, y: usize| &problem.values[(slice * height + y) * width..][..width];
@@ -89,6 +106,8 @@ pub(super) fn glance<T: Element>(problem: &Problem<T>) -> Option<f64> {
                 q.extend(row(slice, y).iter().map(index));
             }
             let [north, here, north_before, before] = &mut q;
+            let error = |(v, &q): (&T, &i32)| (v.to_f64() - offset) * inverse - f64::from(q);
+            squares += row(slice, y).iter().zip(&*here).map(error).fold(0.0, |sum, e| sum + e * e);
             within.row(north, here);
             if slices > 1 {
                 if slice > 0 {
@@ -101,5 +120,6 @@ pub(super) fn glance<T: Element>(problem: &Problem<T>) -> Option<f64> {
         }
     }
     let bits = if slices > 1 { within.bits().min(between.bits()) } else { within.bits() };
-    Some(bits / 8.0 * (slices * height) as f64 / f64::from(rows.max(1)))
+    let rows = f64::from(rows.max(1));
+    Some((bits / 8.0 * (slices * height) as f64 / rows, step * (squares / (rows * width as f64)).sqrt()))
 }

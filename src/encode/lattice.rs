@@ -30,6 +30,9 @@ const HALVED_BYTES: usize = 3 << 16;
 const HALVED_SHARE: f64 = 0.002;
 const LEARNING: f64 = 1100.0;
 
+/// First rows of a band that do not count in an estimate.
+const UNCOUNTED: usize = 2;
+
 /// Held integers are looked for in so many rows at least, or one row in so many.
 const HELD_ROWS: usize = 64;
 const HELD_STRIDE: usize = 15;
@@ -176,7 +179,8 @@ impl Plan {
         self.sample(problem, 4) * 17 / 20
     }
 
-    /// About the bytes of all, from one in `share` of the rows: bands spread over the array, each by itself and through all slices.
+    /// About the bytes of all, from one in `share` of the rows: bands spread over the array, each by itself and through all slices. The
+    /// first rows of a band, which have none above them, are not counted.
     fn sample<T: Element>(&self, problem: &Problem<T>, share: usize) -> usize {
         if self.form.narrow {
             self.sample_as::<T, i32>(problem, share)
@@ -195,7 +199,8 @@ impl Plan {
         let parts = share.max(8) * if slices > 1 { 1 } else { 2 };
         let band = (height / parts).max(8).min(height);
         let bands = (height / (share * band)).max(1);
-        let mut counter = Counter::default();
+        let (mut first, mut counter) = (Counter::default(), Counter::default());
+        let uncounted = (band / 8).min(UNCOUNTED);
         for b in 0..bands {
             let (all, part) = (problem.geometry.clone(), (outer.clone(), band));
             let geometry = if whole { all } else { Geometry { outer: part.0, height: part.1, ..all } };
@@ -207,12 +212,13 @@ impl Plan {
                 while done < band * width {
                     let from = slice * plane + start + done;
                     let part = from..from + state.lattice.row_len();
+                    let counter = if done < uncounted * width { &mut first } else { &mut counter };
                     done += part.len();
-                    self.row(problem, slice, part, &mut state, &mut counter);
+                    self.row(problem, slice, part, &mut state, counter);
                 }
             }
         }
-        counter.bytes() as usize * height / (bands * band)
+        counter.bytes() as usize * height / (bands * (band - uncounted))
     }
 
     /// Quantise and code one row, a part of a slice.
