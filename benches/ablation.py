@@ -81,9 +81,8 @@ PARTS = {
         ("room", "distributions do not know the room to an end", lattice),
         ("phase", "distributions do not know the fraction of the prediction", lattice),
         ("blend-energy", "first distribution of the blend (energy, room, fraction) without contexts", lattice),
-        ("blend-signs", "second (signs and mean size west and north) without contexts", lattice),
-        ("blend-leans", "third (how the residuals west and north lean, energy) without contexts", lattice),
-        ("blend-weights", "equal weights for the three", lattice),
+        ("blend-leans", "second (how the residuals west and north lean, energy) without contexts", lattice),
+        ("blend-weights", "equal weights for the two", lattice),
         ("residual-starts", "distributions start alike in all contexts", lattice),
     ],
     "Both": [

@@ -83,7 +83,6 @@ parts! {
     Room = "room",
     Phase = "phase",
     BlendOfEnergy = "blend-energy",
-    BlendOfSigns = "blend-signs",
     BlendOfLeans = "blend-leans",
     BlendWeights = "blend-weights",
     ResidualStarts = "residual-starts",

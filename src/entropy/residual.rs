@@ -16,8 +16,6 @@ const FINE_LEVELS: usize = level(FINE - 1) + 1;
 /// Levels of energy that are told apart near an end of the values, and classes of room there.
 const NEAR_END: usize = 80;
 const ROOMS: usize = 6;
-/// Levels of what is beside an element, in units of its symbols.
-const BESIDE: usize = 48;
 /// Distributions of each set.
 const BY_ENERGY: usize = ROOMS * NEAR_END + FINE_LEVELS * 8 + (ENERGIES - FINE_LEVELS);
 const BY_LEANS: usize = 64 * 8;
@@ -28,9 +26,7 @@ const MIDDLE: i64 = 16;
 pub(crate) struct Context {
     /// Expected magnitude times 32.
     pub(crate) energy: u64,
-    /// Sum of the sizes of the residuals west and north.
-    pub(crate) beside: u64,
-    /// How these two lean: 0 to 7, as in [`Row`](super::rows::Row).
+    /// How the residuals west and north lean: 0 to 7, as in [`Row`](super::rows::Row).
     pub(crate) leans: [usize; 2],
     /// Fraction of the prediction in eighths.
     pub(crate) phase: usize,
@@ -48,15 +44,6 @@ impl Context {
             0 => ROOMS * NEAR_END + FINE_LEVELS * 8 + (fine - FINE_LEVELS),
             room => (room - 1) * NEAR_END + fine.min(NEAR_END - 1),
         }
-    }
-
-    /// Signs of the residuals west and north, and their mean size in units of the symbols.
-    #[inline(always)]
-    fn by_signs(&self, k: u32) -> usize {
-        let sign = |lean: usize| lean.div_ceil(4);
-        let [west, north] = self.leans.map(sign);
-        let level = level((16 * self.beside) >> k).min(BESIDE - 1);
-        (3 * west + north) * 2 * BESIDE + usize::from(k > 0) * BESIDE + level
     }
 
     /// How each of the two leans, and the energy, of level `fine`, in units of the symbols.
@@ -105,30 +92,23 @@ fn geometric(mean: f64, low: bool) -> Ends {
 }
 
 /// What the distributions of each set start with.
-static STARTS: LazyLock<[Vec<Ends>; 3]> = LazyLock::new(|| {
-    let start = |level: usize, k: u32, low: bool| {
-        geometric((magnitude(level as u8) as f64 + 2.0) / 32.0 / (1u64 << k) as f64, low)
-    };
+static STARTS: LazyLock<[Vec<Ends>; 2]> = LazyLock::new(|| {
     let energies: [Ends; ENERGIES] = std::array::from_fn(|f| {
-        let k = low_bits(magnitude(f as u8));
-        start(f, k, k > 0)
+        let energy = magnitude(f as u8);
+        let k = low_bits(energy);
+        geometric((energy as f64 + 2.0) / 32.0 / (1u64 << k) as f64, k > 0)
     });
-    let beside: [Ends; 2 * BESIDE] = std::array::from_fn(|i| start(i % BESIDE, 0, i >= BESIDE));
     let energy = |i: usize| match i.checked_sub(ROOMS * NEAR_END) {
         None => i % NEAR_END,
         Some(i) => i.checked_sub(FINE_LEVELS * 8).map_or(i / 8, |i| FINE_LEVELS + i),
     };
     let lean = |i: usize| if i % 8 < 6 { i % 8 * 4 + 2 } else { FINE_LEVELS + i % 2 * 2 };
-    [
-        (0..BY_ENERGY).map(|i| energies[energy(i)]).collect(),
-        beside.repeat(9),
-        (0..BY_LEANS).map(|i| energies[lean(i)]).collect(),
-    ]
+    [(0..BY_ENERGY).map(|i| energies[energy(i)]).collect(), (0..BY_LEANS).map(|i| energies[lean(i)]).collect()]
 });
 
 /// The models of a stream's residuals.
 pub(crate) struct Residuals {
-    blend: Blend<3>,
+    blend: Blend<2>,
     escape: [Prob; 63],
 }
 
@@ -143,11 +123,8 @@ impl Residuals {
     #[inline(always)]
     pub(crate) fn code<L: Lanes, C: Coder>(&mut self, lanes: L, coder: &mut C, r: i64, c: &Context) -> i64 {
         let (k, fine) = (low_bits(c.energy), level(c.energy));
-        let contexts = [
-            unless(Part::BlendOfEnergy, c.by_energy(k, fine)),
-            unless(Part::BlendOfSigns, c.by_signs(k)),
-            unless(Part::BlendOfLeans, c.by_leans(k, fine)),
-        ];
+        let contexts =
+            [unless(Part::BlendOfEnergy, c.by_energy(k, fine)), unless(Part::BlendOfLeans, c.by_leans(k, fine))];
         let v = r >> k;
         let symbol = (v.saturating_add(MIDDLE)).clamp(0, SYMBOLS as i64 - 1) as usize;
         let v = match self.blend.code(lanes, coder, symbol, contexts) {
@@ -178,7 +155,7 @@ mod tests {
         fn run<L: Lanes>(self, lanes: L) {
             let mut model = Residuals::new();
             for (i, v) in self.3.iter_mut().enumerate() {
-                let context = Context { energy: self.1[i / self.2], beside: 3, leans: [1, 0], phase: 3, room: 0 };
+                let context = Context { energy: self.1[i / self.2], leans: [1, 0], phase: 3, room: 0 };
                 *v = model.code(lanes, self.0, *v, &context);
             }
         }

@@ -98,7 +98,7 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
         let (known, calm) = (&ahead.known[first..][..len], &ahead.calm[first..][..len]);
         let flags = &ahead.flags[first..][..len];
         let n = &north.q[padded.clone()][..len];
-        let (size_n, lean_n) = (&north.size[padded.clone()][..len], &north.lean[padded.clone()][..len]);
+        let lean_n = &north.lean[padded.clone()][..len];
         let (out, sizes) = (&mut row.q[padded.clone()][..len], &mut row.size[padded.clone()][..len]);
         let (leans, energies) = (&mut row.lean[padded.clone()][..len], &mut row.energy[padded][..len]);
         for x in 0..len {
@@ -158,7 +158,6 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                 }
                 let context = Context {
                     energy,
-                    beside: west.size[0] + size_n[x].into(),
                     leans: [west.lean, lean_n[x]].map(usize::from),
                     phase: unless(Part::Phase, (eighths & 7) as usize),
                     room: unless(Part::Room, class),
