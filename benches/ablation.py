@@ -39,7 +39,6 @@ PARTS = {
         ("previous-slice", "nothing from the slice before", both(harmonic, volume)),
         ("coarser-level", "nothing from the coarser level", harmonic),
         ("lower-frequencies", "coarser level in place of the bands of lower frequencies", lapped),
-        ("sibling-bands", "wavelet: nothing from the other bands of the level", wavelet),
         ("finest-in-parts", "finest level in one part (parts are for threads)", harmonic),
     ],
     "Harmonic coder: quantiser and transforms": [

@@ -37,7 +37,6 @@ parts! {
     PreviousSlice = "previous-slice",
     CoarserLevel = "coarser-level",
     LowerFrequencies = "lower-frequencies",
-    SiblingBands = "sibling-bands",
     FinestInParts = "finest-in-parts",
     // Its quantiser and transforms.
     DeadZone = "dead-zone",

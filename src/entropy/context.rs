@@ -95,7 +95,6 @@ pub(super) struct Rows {
     pub(super) other: Vec<u32>,
     /// Two bits each of N and the nearest lower bands.
     pub(super) near: Vec<u32>,
-    scratch: Vec<u32>,
     /// Not all of the rows above, of `parents`, and of the slice before are 0.
     busy: bool,
     /// All but the magnitudes are 0.
@@ -126,7 +125,7 @@ impl<'a> Surroundings<'a> {
     /// Those of band (u, v); `coded` are the coefficients and occupied rows of all before it.
     #[inline(always)]
     pub(super) fn band(&'a self, coded: (&'a [i32], &'a [bool]), band: (usize, usize)) -> Neighbours<'a> {
-        let parent = self.coarser.and_then(|c| c.band(band)).map(|p| Box::new(Parent::new(p, coded, self.shape)));
+        let parent = self.coarser.and_then(|c| c.band(band)).map(|p| Box::new(Parent::new(p, self.shape)));
         Neighbours {
             surroundings: self,
             lower: Lower::new(coded, self.shape, band),
@@ -165,7 +164,7 @@ impl<'a> Neighbours<'a> {
         let activity = self.activity(i);
         let shape = self.surroundings.shape;
         let parent = match &mut self.parent {
-            Some(p) => p.go(i, (shape.first + i) * p.height() / shape.whole),
+            Some(p) => p.go((shape.first + i) * p.height() / shape.whole),
             None if self.lower.is_empty() => activity.iter().any(|&a| a != 0),
             None => self.lower.is_busy(i),
         };
@@ -182,7 +181,7 @@ impl<'a> Neighbours<'a> {
             rows.near.iter_mut().zip(&rows.above[0][2..]).for_each(|(o, &n)| *o += 16 * n.min(3));
         }
         if let Some(p) = &self.parent {
-            p.rows(i, &mut rows.other, &mut rows.parents, &mut rows.scratch);
+            p.row(&mut rows.parents);
         } else if self.lower.is_empty() {
             rows.parents.copy_from_slice(activity);
         } else {
@@ -221,7 +220,7 @@ impl<'a> Neighbours<'a> {
     where
         'a: 'r,
     {
-        if self.previous.is_none() && self.parent.is_none() { self.activity(i) } else { other }
+        if self.previous.is_none() { self.activity(i) } else { other }
     }
 
     /// Class of the most around any of these blocks at lower frequencies and in the slice before; `None` if more than a little is there,
@@ -252,7 +251,6 @@ impl Rows {
             parents: row(),
             other: row(),
             near: row(),
-            scratch: row(),
             busy: false,
             clear: true,
         }

@@ -81,13 +81,12 @@ impl<'a> Lower<'a> {
     }
 }
 
-/// The same band on the coarser level, whose magnitudes are like those of the band that is coded: with its siblings, what a
-/// wavelet level has in place of [`Lower`].
+/// The same band on the coarser level, whose magnitudes are like those of the band that is coded: what a wavelet level has in place of
+/// [`Lower`].
 pub(super) struct Parent<'a> {
     band: Band<'a>,
     /// Where in the parent each column lies, unless they are the same.
     columns: Vec<usize>,
-    siblings: Vec<Band<'a>>,
     /// Around the places of a row of the parent, 16 times a mean; which row; whether any is not 0.
     around: Vec<u32>,
     row: Option<usize>,
@@ -95,29 +94,20 @@ pub(super) struct Parent<'a> {
 }
 
 impl<'a> Parent<'a> {
-    pub(super) fn new(band: Band<'a>, coded: (&'a [i32], &'a [bool]), shape: &Shape) -> Self {
+    pub(super) fn new(band: Band<'a>, shape: &Shape) -> Self {
         let columns = if band.cols == shape.cols { 0 } else { shape.cols };
-        let has = |&&(u, v): &&(usize, usize)| {
-            (shape.band(u, v) + 1) * shape.blocks() <= coded.0.len() && shape.is_coded(u, v)
-        };
         Self {
             band,
             columns: (0..columns).map(|j| j * band.cols / shape.cols).collect(),
-            siblings: [(0, 1), (1, 0)]
-                .iter()
-                .filter(|_| !without(Part::SiblingBands))
-                .filter(has)
-                .map(|&(u, v)| Band::of(coded, shape, u, v))
-                .collect(),
             around: vec![0; band.cols],
             row: None,
             any: false,
         }
     }
 
-    /// Go to row `i`, which lies in row `place` of the parent. Is anything but 0 around it there, or around it in the siblings?
+    /// Go to row `place` of the parent. Is anything but 0 around it?
     #[inline(always)]
-    pub(super) fn go(&mut self, i: usize, place: usize) -> bool {
+    pub(super) fn go(&mut self, place: usize) -> bool {
         if self.row != Some(place) {
             (self.row, self.any) = (Some(place), self.band.is_busy(place));
             if self.any {
@@ -127,26 +117,16 @@ impl<'a> Parent<'a> {
                 self.around.fill(0);
             }
         }
-        self.any || self.siblings.iter().any(|s| s.is_busy(i))
+        self.any
     }
 
-    /// What is around each block's place in the parent, and the mean of that and what is around it in the siblings, of row `i`.
+    /// What is around each block's place in the parent.
     #[inline(always)]
-    pub(super) fn rows(&self, i: usize, other: &mut [u32], parents: &mut [u32], scratch: &mut [u32]) {
+    pub(super) fn row(&self, out: &mut [u32]) {
         if self.columns.is_empty() {
-            other.copy_from_slice(&self.around);
+            out.copy_from_slice(&self.around);
         } else {
-            other.iter_mut().zip(&self.columns).for_each(|(o, &j)| *o = self.around[j]);
-        }
-        parents.copy_from_slice(other);
-        for sibling in self.siblings.iter().filter(|s| s.is_busy(i)) {
-            sibling.around(i, 4, scratch);
-            parents.iter_mut().zip(&*scratch).for_each(|(p, s)| *p += 2 * s);
-        }
-        match self.siblings.len() {
-            0 => {}
-            1 => parents.iter_mut().for_each(|p| *p /= 2),
-            _ => parents.iter_mut().for_each(|p| *p /= 3),
+            out.iter_mut().zip(&self.columns).for_each(|(o, &j)| *o = self.around[j]);
         }
     }
 
