@@ -52,7 +52,8 @@ fn streams_decode_to_their_checksums() {
     let mut lines = checksums.lines();
     for v in vectors() {
         let stream = read(v.name);
-        assert!(stream.len() < 16384, "{}: {} bytes", v.name, stream.len());
+        let most = if IN_PARTS.iter().any(|(name, _)| *name == v.name) { 16384 } else { 4096 };
+        assert!(stream.len() < most, "{}: {} bytes", v.name, stream.len());
         assert_eq!(Some(line(&v, &stream).as_str()), lines.next());
         let info = hiha::inspect(&stream).unwrap();
         assert_eq!(
@@ -67,10 +68,12 @@ fn streams_decode_to_their_checksums() {
     assert_eq!(lines.next(), None);
 }
 
-/// The finest level in three parts of its rows of blocks, in two of its slices.
+/// Large enough to have the finest level in three parts of its rows of blocks, in two of its slices; and how the streams say so.
+const IN_PARTS: [(&str, &[u8]); 2] = [("harmonic_rows_f32", &[2, 3]), ("harmonic_slices_f32", &[2, 18, 8])];
+
 #[test]
 fn large_ones_are_in_parts() {
-    for (name, cut) in [("harmonic_rows_f32", &[2, 3][..]), ("harmonic_slices_f32", &[2, 18, 8])] {
+    for (name, cut) in IN_PARTS {
         let stream = read(name);
         let info = hiha::inspect(&stream).unwrap();
         let (_, detail) = info.stages[info.stages.len() - 1];

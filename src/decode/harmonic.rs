@@ -90,7 +90,7 @@ pub(crate) fn decode(
 ) -> Result<(HarmonicField, usize)> {
     let start = reader.offset();
     let decoding = worthwhile(threads, reader.rest().len(), DECODED_SOON);
-    let params = HarmonicParams::read(&mut reader, &geometry.outer)?;
+    let params = HarmonicParams::read(&mut reader, geometry)?;
     let levels = levels(params.basis, geometry.height, geometry.width);
     let mut payloads = payloads(&mut reader, params.payloads(0))?;
     payloads.truncate(params.payloads(finer));

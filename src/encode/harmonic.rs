@@ -44,17 +44,18 @@ pub(crate) struct Analysis {
 
 /// Fewest elements of a field whose levels are in parts for threads: smaller ones gain nothing.
 const WORTH_PARTS: usize = 1 << 19;
+/// Fewest coefficients of a part that are not 0. Its models learn for themselves: of 5000, parts cost about 0.1 % in bytes.
+const LEAST_CODED: f64 = 5e3;
 /// What limits the parts of a level.
 struct Limits {
+    /// Most of them.
     parts: usize,
-    /// Of each part, coefficients that are not 0. Its models learn for themselves: of 5000, parts cost about 0.1 % in bytes.
-    coded: f64,
-    /// Of each part, rows of blocks in the lapped basis and in the wavelet.
+    /// Fewest rows of blocks of each, in the lapped basis and in the wavelet.
     rows: [usize; 2],
 }
 
-const PLANE: Limits = Limits { parts: 4, coded: 5e3, rows: [5, 40] };
-const VOLUME: Limits = Limits { parts: 2, coded: 5e3, rows: [1, 6] };
+const PLANE: Limits = Limits { parts: 4, rows: [5, 40] };
+const VOLUME: Limits = Limits { parts: 2, rows: [1, 6] };
 /// Fewest slices of a part that has all of their rows: its first one knows nothing of the one before.
 const LEAST_SLICES: usize = 4;
 
@@ -197,7 +198,7 @@ impl Analysis {
         let limits = if slices > 1 { &VOLUME } else { &PLANE };
         let in_parts = slices * self.geometry.plane() >= WORTH_PARTS && !without(Ablated::FinestInParts);
         let quantise = |(l, &coded): (usize, &f64)| {
-            let parts = if in_parts { ((coded / limits.coded) as usize).clamp(1, limits.parts) } else { 1 };
+            let parts = if in_parts { ((coded / LEAST_CODED) as usize).clamp(1, limits.parts) } else { 1 };
             if parts > 1
                 && slices >= parts * LEAST_SLICES
                 && let Some(whole) = self.level(l, &Cut::Rows(1), step.size).pop()
@@ -300,7 +301,7 @@ fn borders(weights: &[usize], parts: usize) -> Option<Vec<usize>> {
         (before, part) = (before + weight, part + weight);
         largest = largest.max(part);
     }
-    (5 * parts * largest <= 6 * all).then_some(borders)
+    (!borders.is_empty() && 5 * parts * largest <= 6 * all).then_some(borders)
 }
 
 #[cfg(test)]
@@ -364,7 +365,7 @@ mod tests {
         assert_eq!(borders(&[1; 6], 3), Some(vec![2, 4]));
         assert_eq!(borders(&[3, 3, 2, 1, 1, 0, 0], 2), Some(vec![2]));
         assert_eq!(borders(&[2, 1, 1, 1, 0], 2), Some(vec![2]));
-        for uneven in [&[9, 1, 1, 1][..], &[1, 1, 1], &[0, 5, 0], &[5]] {
+        for uneven in [&[9, 1, 1, 1][..], &[1, 1, 1], &[0, 5, 0], &[5], &[0, 0]] {
             assert_eq!(borders(uneven, 2), None);
         }
     }

@@ -1,5 +1,6 @@
 //! Parameters of the harmonic detail, before its range-coded coefficients.
 
+use super::geometry::Geometry;
 use super::pyramid::Basis;
 use super::wire::{Reader, Writer};
 use crate::error::{Result, corrupt};
@@ -96,8 +97,7 @@ impl HarmonicParams {
         }
     }
 
-    /// Those of an array with these `outer` axes.
-    pub(crate) fn read(r: &mut Reader<'_>, outer: &[usize]) -> Result<Self> {
+    pub(crate) fn read(r: &mut Reader<'_>, geometry: &Geometry) -> Result<Self> {
         let mean = r.finite_f40("mean")?;
         let step = r.finite_f40("step")?;
         let at = r.offset();
@@ -105,13 +105,12 @@ impl HarmonicParams {
             b @ 0..=MOST_CUT => (if b & 1 == 0 { Basis::Lapped } else { Basis::Wavelet }, b / 2),
             other => return corrupt(at, format!("unknown basis {other}")),
         };
-        let slices = outer.iter().product();
         let mut cuts = Vec::with_capacity(cut.into());
         for _ in 0..cut {
-            cuts.push(Cut::read(r, slices)?);
+            cuts.push(Cut::read(r, geometry.slices())?);
         }
-        let mut axes = Vec::with_capacity(outer.len());
-        for _ in outer {
+        let mut axes = Vec::with_capacity(geometry.outer.len());
+        for _ in &geometry.outer {
             let at = r.offset();
             axes.push(match r.u8("axis transform")? {
                 0 => AxisTransform::None,
@@ -145,7 +144,8 @@ mod tests {
         let mut w = Writer::default();
         p.write(&mut w);
         assert_eq!(w.0.len(), 5 + 5 + 1 + (1 + 1 + 1 + 2) + 1 + 1 + 2);
-        assert_eq!(HarmonicParams::read(&mut Reader::new(&w.0, 0), &[2, 100]).unwrap(), p);
+        let geometry = Geometry { outer: vec![2, 100], height: 4, width: 4, periodic: false };
+        assert_eq!(HarmonicParams::read(&mut Reader::new(&w.0, 0), &geometry).unwrap(), p);
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn from_pyramid<T: Element>(stream: &Stream<'_>, scale: usize, options: &DecodeO
         return Err(Error::Limit { what: "a preview's tables", needed: tables as u64, limit: options.max_bytes });
     }
     let detail = section(stream, SectionId::Detail).unwrap_or_else(|| Reader::new(&[], 0));
-    let basis = HarmonicParams::read(&mut detail.clone(), &geometry.outer)?.basis;
+    let basis = HarmonicParams::read(&mut detail.clone(), &geometry)?.basis;
     let levels = levels(basis, geometry.height, geometry.width);
     let finer = finer_levels(&levels, scale);
     let (height, width) = levels.get(finer).map_or((1, 1), |l| (l.height, l.width));
