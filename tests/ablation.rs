@@ -52,6 +52,13 @@ fn cases() -> Vec<Case> {
     let native = plane.iter().enumerate().map(|(i, &v)| (v - 260.0) * (1.0 + 0.01 * noise(i))).collect();
     let mut masked = plane.clone();
     masked.iter_mut().zip(&plane).filter(|(_, v)| **v > 272.0).for_each(|(m, _)| *m = f32::NAN);
+    // An edge that moves little from slice to slice; values of a grid three times as coarse.
+    let ice = volume.iter().enumerate().map(|(i, &v)| {
+        let (t, y, x) = (i / (72 * 96), i / 96 % 72, i % 96);
+        if 3 * y + (x * x / 7 + 5 * x) % 31 < 60 + t { f32::NAN } else { v }
+    });
+    let ice = ice.collect();
+    let held = (0..144 * 288).map(|i| (100.0 * noise(i / 3)).round()).collect();
     // Mixtures of two patterns.
     let patterns = waves(2, 72, 96);
     let levels = (0..12 * 72 * 96).map(|i| {
@@ -77,6 +84,9 @@ fn cases() -> Vec<Case> {
         case("volume", &[6, 72, 96], volume.clone(), config(Bound::Nrmse(1e-3), Harmonic)),
         case("levels", &[12, 72, 96], levels, config(Bound::Nrmse(1e-3), Harmonic)),
         case("volume, most", &[6, 72, 96], volume.clone(), config(Bound::MaxRel(1e-2), Auto)),
+        case("storms, most", &[144, 288], hard(&plane, 3.0), config(Bound::MaxRel(1e-2), Harmonic)),
+        case("held from slice to slice", &[6, 72, 96], ice, config(Bound::MaxRel(1e-3), Lattice)),
+        case("held along rows", &[144, 288], held, config(Bound::Lossless, Lattice)),
         case("coast, most", &[144, 288], hard(&plane, 20.0), config(Bound::MaxRel(1e-2), Harmonic)),
         case("integers", &[144, 288], plane.clone(), config(Bound::MaxRel(1e-4), Lattice)),
         case("integers of a volume", &[6, 72, 96], volume.clone(), config(Bound::MaxRel(1e-3), Lattice)),
