@@ -89,6 +89,8 @@ PARTS = {
         ("mask-rows", "mask: no flags for rows like the one above", section("mask")),
         ("mask-neighbours", "mask: no contexts", section("mask")),
         ("mask-slice", "mask: nothing from the slice before", section("mask")),
+        ("mask-fill", "masked elements as their neighbour to the west, for transforms", both(harmonic, section("mask"))),
+        ("plateaus", "no values of large areas in the mask", section("mask")),
         ("split-section", "no energies of the split in the stream", section("split")),
     ],
 }

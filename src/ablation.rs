@@ -56,6 +56,8 @@ parts! {
     MaskRows = "mask-rows",
     MaskNeighbours = "mask-neighbours",
     MaskSlice = "mask-slice",
+    Plateaus = "plateaus",
+    MaskFill = "mask-fill",
     SplitSection = "split-section",
     // Integers of the lattice coder.
     Packing = "packing",

@@ -52,6 +52,9 @@ fn cases() -> Vec<Case> {
     let native = plane.iter().enumerate().map(|(i, &v)| (v - 260.0) * (1.0 + 0.01 * noise(i))).collect();
     let mut masked = plane.clone();
     masked.iter_mut().zip(&plane).filter(|(_, v)| **v > 272.0).for_each(|(m, _)| *m = f32::NAN);
+    // Land of one value, which is no fill value.
+    let land = plane.iter().enumerate().map(|(i, &v)| if (i / 288 + i % 288) % 100 < 30 { 251.123 } else { v });
+    let land = land.collect();
     // An edge that moves little from slice to slice; values of a grid three times as coarse.
     let ice = volume.iter().enumerate().map(|(i, &v)| {
         let (t, y, x) = (i / (72 * 96), i / 96 % 72, i % 96);
@@ -104,7 +107,9 @@ fn cases() -> Vec<Case> {
         case("cloud", &[144, 288], cloud, config(Bound::Nrmse(1e-2), Lattice)),
         case("counts", &[144, 288], counts, config(Bound::Lossless, Auto)),
         case("short floats", &[144, 288], short, config(Bound::Lossless, Auto)),
-        case("masked", &[144, 288], masked, config(Bound::MaxRel(1e-3), Lattice)),
+        case("masked", &[144, 288], masked.clone(), config(Bound::MaxRel(1e-3), Lattice)),
+        case("masked, few bytes", &[144, 288], masked, config(Bound::MaxRel(1e-2), Harmonic)),
+        case("land", &[144, 288], land, config(Bound::Nrmse(1e-3), Auto)),
         case("large", &[720, 736], big, config(Bound::Nrmse(1e-3), Harmonic)),
         case("large, integers", &[512, 520], waves(1, 512, 520), config(Bound::MaxRel(1e-6), Lattice)),
     ]

@@ -149,7 +149,7 @@ fn stream(noise: &mut Noise, shape: &[u64]) -> Vec<u8> {
     detail.extend(coded);
     let mut sections = vec![(7, detail)];
     if noise.below(3) == 0 {
-        let mut mask = vec![1];
+        let mut mask = vec![1 + 16 * (noise.next() % 2) as u8];
         mask.extend((0..SIZES[kind]).map(|_| noise.next() as u8));
         mask.extend(noise.bytes(400));
         sections.insert(0, (2, mask));

@@ -131,6 +131,24 @@ fn a_masked_cell_is_mostly_masked() {
     }
 }
 
+#[test]
+fn land_is_part_of_means() {
+    let shape = [96, 120];
+    let mut values = field(&shape);
+    // Not declared as a fill value.
+    let land = |i: usize| i / 120 > 30 && (i % 120 + i / 120) % 70 < 31;
+    values.iter_mut().enumerate().filter(|(i, _)| land(*i)).for_each(|(_, v)| *v = 251.123);
+    for coder in [Coder::Harmonic, Coder::Lattice] {
+        let stream =
+            hiha::encode(&ArrayView::new(&values, &shape).unwrap(), &config(Bound::MaxAbs(0.01), coder)).unwrap();
+        assert!(hiha::inspect(&stream).unwrap().stages.iter().any(|s| s.0 == "mask"), "{coder:?}");
+        for scale in [3, 9] {
+            let d = difference(&look(&stream, scale), &values, &shape);
+            assert!(d < 2.0, "{coder:?} 1/{scale}: {d}");
+        }
+    }
+}
+
 /// The array with its axes turned: the last becomes the first.
 fn turned(values: &[f32], shape: [usize; 3]) -> Vec<f32> {
     let mut out = vec![0.0; values.len()];

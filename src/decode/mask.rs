@@ -6,19 +6,23 @@ use crate::entropy::{mask::code, range::Decoder};
 use crate::error::{Result, corrupt};
 use crate::format::{Geometry, Reader};
 
-/// The classes of all elements, and the fill values that the stream holds.
+/// The classes of all elements, and the values that they stand for.
 pub(crate) struct Mask<T> {
     pub(crate) classes: Vec<u8>,
+    /// Fill values, then values as good as others that the encoder set apart.
     fills: Vec<T>,
+    /// How many are fill values.
+    declared: usize,
 }
 
 impl<T: Element> Mask<T> {
     pub(crate) fn read(mut r: Reader<'_>, geometry: &Geometry, len: usize) -> Result<Self> {
         let at = r.offset();
-        let n = usize::from(r.u8("number of fill values")?);
-        if n > MOST_FILLS {
-            return corrupt(at, format!("there may be {MOST_FILLS} fill values, found {n}"));
-        }
+        let counts = usize::from(r.u8("number of fill values")?);
+        let (n, apart) = (counts & 15, counts >> 4);
+        let Some(declared) = n.checked_sub(apart).filter(|_| n <= MOST_FILLS) else {
+            return corrupt(at, format!("there may be {MOST_FILLS} fill values, found {n}, {apart} of them set apart"));
+        };
         let fills = (0..n).map(|_| read_value::<T>(&mut r)).collect::<Result<Vec<T>>>()?;
         let at = r.offset();
         let mut classes = vec![0; len];
@@ -29,17 +33,18 @@ impl<T: Element> Mask<T> {
         if let Some(c) = classes.iter().find(wrong) {
             return corrupt(at, format!("class {c} in a mask of {}", T::DTYPE));
         }
-        Ok(Self { classes, fills })
+        Ok(Self { classes, fills, declared })
     }
 
-    /// The class of an element, or 0 where it stands for -0.0, which is a value as good as others.
+    /// The class of an element, or 0 where it stands for a value as good as others.
     pub(crate) fn missing(&self, i: usize) -> u8 {
         let class = self.classes[i];
-        if class >= class::FILL && self.value(class).to_f64() == 0.0 && self.value(class).to_ordinal() == -1 {
-            0
-        } else {
-            class
-        }
+        if usize::from(class) < usize::from(class::FILL) + self.declared { class } else { 0 }
+    }
+
+    /// Classes of values as good as others.
+    pub(crate) fn apart(&self) -> impl Iterator<Item = u8> {
+        (self.declared..self.fills.len()).map(|i| class::FILL + i as u8)
     }
 
     /// What stands for a class.

@@ -53,10 +53,13 @@ impl Candidate {
 }
 
 /// The smallest candidate, and what the decoder makes of it if that is known and not in the candidate itself.
+pub(crate) type Best<T> = (Candidate, Option<Vec<T>>);
+
+/// The smallest of all.
 ///
 /// # Errors
 /// If a GPU that was asked for by name fails.
-pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<(Candidate, Option<Vec<T>>)> {
+pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<Best<T>> {
     if let Some(detail) = constant(problem) {
         return Ok((Candidate::new(Method::Constant, detail), None));
     }

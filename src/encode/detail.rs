@@ -3,11 +3,13 @@
 use super::aim::Aim;
 use super::candidate::Candidate;
 use super::effort::{Effort, Told};
+use super::fill::fill;
 use super::harmonic::{AIM, Analysis, Step};
 use super::pointwise::Pointwise;
-use super::problem::{Problem, Target, continue_smoothly};
+use super::problem::{Problem, Target};
 use super::search::Search;
 use super::spatial::Spatial;
+use crate::ablation::{Part, without};
 use crate::arith::Isa;
 use crate::array::Element;
 use crate::config::Coder;
@@ -35,12 +37,18 @@ pub(super) fn detail<T: Element>(
 fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, rmse: f64, effort: Effort) -> Vec<Analysis> {
     let aim = Aim { rmse, counted: problem.count as f64 / problem.values.len() as f64 };
     let (geometry, isa) = (&problem.geometry, Isa::detect());
-    let Some(base) = base else { return Analysis::candidates(&problem.values, None, geometry, aim, effort, isa) };
-    let mut rest: Vec<f64> = problem.values.iter().zip(&base[..]).map(|(v, &b)| v.to_f64() - f64::from(b)).collect();
-    if let Some(classes) = &problem.classes {
-        continue_smoothly(&mut rest, classes, geometry.width, 0.0);
+    if base.is_none() && problem.classes.is_none() {
+        return Analysis::candidates(&problem.values, None, geometry, aim, effort, isa);
     }
-    Analysis::candidates(&rest, Some(base.clone()), geometry, aim, effort, isa)
+    let values = problem.values.iter().map(|v| v.to_f64());
+    let mut values: Vec<f64> = match base {
+        Some(base) => values.zip(&base[..]).map(|(v, &b)| v - f64::from(b)).collect(),
+        None => values.collect(),
+    };
+    if let Some(classes) = problem.classes.as_ref().filter(|_| !without(Part::MaskFill)) {
+        fill(&mut values, classes, geometry);
+    }
+    Analysis::candidates(&values, base.cloned(), geometry, aim, effort, isa)
 }
 
 /// The smallest of the transforms in question.

@@ -115,3 +115,30 @@ fn bounds_far_beyond_the_data() {
         check(&tiny, &[80, 80], &Config::new(bound));
     }
 }
+
+#[test]
+fn land_that_nobody_declared() {
+    let wave = |i: usize| ((i % 180) as f64 * 0.05).sin() * 6.0 + ((i / 180) as f64 * 0.07).cos() * 9.0;
+    let land = |i: usize| (i / 180) % 60 > 20 + (i % 180) / 9 && (i % 180) % 70 < 45;
+    // Of hundredths, and 0.0123 on land, which is none of them. A little sea is as high as the land.
+    let sea = |i: usize| {
+        if i.is_multiple_of(997) { 0.0123 } else { (wave(i) * 100.0 + noise(9, i) * 4.0).round() as f32 / 100.0 }
+    };
+    let data: Vec<f32> = (0..2 * 120 * 180).map(|i| if land(i) { 0.0123 } else { sea(i) }).collect();
+    let declared = Some(0.0123f32.to_ne_bytes().to_vec());
+    for effort in [1, 5] {
+        for bound in [Bound::Lossless, Bound::MaxAbs(0.02), Bound::Rmse(0.02), Bound::Rmse(0.2)] {
+            let config = Config { effort, ..Config::new(bound) };
+            let size = check(&data, &[2, 120, 180], &config);
+            let best = check(&data, &[2, 120, 180], &Config { fill_value: declared.clone(), ..config });
+            assert!(size < best + best / 50, "{bound:?}, effort {effort}: {size}, declared {best}");
+        }
+    }
+}
+
+#[test]
+fn two_values_that_share_a_field() {
+    let data: Vec<i16> = (0..100 * 100).map(|i| if i / 100 + i % 100 > 110 { 700 } else { -3 }).collect();
+    let size = check(&data, &[100, 100], &Config::new(Bound::Lossless));
+    assert!(size < 80, "{size}");
+}

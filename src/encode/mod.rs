@@ -1,6 +1,7 @@
 //! Array to stream.
 
 pub(crate) mod aim;
+mod apart;
 mod atoms;
 mod bands;
 mod candidate;
@@ -8,6 +9,7 @@ mod columns;
 mod detail;
 pub(crate) mod effort;
 mod estimate;
+mod fill;
 mod glance;
 pub(crate) mod harmonic;
 mod karhunen;
@@ -95,11 +97,10 @@ fn encode_typed<T: Element>(
         periodic: config.periodic,
         method: Method::Stored,
     };
-    let problem = Problem::<T>::new(array, config, &header)?;
+    let (problem, (mut best, values)) = apart::best(Problem::<T>::new(array, config, &header)?, config)?;
     let split = split(&problem.values, problem.range(), &problem.geometry, config.split);
     let split = unless(Part::SplitSection, split.map_or(Vec::new(), Split::section));
     let mask = problem.mask_section();
-    let (mut best, values) = candidate::best(&problem, config)?;
     // The decoder's own functions made this field, or these values, of the integers that were coded, so the bound holds for what
     // they say if integers come back as they went in. Both directions of the coders are one function each (`entropy::bands`,
     // `entropy::lattice`), and more effort, and every debug build, decode them as well.

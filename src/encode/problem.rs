@@ -1,6 +1,5 @@
 //! What there is to encode: values, mask, and the promise in absolute terms.
 
-use super::packing;
 use super::sums::{extremes, sum_of_pairs};
 use crate::arith::run_wide;
 use crate::array::{ArrayView, Element};
@@ -29,8 +28,10 @@ pub(crate) struct Problem<'a, T: Clone> {
     pub(crate) values: Cow<'a, [T]>,
     /// Class of each element (`class`), if any is not ordinary.
     pub(crate) classes: Option<Vec<u8>>,
-    /// Values that come back exactly: those declared, and perhaps -0.0.
+    /// Values that the mask holds: those declared, then those set apart (`apart`).
     pub(crate) fills: Vec<T>,
+    /// How many are declared.
+    pub(crate) declared: usize,
     pub(crate) geometry: Geometry,
     pub(crate) target: Target,
     /// Least and greatest ordinary value; `None` when there is none.
@@ -65,10 +66,22 @@ impl<'a, T: Element> Problem<'a, T> {
         let values = array.elements::<T>();
         let (classes, extremes, count) = survey(&values, &fills);
         let target = resolve::<T>(config.bound, span(extremes))?;
-        let mut problem = Self { values, classes, fills, geometry, target, extremes, count, reference };
+        let declared = fills.len();
+        let mut problem = Self { values, classes, fills, declared, geometry, target, extremes, count, reference };
         problem.continue_smoothly();
-        problem.set_negative_zeros_apart();
         Ok(problem)
+    }
+
+    /// The same with values of its own.
+    pub(super) fn to_owned(&self) -> Problem<'static, T> {
+        Problem {
+            values: self.values.to_vec().into(),
+            classes: self.classes.clone(),
+            fills: self.fills.clone(),
+            geometry: self.geometry.clone(),
+            reference: self.reference.clone(),
+            ..*self
+        }
     }
 
     fn continue_smoothly(&mut self) {
@@ -77,32 +90,21 @@ impl<'a, T: Element> Problem<'a, T> {
         }
     }
 
-    /// Packed data may hold zeros of both signs (rounded decimals do), but a lattice has one. If -0.0 is all that keeps values off
-    /// their lattice, make it one of those that stand for themselves.
-    fn set_negative_zeros_apart(&mut self) {
-        let negative_zero = T::from_ordinal(-1);
-        if !T::DTYPE.is_float() || self.target != Target::Lossless || self.fills.len() == MOST_FILLS {
-            return;
-        }
-        let apart = |i: usize| self.values[i].same(negative_zero) && self.ordinary(i);
-        if !(0..self.values.len()).any(apart) {
-            return;
-        }
-        let zero = T::from_f64(0.0);
-        let one_zero = |&v: &T| if v.same(negative_zero) { zero } else { v };
-        let values: Vec<T> = self.values.iter().map(one_zero).collect();
-        if packing::find(&values).is_none_or(|p| !p.exact && packing::divisor(&values, p).is_none()) {
-            return;
-        }
+    /// Hold the ordinary elements that are `value` in the mask. Their errors are 0, so that the others' mean may be larger.
+    pub(super) fn set_apart(&mut self, value: T) {
         let class = class::FILL + self.fills.len() as u8;
         let mut classes = self.classes.take().unwrap_or_else(|| vec![0; self.values.len()]);
         for (c, v) in classes.iter_mut().zip(&*self.values) {
-            if *c == 0 && v.same(negative_zero) {
+            if *c == 0 && v.same(value) {
                 *c = class;
             }
         }
-        self.fills.push(negative_zero);
+        self.fills.push(value);
+        let all = self.count;
         (self.extremes, self.count) = ordinary_extremes(&self.values, Some(&classes));
+        if let Target::Rmse(limit) = &mut self.target {
+            *limit *= (all as f64 / self.count.max(1) as f64).sqrt() * (1.0 - 4.0 * f64::EPSILON);
+        }
         self.classes = Some(classes);
         self.continue_smoothly();
     }
@@ -163,15 +165,16 @@ impl<'a, T: Element> Problem<'a, T> {
         let extremes = ordinary_extremes(&values, classes.as_deref());
         let (extremes, count) = (Some(extremes.0?), extremes.1);
         let geometry = Geometry { outer: self.geometry.outer.clone(), height: h, width: w, periodic: false };
-        let (fills, target) = (self.fills.clone(), self.target);
-        Some(Problem { values: values.into(), classes, fills, geometry, target, extremes, count, reference: None })
+        let (fills, declared, target) = (self.fills.clone(), self.declared, self.target);
+        let (values, reference) = (values.into(), None);
+        Some(Problem { values, classes, fills, declared, geometry, target, extremes, count, reference })
     }
 
     /// The mask section; empty without a mask.
     pub(crate) fn mask_section(&self) -> Vec<u8> {
         let Some(classes) = &self.classes else { return Vec::new() };
         let mut w = Writer::default();
-        w.u8(self.fills.len() as u8);
+        w.u8(self.fills.len() as u8 | ((self.fills.len() - self.declared) as u8) << 4);
         for &fill in &self.fills {
             write_value(&mut w, fill);
         }
@@ -258,7 +261,7 @@ fn survey<T: Element>(values: &[T], fills: &[T]) -> (Option<Vec<u8>>, Option<(T,
 }
 
 /// Masked elements take the value before them in their row, or the one above, or the first after.
-pub(crate) fn continue_smoothly<T: Element>(values: &mut [T], classes: &[u8], width: usize, start: T) {
+fn continue_smoothly<T: Element>(values: &mut [T], classes: &[u8], width: usize, start: T) {
     let mut last = classes.iter().position(|&c| c == 0).map_or(start, |i| values[i]);
     for i in 0..values.len() {
         if classes[i] == 0 {

@@ -34,7 +34,7 @@ const PART: usize = 1024;
 
 /// May an ordinary value read as this? One that would read as fill, or not at all, misses even if the mean allows it.
 fn good<T: Element>(problem: &Problem<T>) -> impl Fn(T, T) -> bool {
-    let (target, fills) = (problem.target, padded(&problem.fills));
+    let (target, fills) = (problem.target, padded(&problem.fills[..problem.declared]));
     let is_fill = move |d: T| fills.is_some_and(|all| all.iter().fold(false, |any, f| any | f.same(d)));
     move |v: T, d: T| {
         let close = match target {
@@ -49,7 +49,7 @@ fn good<T: Element>(problem: &Problem<T>) -> impl Fn(T, T) -> bool {
 /// Are all of a part surely good? By the simplest test there is, so that it takes little time.
 fn surely_good<T: Element>(problem: &Problem<T>, values: &[T], decoded: &[T]) -> bool {
     match problem.target {
-        _ if !problem.fills.is_empty() => all(values, decoded, good(problem)),
+        _ if problem.declared > 0 => all(values, decoded, good(problem)),
         Target::Lossless => all(values, decoded, T::same),
         Target::MaxAbs(eps) => all_within(values, decoded, eps),
         Target::Rmse(_) => all(values, decoded, |_, d| is_finite(d)),

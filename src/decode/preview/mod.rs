@@ -97,12 +97,14 @@ fn from_pyramid<T: Element>(stream: &Stream<'_>, scale: usize, options: &DecodeO
         means.add(&unit_borders(&geometry), |i| base[i].into());
         means.finish()
     });
-    let classes = mask.as_ref().map(|mask| coarse_classes(|i| mask.classes[i], &geometry, &small));
+    let classes = mask.as_ref().map(|mask| coarse_classes(|i| mask.missing(i), &geometry, &small));
+    let apart = mask.as_ref().map(|mask| Apart::new(mask, &geometry, &small));
     let value = |i: usize| match (&mask, &classes) {
         (Some(mask), Some(coarse)) if coarse[i] != 0 => mask.value(coarse[i]),
         _ => {
             let detail = field.mean + field.step * f64::from(field.field[i]) / flat;
             let v = base.as_ref().map_or(detail, |base| detail + base[i]);
+            let v = apart.as_ref().map_or(v, |apart| (1.0 - apart.shares[i]) * v + apart.sums[i]);
             T::from_f64(if v.is_nan() { 0.0 } else { v })
         }
     };
@@ -157,6 +159,30 @@ fn not_finite<T: Element>(v: T) -> u8 {
     }
 }
 
+/// Values that the encoder set apart, in cells of the small image.
+struct Apart {
+    /// How much of a cell they have.
+    shares: Vec<f64>,
+    /// What they add to its mean.
+    sums: Vec<f64>,
+}
+
+impl Apart {
+    fn new<T: Element>(mask: &Mask<T>, whole: &Geometry, small: &Image) -> Self {
+        let n = small.geometry.slices() * small.geometry.plane();
+        let mut apart = Self { shares: vec![0.0; n], sums: vec![0.0; n] };
+        for c in mask.apart() {
+            let mut means = CellMeans::new(small.borders());
+            means.add(&unit_borders(whole), |i| f64::from(u8::from(mask.classes[i] == c)));
+            let value = mask.value(c).to_f64();
+            for ((share, sum), mean) in apart.shares.iter_mut().zip(&mut apart.sums).zip(means.finish()) {
+                (*share, *sum) = (*share + mean, *sum + mean * value);
+            }
+        }
+        apart
+    }
+}
+
 /// The class of most of the masked part of each cell that is more masked than not; 0 elsewhere.
 fn coarse_classes(class_of: impl Fn(usize) -> u8, whole: &Geometry, small: &Image) -> Vec<u8> {
     let n = small.geometry.slices() * small.geometry.plane();
@@ -176,7 +202,7 @@ fn coarse_classes(class_of: impl Fn(usize) -> u8, whole: &Geometry, small: &Imag
     masked.iter().zip(most).map(|(&share, (_, c))| if share > 0.5 { c } else { 0 }).collect()
 }
 
-/// Refuse previews that are larger than the caller allows, or whose working memory cannot be had: 26 bytes for each
+/// Refuse previews that are larger than the caller allows, or whose working memory cannot be had: 42 bytes for each
 /// element of the small image, and what `whole` needs where all of it is looked at.
 fn check_memory(small: &Geometry, whole: Option<&Geometry>, dtype: DType, options: &DecodeOptions) -> Result<()> {
     let elements = |g: &Geometry| g.outer.iter().fold(g.height.saturating_mul(g.width), |n, &d| n.saturating_mul(d));
@@ -184,7 +210,7 @@ fn check_memory(small: &Geometry, whole: Option<&Geometry>, dtype: DType, option
     at_most(whole.map_or(0, elements), "mask", options)?;
     let whole =
         whole.map_or(0, |g| elements(g).saturating_mul(9 + dtype.size()).saturating_add(axes(g).saturating_mul(64)));
-    let all = elements(small).saturating_mul(26 + dtype.size()).saturating_add(whole);
+    let all = elements(small).saturating_mul(42 + dtype.size()).saturating_add(whole);
     if all > MUCH && Vec::<u8>::new().try_reserve_exact(all).is_err() {
         return Err(Error::Limit { what: "a preview", needed: all as u64, limit: options.max_bytes });
     }
