@@ -89,7 +89,7 @@ fn mappings(noise: &mut Noise, shape: &[u64], detail: &mut Vec<u8>) {
         detail.push(3);
     }
     for _ in 0..if each { slices } else { 1 } {
-        let mapping = if each { [1, 4][noise.below(2) as usize] } else { [0, 1, 2, 4][noise.below(4) as usize] };
+        let mapping = if each { [1, 2, 4][noise.below(3) as usize] } else { [0, 1, 2, 4][noise.below(4) as usize] };
         detail.push(mapping);
         match mapping {
             0 => {

@@ -142,3 +142,24 @@ fn two_values_that_share_a_field() {
     let size = check(&data, &[100, 100], &Config::new(Bound::Lossless));
     assert!(size < 80, "{size}");
 }
+
+#[test]
+fn slices_that_are_packed_each_in_its_way() {
+    // Decimals in f32, from a base that is none: one rounding too many for a lattice; and a slice of native floats.
+    let count =
+        |i: usize| 40.0 * ((i % 90) as f64 * 0.1).sin() + 30.0 * ((i / 90 % 70) as f64 * 0.08).cos() + noise(11, i);
+    let value = |i: usize| match i / (90 * 70) {
+        0 => (-10.866 + (count(i) * 10.0).round() * 0.001) as f32 + 0.000_017_3,
+        1 => ((count(i) * 10.0).round() * 0.02 - 7.0) as f32 / 3.0,
+        2 => (count(i) * 0.377) as f32,
+        _ => (0.3 + (count(i) * 4.0).round() * 0.0002) as f32,
+    };
+    let data: Vec<f32> = (0..5 * 70 * 90).map(value).collect();
+    let size = check(&data, &[5, 70, 90], &Config::new(Bound::Lossless));
+    let slices: Vec<usize> =
+        data.chunks(70 * 90).map(|part| check(part, &[70, 90], &Config::new(Bound::Lossless))).collect();
+    assert!(size < slices.iter().sum::<usize>() * 6 / 5, "{size}, each by itself {slices:?}");
+    for bound in [Bound::MaxRel(1e-3), Bound::MaxRel(1e-5), Bound::Nrmse(1e-5)] {
+        check(&data, &[5, 70, 90], &Config::new(bound));
+    }
+}

@@ -92,6 +92,9 @@ impl<'a> Quantiser<'a> {
     }
 }
 
+/// So many plain steps, or more, are worth lattices that differ from slice to slice.
+const WORTH: f64 = 1.1;
+
 /// The mapping that keeps every bit, whatever the values.
 fn exact<T: Element>(problem: &Problem<T>) -> Mapping {
     let base = problem.extremes.map_or(0, |(lo, _)| lo.to_ordinal());
@@ -144,10 +147,8 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>, effort: Effort) -> (Vec<M
     if let (Some(p), Target::Lossless) = (packing, problem.target)
         && !p.exact
     {
-        let divided = packing::divisor(&problem.values, p)
-            .map(|divisor| Mapping::Divided { base: (lo.to_f64() * divisor).round() as i64, divisor });
-        let nudged = || nudged(problem, p).filter(|_| !without(Part::Nudges));
-        return (vec![divided.or_else(nudged).unwrap_or_else(|| exact(problem))], false);
+        // Masked elements hold what others do.
+        return (vec![inexact(&problem.values, (lo, hi), p).unwrap_or_else(|| exact(problem))], false);
     }
     if let Some(m) = packing.and_then(|p| on_packing(p, problem.target, rounding, plain)) {
         return (vec![m], false);
@@ -177,36 +178,42 @@ fn on_packing(p: Packing, target: Target, rounding: f64, plain: Option<f64>) -> 
     (step.is_finite() && plain.is_none_or(|s| step >= s)).then_some(Mapping::Scaled { offset: p.offset, step })
 }
 
-/// A mapping for each slice, where each has a packing of its own, as messages in GRIB have.
+/// A mapping for each slice, where most have a packing of their own, as messages in GRIB have.
 fn per_slice<T: Element>(problem: &Problem<T>, rounding: f64, plain: Option<f64>) -> Option<Vec<Mapping>> {
     let (slices, plane) = slices(&problem.geometry);
     if slices < 2 || plane < OWN_MAPPING || without(Part::SliceMappings) {
         return None;
     }
+    let least = problem.extremes?.0.to_f64();
     let mut mappings = Vec::with_capacity(slices);
-    let mut packed = 0;
+    let (mut found, mut others, mut used) = (0, 0, false);
     for slice in 0..slices {
         let part = slice * plane..(slice + 1) * plane;
         let values: Vec<T> = part.filter(|&i| problem.ordinary(i)).map(|i| problem.values[i]).collect();
-        let first = values.first().map_or(0.0, |v| v.to_f64());
-        let constant = values.iter().all(|v| v.same(values[0]));
-        let packing = if constant {
-            Packing { offset: first, step: 1.0, exact: true }
-        } else {
-            packing::find(&values).filter(|p| p.exact)?
-        };
-        let mapping = if constant { None } else { on_packing(packing, problem.target, rounding, plain) };
-        packed += usize::from(mapping.is_some());
-        mappings.push(match (mapping, plain) {
+        if values.iter().all(|v| v.same(values[0])) {
+            let one = Mapping::Scaled { offset: values.first().map_or(0.0, |v| v.to_f64()), step: 1.0 };
+            mappings.push(plain.map_or(one, |step| Mapping::Scaled { offset: least, step }));
+            continue;
+        }
+        let packing = packing::find(&values);
+        (found, others) = if packing.is_some() { (found + 1, others) } else { (found, others + 1) };
+        if others > 1 && others > 2 * found {
+            return None;
+        }
+        let mapping = packing.and_then(|packing| match problem.target {
+            Target::Lossless if !packing.exact => inexact(&values, extremes(&values)?, packing),
+            target => on_packing(packing, target, rounding, plain)
+                .filter(|m| matches!(*m, Mapping::Scaled { step, .. } if step == packing.step || plain.is_none_or(|s| step > WORTH * s))),
+        });
+        used |= mapping.is_some();
+        mappings.push(match (mapping, problem.target) {
             (Some(m), _) => m,
-            (None, Some(step)) if !matches!(problem.target, Target::Rmse(_)) || constant => {
-                Mapping::Scaled { offset: problem.extremes?.0.to_f64(), step }
-            }
-            (None, None) if constant => Mapping::Scaled { offset: packing.offset, step: packing.step },
-            _ => return None,
+            (None, Target::Lossless) => fixed_for(&values),
+            (None, Target::MaxAbs(_)) => Mapping::Scaled { offset: least, step: plain? },
+            (None, Target::Rmse(_)) => return None,
         });
     }
-    (packed > 0).then_some(mappings)
+    (used && found > others).then_some(mappings)
 }
 
 /// Native floats as multiples of the unit in the last place of the largest; for each slice, if they differ.
@@ -216,20 +223,20 @@ pub(crate) fn fixed<T: Element>(problem: &Problem<T>) -> Option<Vec<Mapping>> {
     }
     let (slices, plane) = slices(&problem.geometry);
     let own = slices > 1 && plane >= OWN_MAPPING;
-    let (digits, least) = fixed::digits(T::DTYPE);
-    let mut mappings: Vec<Mapping> = problem
-        .values
-        .chunks(if own { plane } else { problem.values.len() })
-        .map(|part| {
-            let largest = part.iter().fold(0.0, |m: f64, v| m.max(v.to_f64().abs()));
-            let unit = if largest > 0.0 { fixed::log2(largest) + 1 - digits as i32 } else { least };
-            Mapping::Fixed { exponent: unit.max(least) }
-        })
-        .collect();
+    let parts = problem.values.chunks(if own { plane } else { problem.values.len() });
+    let mut mappings: Vec<Mapping> = parts.map(fixed_for).collect();
     if mappings.iter().all(|m| *m == mappings[0]) {
         mappings.truncate(1);
     }
     Some(mappings)
+}
+
+/// Multiples of the unit in the last place of the largest value.
+fn fixed_for<T: Element>(values: &[T]) -> Mapping {
+    let (digits, least) = fixed::digits(T::DTYPE);
+    let largest = values.iter().fold(0.0, |m: f64, v| m.max(v.to_f64().abs()));
+    let unit = if largest > 0.0 { fixed::log2(largest) + 1 - digits as i32 } else { least };
+    Mapping::Fixed { exponent: unit.max(least) }
 }
 
 /// Each mapping with the integer of its greatest value, and whether 32 bits hold all integers and their differences.
@@ -259,23 +266,27 @@ pub(crate) fn with_tops<T: Element>(problem: &Problem<T>, each: Vec<Mapping>) ->
     (Mappings::new(each), narrow)
 }
 
-/// Packed data that no offset and step reproduce to the bit: say for each lattice point by how much
-/// its values are off.
-fn nudged<T: Element>(problem: &Problem<T>, packing: Packing) -> Option<Mapping> {
+/// The mapping of packed values, from the least to the greatest, that no offset and step reproduce to the bit.
+fn inexact<T: Element>(values: &[T], (lo, hi): (T, T), packing: Packing) -> Option<Mapping> {
+    let divided = packing::divisor(values, packing)
+        .map(|divisor| Mapping::Divided { base: (lo.to_f64() * divisor).round() as i64, divisor });
+    divided.or_else(|| nudged(values, hi, packing).filter(|_| !without(Part::Nudges)))
+}
+
+/// For each lattice point by how much its values are off.
+fn nudged<T: Element>(values: &[T], hi: T, packing: Packing) -> Option<Mapping> {
     let (offset, step) = (packing.offset, packing.step);
     let plain = Mapping::Scaled { offset, step };
     let quantiser = Quantiser::new(&plain);
-    let span = quantiser.index(problem.extremes?.1).checked_add(1)?;
-    let limit = (NUDGES_PER_ELEMENT * problem.values.len()).min(MAX_NUDGES);
+    let span = quantiser.index(hi).checked_add(1)?;
+    let limit = (NUDGES_PER_ELEMENT * values.len()).min(MAX_NUDGES);
     let span = usize::try_from(span).ok().filter(|&s| s <= limit)?;
     let mut nudges = vec![0i8; span];
-    for (i, &v) in problem.values.iter().enumerate() {
+    for &v in values {
         let q = quantiser.index(v);
         let y: T = plain.value(q, (0, 0));
-        if problem.ordinary(i) {
-            *nudges.get_mut(usize::try_from(q).ok()?)? =
-                i8::try_from(v.to_ordinal().wrapping_sub(y.to_ordinal())).unwrap_or(0);
-        }
+        *nudges.get_mut(usize::try_from(q).ok()?)? =
+            i8::try_from(v.to_ordinal().wrapping_sub(y.to_ordinal())).unwrap_or(0);
     }
     Some(Mapping::Nudged { offset, step, nudges })
 }

@@ -98,10 +98,10 @@ impl Mapping {
         }
     }
 
-    /// Offset and step of mappings that are linear.
+    /// Offset and step of mappings that are linear, or nearly.
     const fn line(&self) -> Option<(f64, f64)> {
         match *self {
-            Self::Scaled { offset, step } => Some((offset, step)),
+            Self::Scaled { offset, step } | Self::Nudged { offset, step, .. } => Some((offset, step)),
             Self::Fixed { exponent } => Some((0.0, fixed::exp2(exponent))),
             Self::Divided { base, divisor } => Some((base as f64 / divisor, 1.0 / divisor)),
             _ => None,
@@ -244,13 +244,13 @@ impl Mappings {
     /// Read those of `slices` slices of `plane` elements each.
     pub(crate) fn read<T: Element>(r: &mut Reader<'_>, slices: usize, plane: usize, limit: usize) -> Result<Self> {
         let at = r.offset();
-        let one = |r: &mut Reader<'_>, kind, at| -> Result<(Mapping, i64)> {
+        let one = |r: &mut Reader<'_>, kind, at, limit| -> Result<(Mapping, i64)> {
             let mapping = Mapping::read::<T>(r, kind, at, limit)?;
             Ok((mapping, r.varint("greatest integer")?.min(i64::MAX as u64) as i64))
         };
         let kind = r.u8("mapping")?;
         if kind != 3 {
-            return Ok(Self { each: vec![one(r, kind, at)?] });
+            return Ok(Self { each: vec![one(r, kind, at, limit)?] });
         }
         if slices < 2 || plane < OWN_MAPPING {
             return corrupt(at, format!("{slices} slices of {plane} elements cannot have their own mappings"));
@@ -259,8 +259,8 @@ impl Mappings {
         for _ in 0..slices {
             let at = r.offset();
             match r.u8("mapping")? {
-                kind @ (1 | 4) => each.push(one(r, kind, at)?),
-                other => return corrupt(at, format!("mapping of a slice must be 1 or 4, found {other}")),
+                kind @ (1 | 2 | 4 | 6) => each.push(one(r, kind, at, limit / slices)?),
+                other => return corrupt(at, format!("mapping of a slice must be 1, 2, 4 or 6, found {other}")),
             }
         }
         Ok(Self { each })
@@ -323,15 +323,25 @@ mod tests {
     fn mappings_come_back() {
         let scaled = |offset, step| (Mapping::Scaled { offset, step }, 99);
         let one = Mappings::new(vec![scaled(273.15, 0.01)]);
-        let each = Mappings::new(vec![scaled(250.0, 0.5), scaled(260.0, 0.25), (Mapping::Fixed { exponent: -20 }, 0)]);
+        let nudged = Mapping::Nudged { offset: 0.0, step: 0.5, nudges: vec![0, -1, 1] };
+        let each = Mappings::new(vec![
+            scaled(250.0, 0.5),
+            scaled(260.0, 0.25),
+            (Mapping::Fixed { exponent: -20 }, 0),
+            (nudged, 2),
+            (Mapping::Divided { base: 10, divisor: 4.0 }, 7),
+        ]);
         for m in [one, each.clone()] {
             let mut w = Writer::default();
             m.write(&mut w);
             let mut r = Reader::new(&w.0, 0);
-            assert_eq!(Mappings::read::<f32>(&mut r, 3, 64, 0).unwrap(), m);
+            assert_eq!(Mappings::read::<f32>(&mut r, 5, 64, 15).unwrap(), m);
             assert!(r.rest().is_empty());
+            // Each slice may have nudges for its own elements, not for those of all.
+            assert_eq!(Mappings::read::<f32>(&mut Reader::new(&w.0, 0), 5, 64, 14).is_err(), m == each);
         }
         assert_eq!(each.change(1), Some((-40.0, 2.0)));
+        assert_eq!(each.change(4), Some((-10.0, 2.0)));
         assert_eq!((each.change(0), each.top(1), each.top(2)), (None, 99, 0));
     }
 
