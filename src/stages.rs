@@ -43,7 +43,8 @@ impl<'a> Field<'a> {
     pub fn analyse(&self, rmse: f64) -> Harmonic {
         let effort = Effort::new(Config::DEFAULT_EFFORT);
         Harmonic(
-            Analysis::candidates(self.data, None, &self.geometry, Aim::all(rmse), effort, Isa::detect()).swap_remove(0),
+            Analysis::candidates(self.data.into(), None, &self.geometry, Aim::all(rmse), effort, Isa::detect())
+                .swap_remove(0),
         )
     }
     /// Decode a harmonic payload, in steps.

@@ -1,4 +1,4 @@
-//! Peak memory of the library, counted by the allocator: at most 6 chunks of 4 MB to encode (the stream
+//! Peak memory of the library, counted by the allocator: at most 6 chunks of 4 MB to encode (7 with missing values; the stream
 //! included, the caller's array not), at most 3 of any size to decode (the decoded array included, the stream not).
 
 use hiha::{ArrayView, Bound, Config};
@@ -69,8 +69,14 @@ fn field(shape: &[usize]) -> Vec<f32> {
 #[test]
 fn peaks_stay_near_a_few_chunks() {
     let mut failed = false;
-    for shape in [&[721, 1440][..], &[24, 181, 240], &[2, 300, 500], &[3, 200, 500], &[2, 200_000]] {
-        let data = field(shape);
+    let shapes = [&[721, 1440][..], &[24, 181, 240], &[2, 300, 500], &[3, 200, 500], &[2, 200_000]];
+    // As they are; missing values; land, which is not declared.
+    let kinds = [(None, 5), (Some(f32::NAN), 2), (Some(251.123), 2)];
+    for (land, shape) in kinds.iter().flat_map(|&(land, n)| shapes[..n].iter().map(move |&shape| (land, shape))) {
+        let mut data = field(shape);
+        let w = shape[shape.len() - 1];
+        let places = data.iter_mut().enumerate().filter(|(i, _)| (i / w + i % w) % 170 < 60);
+        places.for_each(|(_, v)| *v = land.unwrap_or(*v));
         let chunk = size_of_val(&data[..]) as f64;
         for bound in [Bound::Nrmse(1e-3), Bound::Nrmse(1e-5), Bound::MaxRel(1e-3), Bound::Lossless] {
             let view = ArrayView::new(&data, shape).unwrap();
@@ -79,10 +85,11 @@ fn peaks_stay_near_a_few_chunks() {
             assert_eq!(array.shape(), shape);
             let (encode, decode) = (encode as f64 / chunk, decode as f64 / chunk);
             let method = hiha::inspect(&stream).unwrap().method;
-            println!("{shape:?} {bound:?} ({method}): encode {encode:.2} chunks, decode {decode:.2}");
+            println!("{shape:?}, land {land:?}, {bound:?} ({method}): encode {encode:.2} chunks, decode {decode:.2}");
             // What the encoder's models take is much beside a small array.
-            failed |= encode > 6.0 && data.len() > 1_000_000 || decode > 4.0;
+            let most = if land.is_some() { 7.0 } else { 6.0 };
+            failed |= encode > most && data.len() > 1_000_000 || decode > 4.0;
         }
     }
-    assert!(!failed, "more than 6 chunks to encode or 4 to decode; see the figures above");
+    assert!(!failed, "more than 6 chunks to encode (7 with missing values) or 4 to decode; see the figures above");
 }

@@ -37,18 +37,23 @@ pub(super) fn detail<T: Element>(
 fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, rmse: f64, effort: Effort) -> Vec<Analysis> {
     let aim = Aim { rmse, counted: problem.count as f64 / problem.values.len() as f64 };
     let (geometry, isa) = (&problem.geometry, Isa::detect());
-    if base.is_none() && problem.classes.is_none() {
-        return Analysis::candidates(&problem.values, None, geometry, aim, effort, isa);
+    let masked = problem.classes.as_ref().filter(|_| !without(Part::MaskFill));
+    match (base, masked) {
+        (None, None) => Analysis::candidates(problem.values[..].into(), None, geometry, aim, effort, isa),
+        (None, Some(classes)) => {
+            let mut values = problem.values.to_vec();
+            fill(&mut values, classes, geometry);
+            Analysis::candidates(values.into(), None, geometry, aim, effort, isa)
+        }
+        (Some(base), masked) => {
+            let mut rest: Vec<f64> =
+                problem.values.iter().zip(&base[..]).map(|(v, &b)| v.to_f64() - f64::from(b)).collect();
+            if let Some(classes) = masked {
+                fill(&mut rest, classes, geometry);
+            }
+            Analysis::candidates(rest.into(), Some(base.clone()), geometry, aim, effort, isa)
+        }
     }
-    let values = problem.values.iter().map(|v| v.to_f64());
-    let mut values: Vec<f64> = match base {
-        Some(base) => values.zip(&base[..]).map(|(v, &b)| v - f64::from(b)).collect(),
-        None => values.collect(),
-    };
-    if let Some(classes) = problem.classes.as_ref().filter(|_| !without(Part::MaskFill)) {
-        fill(&mut values, classes, geometry);
-    }
-    Analysis::candidates(&values, base.cloned(), geometry, aim, effort, isa)
 }
 
 /// The smallest of the transforms in question.

@@ -1,6 +1,7 @@
 //! A smooth continuation of a field over its masked elements, for transforms, which see all elements.
 
 use crate::arith::run_wide;
+use crate::array::Element;
 use crate::format::Geometry;
 
 /// Turns of relaxation at each scale; more change little.
@@ -9,7 +10,7 @@ const TURNS: usize = 12;
 /// Fill the masked elements (those of a `class` other than 0) of each slice from its others, at the finest scale that has any near
 /// them, and relax them towards the mean of their neighbours (after the pull-push method of Gortler et al., "The Lumigraph", 1996).
 /// A slice that has none takes what is in the one before, or after.
-pub(super) fn fill(values: &mut [f64], classes: &[u8], geometry: &Geometry) {
+pub(super) fn fill<T: Element>(values: &mut [T], classes: &[u8], geometry: &Geometry) {
     let plane = geometry.plane();
     let mut known = None;
     for (slice, classes) in classes.chunks_exact(plane).enumerate() {
@@ -28,16 +29,19 @@ pub(super) fn fill(values: &mut [f64], classes: &[u8], geometry: &Geometry) {
     }
 }
 
-fn fill_plane(values: &mut [f64], classes: &[u8], &Geometry { height, width, periodic, .. }: &Geometry) {
+fn fill_plane<T: Element>(values: &mut [T], classes: &[u8], &Geometry { height, width, periodic, .. }: &Geometry) {
     let known = classes.iter().map(|&c| c == 0).collect();
-    let mut scales = vec![Scale { height, width, values: values.to_vec(), known }];
+    let mut scales = vec![Scale { height, width, values: values.iter().map(|v| v.to_f64()).collect(), known }];
     while let Some(finer) = scales.last().filter(|s| s.known.contains(&false)) {
         scales.push(finer.coarser());
     }
     while let Some(coarse) = scales.pop() {
         match scales.last_mut() {
             Some(finer) => finer.fill_from(&coarse, periodic),
-            None => values.copy_from_slice(&coarse.values),
+            None => {
+                let masked = values.iter_mut().zip(&coarse.values).zip(classes).filter(|(_, c)| **c != 0);
+                masked.for_each(|((v, &filled), _)| *v = T::from_f64(filled));
+            }
         }
     }
 }

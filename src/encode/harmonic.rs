@@ -19,6 +19,7 @@ use crate::entropy::part::Part;
 use crate::entropy::{klt as basis, range::Encoder};
 use crate::format::pyramid::{Basis, Level};
 use crate::format::{Cut, Geometry, HarmonicParams, Writer, short};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The transformed field, ready to be quantised at any step.
@@ -103,15 +104,15 @@ impl Analysis {
     /// More than one where coding has to tell, the likely best first; none
     /// where sums overflow.
     pub(crate) fn candidates<T: Element>(
-        values: &[T],
+        values: Cow<'_, [T]>,
         base: Option<Base>,
         geometry: &Geometry,
         aim: Aim,
         effort: Effort,
         isa: Isa,
     ) -> Vec<Self> {
-        let mean = short(sum(values, T::to_f64) / values.len() as f64);
-        let peak = peak(values, |v| (v.to_f64() - mean).abs());
+        let mean = short(sum(&values, T::to_f64) / values.len() as f64);
+        let peak = peak(&values, |v| (v.to_f64() - mean).abs());
         if !(mean.is_finite() && peak.is_finite()) {
             return Vec::new();
         }
@@ -120,6 +121,7 @@ impl Analysis {
             #[inline(always)]
             || values.iter().map(|&v| ((v.to_f64() - mean) / scale) as f32).collect(),
         );
+        drop(values);
         let candidates = Transformed::candidates(field.into(), geometry, aim.scaled(scale), effort, isa);
         candidates.into_iter().map(|t| Self::new(t, base.clone(), geometry, (mean, scale), isa)).collect()
     }
