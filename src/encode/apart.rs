@@ -94,7 +94,7 @@ fn set_negative_zeros_apart<T: Element>(problem: &mut Problem<'_, T>) {
 }
 
 /// Values that stand in areas of their own, the most frequent first: fill values that nobody declared, the land of an ocean's
-/// field. Little effort leaves it to the coders where a field fades into one, such as precipitation into none.
+/// field. Where a field fades into one, such as precipitation into none, it is left to the coders below effort 7.
 fn plateaus<T: Element>(problem: &Problem<'_, T>, config: &Config) -> Vec<T> {
     let (height, width) = (problem.geometry.height, problem.geometry.width);
     if without(Part::Plateaus) || config.profile == Profile::Paper || height < 2 || width < 2 {

@@ -29,6 +29,7 @@ pub(super) fn fill<T: Element>(values: &mut [T], classes: &[u8], geometry: &Geom
     }
 }
 
+/// One slice that has known elements.
 fn fill_plane<T: Element>(values: &mut [T], classes: &[u8], &Geometry { height, width, periodic, .. }: &Geometry) {
     let known = classes.iter().map(|&c| c == 0).collect();
     let mut scales = vec![Scale { height, width, values: values.iter().map(|v| v.to_f64()).collect(), known }];
@@ -76,25 +77,14 @@ impl Scale {
         let Self { height, width, .. } = *self;
         // The element above in the coarser scale, and the nearest one beside it.
         let near = |i: usize, n: usize, around: bool| {
-            let beside = match (i % 2, i / 2) {
-                (0, 0) => {
-                    if around {
-                        n - 1
-                    } else {
-                        0
-                    }
-                }
-                (0, here) => here - 1,
-                (_, here) if here + 1 < n => here + 1,
-                (_, here) => {
-                    if around {
-                        0
-                    } else {
-                        here
-                    }
-                }
+            let (here, even) = (i / 2, i.is_multiple_of(2));
+            let beside = if even { here.checked_sub(1) } else { Some(here + 1).filter(|&b| b < n) };
+            let beyond = match (around, even) {
+                (false, _) => here,
+                (true, true) => n - 1,
+                (true, false) => 0,
             };
-            [i / 2, beside]
+            [here, beside.unwrap_or(beyond)]
         };
         for at in (0..self.values.len()).filter(|&at| !self.known[at]) {
             let [[row, other_row], [column, other]] =
