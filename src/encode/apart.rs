@@ -1,6 +1,6 @@
 //! Values that are set apart: the mask holds them, and all else is coded as if they were not there.
 
-use super::candidate::{self, Best};
+use super::candidate::{self, Best, TELLING};
 use super::effort::Effort;
 use super::packing;
 use super::problem::{Problem, Target};
@@ -13,15 +13,11 @@ use crate::error::Result;
 /// Elements looked at for plateaus, about.
 const SAMPLE: usize = 1 << 15;
 /// One in so many of them makes a plateau.
-const SHARE: usize = 16;
+const FLAT: usize = 16;
 /// Plateaus that are tried.
 const MOST: usize = 2;
 /// A plateau at an end is a natural one where others come so close, as a part of the range.
 const NEAR: f64 = 0.125;
-/// One in so many elements stands for all.
-const PART: usize = 16;
-/// Fewest bytes of them that tell anything.
-const TELLING: usize = 256;
 
 /// The smallest way to hold the values, with those of plateaus set apart where that is smaller.
 ///
@@ -62,7 +58,9 @@ fn smaller_by_part<T: Element>(
     config: &Config,
 ) -> Result<Option<bool>> {
     let Some(unclear) = Effort::new(config.effort).unclear_apart() else { return Ok(None) };
-    let Some((part, other_part)) = problem.cut(PART).zip(other.cut(PART)) else { return Ok(None) };
+    let Some((part, other_part)) = problem.cut(candidate::SHARE).zip(other.cut(candidate::SHARE)) else {
+        return Ok(None);
+    };
     let plain = candidate::best(&part, config)?.0.len();
     if plain < TELLING {
         return Ok(None);
@@ -113,12 +111,12 @@ fn plateaus<T: Element>(problem: &Problem<'_, T>, config: &Config) -> Vec<T> {
         }
         all += width;
     }
-    if flat.len() * SHARE < all {
+    if flat.len() * FLAT < all {
         return Vec::new();
     }
     flat.sort_unstable_by_key(|v| v.to_ordinal());
     let mut areas: Vec<(usize, T)> = flat.chunk_by(|a, b| a.same(*b)).map(|run| (run.len(), run[0])).collect();
-    areas.retain(|(n, _)| n * SHARE >= all);
+    areas.retain(|(n, _)| n * FLAT >= all);
     areas.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
     let natural = |value: T| {
         let Some((lo, hi)) = problem.extremes.filter(|&(lo, hi)| value == lo || value == hi) else { return false };

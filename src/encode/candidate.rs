@@ -98,10 +98,10 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
 /// The lattice coder is not tried where its own estimate promises so many times the bytes of the transform.
 const MARGIN: f64 = 1.06;
 /// One in so many elements stands for all.
-const SHARE: usize = 16;
+pub(super) const SHARE: usize = 16;
 
-/// Fewest bytes of a part of the field that tell anything of the transform.
-const TELLING: usize = 256;
+/// Fewest bytes of a part of the field that tell anything.
+pub(super) const TELLING: usize = 256;
 
 /// A part of no more bytes may be one where nothing happens; the transform is cheap there.
 const LITTLE: usize = 512;

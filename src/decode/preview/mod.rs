@@ -159,6 +159,13 @@ fn not_finite<T: Element>(v: T) -> u8 {
     }
 }
 
+/// How much of each cell of the small image is so.
+fn shares(is: impl Fn(usize) -> bool, whole: &Geometry, small: &Image) -> Vec<f64> {
+    let mut means = CellMeans::new(small.borders());
+    means.add(&unit_borders(whole), |i| f64::from(u8::from(is(i))));
+    means.finish()
+}
+
 /// Values that the encoder set apart, in cells of the small image.
 struct Apart {
     /// How much of a cell they have.
@@ -172,11 +179,10 @@ impl Apart {
         let n = small.geometry.slices() * small.geometry.plane();
         let mut apart = Self { shares: vec![0.0; n], sums: vec![0.0; n] };
         for c in mask.apart() {
-            let mut means = CellMeans::new(small.borders());
-            means.add(&unit_borders(whole), |i| f64::from(u8::from(mask.classes[i] == c)));
             let value = mask.value(c).to_f64();
-            for ((share, sum), mean) in apart.shares.iter_mut().zip(&mut apart.sums).zip(means.finish()) {
-                (*share, *sum) = (*share + mean, *sum + mean * value);
+            let more = shares(|i| mask.classes[i] == c, whole, small);
+            for ((share, sum), more) in apart.shares.iter_mut().zip(&mut apart.sums).zip(more) {
+                (*share, *sum) = (*share + more, *sum + more * value);
             }
         }
         apart
@@ -192,9 +198,8 @@ fn coarse_classes(class_of: impl Fn(usize) -> u8, whole: &Geometry, small: &Imag
         if !(0..len).any(|i| class_of(i) == c) {
             continue;
         }
-        let mut share = CellMeans::new(small.borders());
-        share.add(&unit_borders(whole), |i| f64::from(u8::from(class_of(i) == c)));
-        for ((sum, most), share) in masked.iter_mut().zip(&mut most).zip(share.finish()) {
+        let shares = shares(|i| class_of(i) == c, whole, small);
+        for ((sum, most), share) in masked.iter_mut().zip(&mut most).zip(shares) {
             *sum += share;
             *most = if share > most.0 { (share, c) } else { *most };
         }
