@@ -10,6 +10,9 @@ const STEPS: [f32; 4] = [-1.200_171, -0.070_018_01, 0.668_067_16, 0.586_134_3];
 /// Powers -2 to 2 of sqrt(2) / 1.230174104914001, the factor of the low band that makes the wavelet nearly orthonormal.
 const SCALES: [f32; 5] = [0.756_664_16, 0.869_864_46, 1.0, 1.149_604_4, 1.321_590_3];
 
+/// Pairs of rows before and after a pair that its lifting back depends on.
+pub(super) const REACH: usize = 2;
+
 /// Which axes of an image are split into a low and a high half.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lifting {
@@ -117,24 +120,25 @@ fn forward_row(row: &[f32], out: &mut [f32], l: &Lifting, high_y: bool) {
     }
 }
 
-/// `image` becomes what [`forward_body`] made `bands` of; `bands` holds no result afterwards.
+/// `image` becomes rows of what [`forward_body`] made `bands` of: those from pair `first` on (without `split_y` it is 0), as many as it
+/// has. `bands` holds no result afterwards.
 #[inline(always)]
-pub(super) fn inverse_body(bands: &mut [f32], image: &mut [f32], l: &Lifting) {
+pub(super) fn inverse_body(bands: &mut [f32], image: &mut [f32], l: &Lifting, first: usize) {
     let w = l.width;
     let low_rows = if l.split_y { l.height.div_ceil(2) } else { l.height };
     let (low, high) = bands.split_at_mut(low_rows * w);
-    for i in 0..low_rows + 2 {
+    for i in 0..low_rows + REACH {
         if l.split_y {
             for (step, &factor) in STEPS.iter().enumerate().rev() {
                 if let Some(i) = i.checked_sub((4 - step) / 2) {
                     lift_rows((low, high), w, i, step, -factor);
                 }
             }
-            let Some(i) = i.checked_sub(2) else { continue };
-            for (half, high_y, y) in [(&mut *low, false, 2 * i), (&mut *high, true, 2 * i + 1)] {
-                if y < l.height {
-                    inverse_row(&mut half[i * w..][..w], &mut image[y * w..][..w], l, high_y);
-                }
+            let Some(i) = i.checked_sub(REACH) else { continue };
+            let Some(pair) = i.checked_sub(first) else { continue };
+            let rows = image.chunks_exact_mut(w).skip(2 * pair);
+            for ((half, high_y), row) in [(&mut *low, false), (&mut *high, true)].into_iter().zip(rows) {
+                inverse_row(&mut half[i * w..][..w], row, l, high_y);
             }
         } else if i < low_rows {
             inverse_row(&mut low[i * w..][..w], &mut image[i * w..][..w], l, false);

@@ -1,9 +1,10 @@
 //! One level of the wavelet: an image to its bands and back.
 
-use super::Isa;
 use super::kernels::blocks::{forward_lifting, inverse_lifting};
-use super::lifting::Lifting;
+use super::lifting::{Lifting, REACH};
+use super::{Isa, for_each_part, worthwhile};
 use crate::format::pyramid::Level;
+use std::ops::Range;
 
 fn lifting(level: &Level, periodic_x: bool) -> Lifting {
     Lifting {
@@ -28,12 +29,62 @@ pub(crate) fn forward_wavelet(level: &Level, periodic_x: bool, image: &[f32], is
     (bands, coarse)
 }
 
-/// `bands`, with `coarse` as its low band, becomes the image.
-pub(crate) fn inverse_wavelet(level: &Level, periodic_x: bool, coarse: &[f32], bands: &mut [f32], isa: Isa) {
-    let cols = level.x.coarse_len();
-    let mut from = bands.to_vec();
-    for (row, low) in from.chunks_exact_mut(level.width).zip(coarse.chunks_exact(cols)) {
-        row[..cols].copy_from_slice(low);
+/// Elements that take a thread about a millisecond.
+const LIFTED: usize = 1 << 19;
+
+/// Pairs of rows that a thread lifts, and their bands between those of the pairs that they depend on.
+struct Strip {
+    pairs: Range<usize>,
+    within: Range<usize>,
+    bands: Vec<f32>,
+}
+
+/// `bands`, with `coarse` as its low band, becomes the image. On up to `threads` threads.
+pub(crate) fn inverse_wavelet(
+    level: &Level,
+    periodic_x: bool,
+    coarse: &[f32],
+    bands: &mut [f32],
+    isa: Isa,
+    threads: usize,
+) {
+    let lifting = lifting(level, periodic_x);
+    let (width, cols, low_rows) = (level.width, level.x.coarse_len(), level.y.coarse_len());
+    let most = if lifting.split_y { low_rows / (4 * REACH) } else { 1 };
+    let count = worthwhile(threads, bands.len(), LIFTED).clamp(1, most.max(1));
+    let mut strips: Vec<_> = (0..count)
+        .map(|k| {
+            let pairs = low_rows * k / count..low_rows * (k + 1) / count;
+            let within = pairs.start.saturating_sub(REACH)..low_rows.min(pairs.end + REACH);
+            Strip { pairs, within, bands: Vec::new() }
+        })
+        .collect();
+    for_each_part(&mut strips, 1, threads, |_, strips| {
+        for Strip { within, bands: copy, .. } in strips {
+            let high = low_rows + within.start..level.height.min(low_rows + within.end);
+            copy.reserve_exact((within.len() + high.len()) * width);
+            for y in within.clone().chain(high) {
+                copy.extend_from_slice(&bands[y * width..][..width]);
+            }
+            let low = coarse[within.start * cols..].chunks_exact(cols);
+            copy.chunks_exact_mut(width)
+                .take(within.len())
+                .zip(low)
+                .for_each(|(row, low)| row[..cols].copy_from_slice(low));
+        }
+    });
+    let mut rest = bands;
+    let mut parts = Vec::with_capacity(count);
+    for strip in strips {
+        let rows = if lifting.split_y { 2 * strip.pairs.len() } else { strip.pairs.len() };
+        let (image, after) = rest.split_at_mut(rest.len().min(rows * width));
+        parts.push((strip, image));
+        rest = after;
     }
-    inverse_lifting(isa, &mut from, bands, &lifting(level, periodic_x));
+    for_each_part(&mut parts, 1, threads, |_, parts| {
+        for (Strip { pairs, within, bands }, image) in parts {
+            let lifting = Lifting { height: bands.len() / width, ..lifting };
+            inverse_lifting(isa, bands, image, &lifting, pairs.start - within.start);
+        }
+    });
 }

@@ -65,8 +65,8 @@ dispatched!(
     lifting::forward_body, lifting::forward_body, lifting::forward_body
 );
 dispatched!(
-    /// One level of the wavelet back.
-    inverse_lifting(bands: &mut [f32], image: &mut [f32], lifting: &Lifting),
+    /// One level of the wavelet back, or rows of it.
+    inverse_lifting(bands: &mut [f32], image: &mut [f32], lifting: &Lifting, first: usize),
     lifting::inverse_body, lifting::inverse_body, lifting::inverse_body
 );
 

@@ -37,7 +37,7 @@ pub(crate) fn inverse_finest(
 ) {
     if let Some(coarse) = coarse.first().filter(|_| !level.last) {
         if level.dyadic {
-            return inverse_wavelet(level, periodic_x, coarse, fine, isa);
+            return inverse_wavelet(level, periodic_x, coarse, fine, isa, threads);
         }
         scatter(level, coarse, fine);
     }
