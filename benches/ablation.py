@@ -91,6 +91,7 @@ PARTS = {
         ("mask-slice", "mask: nothing from the slice before", section("mask")),
         ("mask-fill", "masked elements as their neighbour to the west, for transforms", both(harmonic, section("mask"))),
         ("plateaus", "no values of large areas in the mask", section("mask")),
+        ("axis-order", "maps last, however small", lambda row: min(row["shape"][-2:]) < 8 or math.prod(row["shape"][-2:]) < 1024),
         ("split-section", "no energies of the split in the stream", section("split")),
     ],
 }

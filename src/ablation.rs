@@ -49,6 +49,7 @@ parts! {
     Wavelet = "wavelet",
     CodingBoth = "coding-both",
     StepSearch = "step-search",
+    AxisOrder = "axis-order",
     // Corrections of points, mask, and the section of the split's energies.
     CorrectionGroups = "correction-groups",
     CorrectionNeighbours = "correction-neighbours",

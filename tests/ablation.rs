@@ -69,6 +69,8 @@ fn cases() -> Vec<Case> {
         patterns[x] * noise(k * 31 + 7) + patterns[72 * 96 + x] * noise(k * 17 + 901) + 0.05 * noise(i)
     });
     let levels = levels.collect();
+    // Waves in time at few points.
+    let series = (0..600 * 20).map(|i| 9.0 * noise(i % 20) * ((i / 20) as f32 * 0.03).sin() + noise(i) * 0.1).collect();
     let rough: Vec<f32> = plane.iter().enumerate().map(|(i, &v)| v + 3.0 * noise(i)).collect();
     let big = waves(1, 720, 736).iter().enumerate().map(|(i, &v)| v + noise(i)).collect();
     // Shares, most of them none or all; a sensor's counts through a curve; floats whose last bits are 0.
@@ -110,6 +112,7 @@ fn cases() -> Vec<Case> {
         case("masked", &[144, 288], masked.clone(), config(Bound::MaxRel(1e-3), Lattice)),
         case("masked, few bytes", &[144, 288], masked, config(Bound::MaxRel(1e-2), Harmonic)),
         case("land", &[144, 288], land, config(Bound::Nrmse(1e-3), Auto)),
+        case("series", &[600, 4, 5], series, config(Bound::MaxRel(1e-3), Auto)),
         case("large", &[720, 736], big, config(Bound::Nrmse(1e-3), Harmonic)),
         case("large, integers", &[512, 520], waves(1, 512, 520), config(Bound::MaxRel(1e-6), Lattice)),
     ]

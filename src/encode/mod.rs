@@ -20,6 +20,7 @@ mod magnitudes;
 mod mapping;
 mod mid;
 pub(crate) mod ops;
+mod order;
 mod outer;
 mod packing;
 mod pointwise;
@@ -39,7 +40,7 @@ mod verify;
 mod waves;
 
 use crate::ablation::{Part, unless};
-use crate::array::{ArrayView, DType, Element, with_element};
+use crate::array::{ArrayView, DType, Element};
 use crate::config::Config;
 use crate::decode::harmonic::HarmonicField;
 use crate::decode::{self, DecodeOptions};
@@ -67,18 +68,7 @@ pub fn encode(array: &ArrayView<'_>, config: &Config) -> Result<Vec<u8>> {
     if !config.axes.is_empty() && config.axes.len() != array.shape().len() {
         return invalid(format!("{} axes configured for {} dimensions", config.axes.len(), array.shape().len()));
     }
-    let Some(permutation) = Permutation::for_axes(&config.axes) else {
-        return with_element!(array.dtype(), T => encode_typed::<T>(array, array.shape(), None, config));
-    };
-    // Maps last: the pipeline sees the array with its axes in the stream's order.
-    let size = array.dtype().size();
-    let mut bytes = vec![0; array.bytes().len()];
-    permutation.for_each(array.shape(), |to, from| {
-        bytes[to * size..][..size].copy_from_slice(&array.bytes()[from * size..][..size]);
-    });
-    let ordered = permutation.shape(array.shape());
-    let view = ArrayView::from_bytes(&bytes, array.dtype(), array.byte_order(), &ordered)?;
-    with_element!(array.dtype(), T => encode_typed::<T>(&view, array.shape(), Some(permutation), config))
+    order::encode(array, config)
 }
 
 /// The pipeline, field to bytes. `shape` is that before the permutation.
@@ -88,13 +78,16 @@ fn encode_typed<T: Element>(
     permutation: Option<Permutation>,
     config: &Config,
 ) -> Result<Vec<u8>> {
+    // A longitude that is not last any more has no ends that touch.
+    let last = Permutation::for_axes(&config.axes).map_or(shape.len() - 1, |p| p.last());
+    let periodic = config.periodic && permutation.as_ref().map_or(shape.len() - 1, Permutation::last) == last;
     let mut header = Header {
         dtype: T::DTYPE,
         order: array.byte_order(),
         shape: shape.to_vec(),
         permutation,
         bound: config.bound,
-        periodic: config.periodic,
+        periodic,
         method: Method::Stored,
     };
     let (problem, (mut best, values)) = apart::best(Problem::<T>::new(array, config, &header)?, config)?;

@@ -192,6 +192,14 @@ fn ordinary_extremes<T: Element>(values: &[T], classes: Option<&[u8]>) -> (Optio
     (extremes(&ordinary), ordinary.len())
 }
 
+/// Greatest minus least ordinary value of an array.
+///
+/// # Errors
+/// If the configuration's fill values are none of this type.
+pub(super) fn range<T: Element>(array: &ArrayView<'_>, config: &Config) -> Result<f64> {
+    Ok(span(survey(&array.elements::<T>(), &fill_values::<T>(config)?).1))
+}
+
 /// Greatest minus least.
 fn span<T: Element>(extremes: Option<(T, T)>) -> f64 {
     extremes.map_or(0.0, |(lo, hi)| hi.to_f64() - lo.to_f64())

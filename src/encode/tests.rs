@@ -1,5 +1,6 @@
 //! The whole codec: every type, bound and kind of trouble comes back as promised.
 
+use crate::format::Permutation;
 use crate::{ArrayView, Bound, ByteOrder, Coder, Config, Element, Error, decode, decode_into, encode, inspect};
 
 pub(super) fn noise(seed: u64, i: usize) -> f64 {
@@ -256,6 +257,38 @@ fn axes_in_any_order() {
         let mut into = vec![0; 4 * series.len() + 1];
         decode_into(&turned, &mut into[1..], ByteOrder::NATIVE, &Default::default()).unwrap();
         assert_eq!(into[1..], *bytemuck::cast_slice::<f32, u8>(b));
+    }
+}
+
+/// Long series at few points are turned, all of them or by what a part of them tells.
+#[test]
+fn series_come_last() {
+    let order = |stream: &[u8]| {
+        let header = crate::format::Stream::read(stream).unwrap().header;
+        (header.permutation, header.periodic)
+    };
+    for (t, effort) in [(400, 5), (400, 9), (4000, 1), (4000, 5)] {
+        let shape = [t, 4, 5];
+        let value = |i: usize| {
+            let (day, point) = ((i / 20) as f64, i % 20);
+            let season = (day * std::f64::consts::TAU / 365.25).cos();
+            let value = 280.0 + 9.0 * season * noise(8, point) + 6.0 * noise(9, point) + 0.05 * noise(7, i);
+            (value * 64.0).round() / 64.0
+        };
+        let missing = |i: usize| i % 20 == 7 || i == 1234;
+        let mut values: Vec<f32> = (0..20 * t).map(|i| if missing(i) { f32::NAN } else { value(i) as f32 }).collect();
+        // A day with a value beyond all others, where no part is looked at: bounds are parts of the range of all.
+        values[20] = 400.0;
+        for bound in [Bound::MaxRel(1e-3), Bound::Nrmse(1e-3)] {
+            let config = Config { effort, periodic: true, ..Config::new(bound) };
+            check(&values, &shape, &config);
+            let stream = encode(&ArrayView::new(&values, &shape).unwrap(), &config).unwrap();
+            assert_eq!(order(&stream), (Permutation::longest_last(&shape), false), "{t}, effort {effort}, {bound:?}");
+        }
+        let maps: Vec<f32> = smooth(&[20, 40, 60], 5.0);
+        let config = Config { effort, periodic: true, ..Config::new(Bound::MaxAbs(0.1)) };
+        let stream = encode(&ArrayView::new(&maps, &[20, 40, 60]).unwrap(), &config).unwrap();
+        assert_eq!(order(&stream), (None, true));
     }
 }
 

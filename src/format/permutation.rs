@@ -4,19 +4,30 @@ use super::wire::{Reader, Writer};
 use crate::config::Axis;
 use crate::error::{Result, corrupt};
 
-/// Axis `order[k]` of the array is axis `k` of the stream. Latitude and longitude are the last two there, so
-/// that planes are maps whatever the array's layout.
+/// Axis `order[k]` of the array is axis `k` of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Permutation(Vec<u8>);
 
 impl Permutation {
-    /// For these axes; `None` when the array's own order serves.
+    /// Latitude and longitude last, so that planes are maps whatever the array's layout; `None` when its own order serves.
     pub(crate) fn for_axes(axes: &[Axis]) -> Option<Self> {
         let at = |role| axes.iter().position(|&a| a == role);
         let (latitude, longitude) = (at(Axis::Latitude)?, at(Axis::Longitude)?);
         let rest = (0..axes.len()).filter(|&k| k != latitude && k != longitude);
         let order: Vec<u8> = rest.chain([latitude, longitude]).map(|k| k as u8).collect();
         (!order.is_sorted()).then_some(Self(order))
+    }
+
+    /// The longest axes last; `None` when they are. Of equal ones the order stays.
+    pub(crate) fn longest_last(shape: &[usize]) -> Option<Self> {
+        let mut order: Vec<u8> = (0..shape.len()).map(|k| k as u8).collect();
+        order.sort_by_key(|&k| shape[usize::from(k)]);
+        (!order.is_sorted()).then_some(Self(order))
+    }
+
+    /// The array's axis that is the stream's last.
+    pub(crate) fn last(&self) -> usize {
+        self.0.last().map_or(0, |&k| usize::from(k))
     }
 
     /// Lengths in the stream's order of an array of this shape.
@@ -89,6 +100,12 @@ mod tests {
             let (t, y, x) = (to / 12, to / 4 % 3, to % 4);
             assert_eq!(from, x * 6 + y * 2 + t);
         }
+    }
+
+    #[test]
+    fn longest_axes_come_last() {
+        assert_eq!(Permutation::longest_last(&[2, 3, 3]), None);
+        assert_eq!(Permutation::longest_last(&[365, 1, 8, 8]), Some(Permutation(vec![1, 2, 3, 0])));
     }
 
     #[test]
