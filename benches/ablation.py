@@ -73,7 +73,7 @@ PARTS = {
         ("slice-taps", "nothing from the slice before", both(lattice, volume)),
         ("slice-corner-taps", "5 neighbours in the slice before, not 9", both(lattice, volume)),
         ("older-taps", "nothing from two slices before", both(lattice, volume)),
-        ("held-values", "no flags where the row above goes on with the same value", lattice),
+        ("copies", "no flags of integers that a neighbour has as well", lattice),
         ("edges", "nothing of the ends of the values", lattice),
         ("edge-pattern", "flag of an end without neighbours that are there", lattice),
         ("edge-distance", "flag of an end without distance", lattice),

@@ -78,7 +78,7 @@ parts! {
     SliceTaps = "slice-taps",
     SliceCornerTaps = "slice-corner-taps",
     OlderTaps = "older-taps",
-    HeldValues = "held-values",
+    Copies = "copies",
     Edges = "edges",
     EdgePattern = "edge-pattern",
     EdgeDistance = "edge-distance",

@@ -33,11 +33,14 @@ const LEARNING: f64 = 1100.0;
 /// First rows of a band that do not count in an estimate.
 const UNCOUNTED: usize = 2;
 
-/// Held integers are looked for in so many rows at least, or one row in so many.
-const HELD_ROWS: usize = 64;
-const HELD_STRIDE: usize = 15;
-/// They are likely where one element in so many, or more, has equal ones above, and three in four of these are held.
-const HELD_LEVEL: usize = 64;
+/// Of fewer elements all are coded to choose a plan: parts of them learn too little.
+const SMALL: usize = 1 << 16;
+
+/// Copies are looked for in so many rows at least, or one row in so many.
+const LOOKED_AT: usize = 64;
+const STRIDE: usize = 15;
+/// One in so many elements makes them likely.
+const SOME: usize = 64;
 
 impl Plan {
     pub(crate) fn new<T: Element>(problem: &Problem<T>, effort: Effort) -> Self {
@@ -45,7 +48,7 @@ impl Plan {
             let (mappings, narrow) = with_tops(problem, each);
             let shift = learning_shift(problem, &Quantiser::new(mappings.of(0)));
             let halved = problem.values.len() >= HALVED_ELEMENTS && !without(Part::Halves);
-            Self { form: Form { shift, narrow, halved, held: false }, mappings, dead }
+            Self { form: Form { shift, narrow, halved, copies: false }, mappings, dead }
         };
         let chosen = plan(choose(problem, effort));
         let table = table(problem, chosen.mappings.only_top().unwrap_or(i64::MAX)).map(|t| plan((vec![t], false)));
@@ -53,50 +56,57 @@ impl Plan {
         let exact = matches!(chosen.mappings.of(0), Mapping::Ordinals { .. }) && !without(Part::FixedPoint);
         let fixed = exact.then(|| fixed(problem)).flatten().map(|each| plan((each, false)));
         let mut plans: Vec<_> = [Some(chosen), table, fixed].into_iter().flatten().collect();
-        let held: Vec<_> = plans.iter().filter(|p| p.seems_held(problem)).map(Self::with_held).collect();
-        plans.extend(held);
+        let copies: Vec<_> = plans.iter().filter(|p| p.seems_repeated(problem)).map(Self::with_copies).collect();
+        plans.extend(copies);
         let first = plans.remove(0);
         if plans.is_empty() {
             return first;
         }
-        let share = if effort.quick { 16 } else { 4 };
+        let share = match problem.values.len() {
+            _ if effort.quick => 16,
+            0..SMALL => 1,
+            _ => 4,
+        };
         let bytes = |p: &Self| p.sample(problem, share) + p.mappings.len();
         let fewest = bytes(&first);
         plans.into_iter().map(|p| (bytes(&p), p)).fold((fewest, first), |a, b| if b.0 < a.0 { b } else { a }).1
     }
 
-    /// The same with flags of held integers.
-    fn with_held(&self) -> Self {
-        Self { form: Form { held: true, ..self.form }, mappings: self.mappings.clone(), dead: self.dead }
+    /// The same with flags of copies.
+    fn with_copies(&self) -> Self {
+        Self { form: Form { copies: true, ..self.form }, mappings: self.mappings.clone(), dead: self.dead }
     }
 
-    /// Do integers mostly go on where those of the row above do?
-    fn seems_held<T: Element>(&self, problem: &Problem<T>) -> bool {
+    /// Are integers those of a neighbour more often than one beside it? Then steps are few, or values are repeated.
+    fn seems_repeated<T: Element>(&self, problem: &Problem<T>) -> bool {
         let Geometry { height, width, .. } = problem.geometry;
-        if is_ribbon(&problem.geometry) || without(Part::HeldValues) {
+        if is_ribbon(&problem.geometry) || without(Part::Copies) {
             return false;
         }
         let rows = problem.values.len() / width;
         let ordinary = |i: usize| problem.ordinary(i);
         let [mut above, mut row] = [(); 2].map(|()| vec![0i64; width]);
-        let (mut seen, mut level, mut held) = (0, 0, 0);
-        for y in (1..rows).step_by((rows / HELD_ROWS).clamp(1, HELD_STRIDE)).filter(|y| y % height > 0) {
+        let (mut seen, mut copies, mut beside) = (0, 0, 0);
+        for y in (1..rows).step_by((rows / LOOKED_AT).clamp(1, STRIDE)).filter(|y| y % height > 0) {
             let quantiser = Quantiser::new(self.mappings.of(y / height)).with_dead_zone(self.dead);
             let (at, top) = (y * width, self.mappings.top(y / height));
             quantiser.indices(&problem.values[at - width..at], &mut above);
             quantiser.indices(&problem.values[at..at + width], &mut row);
-            for (x, (n, q)) in above.windows(2).zip(row.windows(2)).enumerate() {
-                let i = at + x;
-                seen += 1;
+            for (x, (&north, q)) in above[1..].iter().zip(row.windows(2)).enumerate() {
+                let (i, west) = (at + x, q[0]);
                 // Those at an end have flags of their own.
-                let at_end = top > 0 && (n[0] == 0 || n[0] == top);
-                if n[0] == n[1] && !at_end && [i - width, i + 1 - width, i, i + 1].into_iter().all(ordinary) {
-                    level += 1;
-                    held += usize::from(q[0] == q[1]);
+                let at_end = top > 0 && west == north && (north == 0 || north == top);
+                if !at_end && [i + 1 - width, i, i + 1].into_iter().all(ordinary) {
+                    seen += 1;
+                    match q[1].abs_diff(west).min(q[1].abs_diff(north)) {
+                        0 => copies += 1,
+                        1 => beside += 1,
+                        _ => {}
+                    }
                 }
             }
         }
-        level > 0 && level * HELD_LEVEL >= seen && held * 4 >= level * 3
+        copies * SOME >= seen.max(1) && 2 * copies >= 3 * beside
     }
 
     /// The payload. `values`, the problem's own, become what the decoder makes of it, but for elements that are not coded.
@@ -197,7 +207,7 @@ impl Plan {
         let whole = is_ribbon(&problem.geometry);
         let outer = if slices > 1 { problem.geometry.outer.clone() } else { Vec::new() };
         let parts = share.max(8) * if slices > 1 { 1 } else { 2 };
-        let band = (height / parts).max(8).min(height);
+        let band = if share == 1 { height } else { (height / parts).max(8).min(height) };
         let bands = (height / (share * band)).max(1);
         let (mut first, mut counter) = (Counter::default(), Counter::default());
         let uncounted = (band / 8).min(UNCOUNTED);

@@ -7,6 +7,7 @@ mod blend;
 pub(crate) mod blocks;
 pub(crate) mod coefficient;
 mod context;
+pub(crate) mod copies;
 pub(crate) mod corrections;
 mod edges;
 pub(crate) mod fixed;

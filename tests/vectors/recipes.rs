@@ -127,7 +127,8 @@ pub(crate) fn vectors() -> Vec<Vector> {
             .of(|i| wave(i, &[2, 4200]) as f32 / 32.0),
         recipe("lattice_3d_i32", &[3, 12, 18], MaxAbs(2.0), Auto, "lattice")
             .of(|i| wave(i, &[3, 12, 18]) as i32 - 5000),
-        recipe("lattice_held_i16", &[2, 20, 30], Lossless, Auto, "lattice").of(|i| (noise(i / 3) % 5001) as i16 - 2500),
+        recipe("lattice_copies_i16", &[2, 20, 30], Lossless, Auto, "lattice")
+            .of(|i| (noise(i / 3) % 5001) as i16 - 2500),
         recipe("lattice_ends_i16", &[30, 40], Lossless, Auto, "lattice")
             .of(|i| if (i / 320 + i % 40 / 10) % 2 == 0 { 0 } else { (noise(i) % 101) as i16 + 1 }),
         recipe("lattice_1d_u8", &[600], Lossless, Auto, "lattice").of(|i| (arc(i, 30) + noise(i) % 2) as u8),

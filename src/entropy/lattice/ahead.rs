@@ -8,12 +8,10 @@ use crate::entropy::rows::{PAD, Row};
 
 /// The element is not coded.
 pub(super) const MASKED: u8 = 1;
-/// The row above goes on with the same integer, and a flag says whether this one does.
-pub(super) const HELD: u8 = 2;
 /// A neighbour is at an end of the values.
-pub(super) const END: u8 = 4;
+pub(super) const END: u8 = 2;
 /// All that are looked at are at the same end.
-pub(super) const AT_END: u8 = 8;
+pub(super) const AT_END: u8 = 4;
 
 /// Element by element.
 pub(super) struct Ahead<Q: Integer> {
@@ -23,13 +21,11 @@ pub(super) struct Ahead<Q: Integer> {
     pub(super) calm: Vec<Q::Size>,
     /// What sets it apart.
     pub(super) flags: Vec<u8>,
-    /// Are there flags of held integers?
-    held: bool,
 }
 
 impl<Q: Integer> Ahead<Q> {
-    pub(super) fn new(width: usize, held: bool) -> Self {
-        Self { known: vec![0; width], calm: vec![Q::Size::default(); width], flags: vec![0; width], held }
+    pub(super) fn new(width: usize) -> Self {
+        Self { known: vec![0; width], calm: vec![Q::Size::default(); width], flags: vec![0; width] }
     }
 
     /// In the first slice.
@@ -94,9 +90,7 @@ impl<Q: Integer> Ahead<Q> {
     fn flags(&mut self, north: &[Q], others: [&[Q]; 3], top: i64, masked: Option<&[u8]>) {
         let n = self.flags.len();
         let [a, b, c] = [&north[2..], &north[3..], &north[4..]].map(|r| &r[..n]);
-        for (x, o) in self.flags.iter_mut().enumerate() {
-            *o = if self.held & (a[x] == b[x]) { HELD } else { 0 };
-        }
+        self.flags.fill(0);
         if top > 0 {
             let top = Q::wrap(top);
             let end = |v: Q| (v == Q::default()) | (v == top);

@@ -19,13 +19,13 @@ pub(crate) struct Form {
     pub(crate) narrow: bool,
     /// The two [`halves`] are coded by themselves.
     pub(crate) halved: bool,
-    /// Where the row above goes on with the same integer, a flag says whether this one does.
-    pub(crate) held: bool,
+    /// A flag says whether an integer is the one to the west, then whether it is the one to the north.
+    pub(crate) copies: bool,
 }
 
 impl Form {
     pub(crate) fn write(self, w: &mut Writer) {
-        let flags = u64::from(self.narrow) | u64::from(self.halved) << 1 | u64::from(self.held) << 2;
+        let flags = u64::from(self.narrow) | u64::from(self.halved) << 1 | u64::from(self.copies) << 2;
         w.varint(u64::from(self.shift) | flags << 6);
     }
 
@@ -34,7 +34,7 @@ impl Form {
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self> {
         let form = r.count(511, "form of the lattice coder")?;
         let flag = |bit: u32| form >> bit & 1 != 0;
-        Ok(Self { shift: form as u8 & 63, narrow: flag(6), halved: flag(7), held: flag(8) })
+        Ok(Self { shift: form as u8 & 63, narrow: flag(6), halved: flag(7), copies: flag(8) })
     }
 }
 

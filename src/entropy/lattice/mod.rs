@@ -71,11 +71,11 @@ impl<Q: Integer> Lattice<Q> {
             shift: form.shift.into(),
             near: Predictor::new(width, periodic, near),
             deep: (slices > 1).then(|| Predictor::new(width, periodic, below)),
-            models: Models::new(),
+            models: Models::new(form.copies),
             top: 0,
             rows: std::array::from_fn(|_| Row::new(width)),
             past: Past::new(width, slices, width * height),
-            ahead: Ahead::new(width, form.held),
+            ahead: Ahead::new(width),
             slice: 0,
             y: 0,
         }

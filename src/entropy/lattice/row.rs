@@ -1,13 +1,13 @@
 //! Coding of a row, element by element.
 
 use super::Lattice;
-use super::ahead::{AT_END, Ahead, END, HELD, MASKED};
+use super::ahead::{AT_END, Ahead, END, MASKED};
 use crate::ablation::{Part, unless, without};
 use crate::arith::{Lanes, SAMPLES, Task};
+use crate::entropy::copies::{self, Copies, Holes};
 use crate::entropy::edges::{Edge, Edges, room};
 use crate::entropy::integer::{Integer, Size};
 use crate::entropy::normal::WEIGHT_BITS;
-use crate::entropy::prob::Prob;
 use crate::entropy::range::Coder;
 use crate::entropy::residual::{Context, Residuals, low_bits};
 use crate::entropy::rows::{KNOWN, PAD, Row, kept};
@@ -18,14 +18,15 @@ const PHASE_BITS: u32 = 3;
 /// The models of a stream.
 pub(super) struct Models {
     residuals: Residuals,
-    /// Whether an integer is another than the one before it, where the row above goes on with the same.
-    changes: [Prob; 128],
     edges: Edges,
+    /// If the form has flags of copies.
+    copies: Option<Box<Copies>>,
 }
 
 impl Models {
-    pub(super) fn new() -> Self {
-        Self { residuals: Residuals::new(), changes: [Prob::new(2048, 4); 128], edges: Edges::new() }
+    pub(super) fn new(copies: bool) -> Self {
+        let copies = copies.then(|| Box::new(Copies::new()));
+        Self { residuals: Residuals::new(), edges: Edges::new(), copies }
     }
 }
 
@@ -109,13 +110,6 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                     value = Q::wrap(west.q[0].wide().wrapping_add(n[x].minus(west.q[0]).wide() >> 1));
                     break 'coded;
                 }
-                if flags[x] & HELD != 0 {
-                    let pattern = around.held::<BEFORE>(first + x + PAD, &west);
-                    if !models.changes[pattern].code(coder, value != west.q[0]) {
-                        value = west.q[0];
-                        break 'coded;
-                    }
-                }
                 let [one, two, three] = west.size;
                 // With those that `Ahead` counts, 32 sizes.
                 let energy =
@@ -125,6 +119,15 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                 if amid && models.edges.stays(coder, value == n[x], n[x] == Q::default(), energy) {
                     (value, size) = (n[x], 0);
                     break 'coded;
+                }
+                let copies = models.copies.as_mut().filter(|_| !amid);
+                let repeats = copies.is_some();
+                if let Some(copies) = copies {
+                    let around = around.copies::<BEFORE>(first + x + PAD, &west);
+                    if let Some(copy) = copies.code(coder, value, [west.q[0], n[x]], &around) {
+                        (value, expected) = (copy, KNOWN);
+                        break 'coded;
+                    }
                 }
                 let sum = known[x]
                     .wrapping_add(n[x].minus(west.q[0]).times(weights[0]))
@@ -162,8 +165,12 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
                     phase: unless(Part::Phase, (eighths & 7) as usize),
                     room: unless(Part::Room, class),
                 };
-                let r = models.residuals.code(lanes, coder, value.wide().wrapping_sub(predicted), &context);
-                value = Q::wrap(predicted.wrapping_add(r));
+                let holes = Holes::new([west.q[0].wide(), n[x].wide()], predicted);
+                let coded = if repeats { holes.close(value.wide()) } else { value.wide() };
+                let r = models.residuals.code(lanes, coder, coded.wrapping_sub(predicted), &context);
+                let coded = predicted.wrapping_add(r);
+                value = Q::wrap(if repeats { holes.open(coded) } else { coded });
+                let r = value.wide().wrapping_sub(predicted);
                 (size, lean) = kept::<Q::Size>(r, energy);
             }
             (q[x], out[x], sizes[x], leans[x], energies[x]) = (value, value, Q::Size::of(size), lean, expected);
@@ -173,14 +180,12 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
 }
 
 impl<Q: Integer> Around<'_, Q> {
-    /// Which of the integers around one that may be held are: in the padded row at `p`.
+    /// What is the same around an element, in the padded row at `p`.
     #[inline(always)]
-    fn held<const BEFORE: bool>(&self, p: usize, west: &West<Q>) -> usize {
+    fn copies<const BEFORE: bool>(&self, p: usize, west: &West<Q>) -> copies::Around {
         let (n1, n2, b) = (&self.north.q, &self.north2.q, &self.before.q);
-        let [w, ww, www] = west.q;
-        let slice = [w == n1[p], w == ww, n1[p] == n1[p + 1], ww == www, n2[p - 1] == n2[p]];
-        let pattern = slice.iter().rev().fold(0, |pattern, &same| 2 * pattern + usize::from(same));
-        if BEFORE { pattern | usize::from(b[p - 1] == b[p]) << 5 | usize::from(b[p] == w) << 6 } else { pattern }
+        let (north, north2) = ([-2, -1, 0, 1, 2].map(|d| n1[p.wrapping_add_signed(d)]), [n2[p - 1], n2[p], n2[p + 1]]);
+        copies::Around::new(west.q, north, north2, if BEFORE { Some([b[p - 1], b[p]]) } else { None })
     }
 
     /// What is around an element that may be at an end.
