@@ -89,7 +89,7 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
         (Candidate::new(Method::Lattice, payload), values)
     };
     Ok(match harmonic {
-        Some(h) if plan.estimate(problem) as f64 > MARGIN * h.len() as f64 => (h, None),
+        Some(h) if plan.estimate(problem, effort) as f64 > MARGIN * h.len() as f64 => (h, None),
         Some(h) => Some(lattice()).filter(|(l, _)| l.len() < h.len()).unwrap_or((h, None)),
         None => lattice(),
     })

@@ -33,8 +33,8 @@ const LEARNING: f64 = 1100.0;
 /// First rows of a band that do not count in an estimate.
 const UNCOUNTED: usize = 2;
 
-/// Of fewer elements all are coded to choose a plan: parts of them learn too little.
-const SMALL: usize = 1 << 16;
+/// Of fewer elements all are coded, not a part: the models would learn too little of it.
+const SMALL: usize = 1 << 17;
 
 /// Copies are looked for in so many rows at least, or one row in so many.
 const LOOKED_AT: usize = 64;
@@ -181,8 +181,9 @@ impl Plan {
     }
 
     /// About how many bytes [`encode`](Self::encode) would take, or 0 for arrays so small that this says nothing.
-    pub(crate) fn estimate<T: Element>(&self, problem: &Problem<T>) -> usize {
-        if problem.values.len() / problem.geometry.width < 64 {
+    pub(crate) fn estimate<T: Element>(&self, problem: &Problem<T>, effort: Effort) -> usize {
+        let small = problem.values.len() < SMALL && !effort.quick;
+        if small || problem.values.len() / problem.geometry.width < 64 {
             return 0;
         }
         // A band pays for learning anew; a long run does not.
