@@ -124,22 +124,28 @@ def from_netcdf(folder, path, variables):
             write(folder, f"{os.path.basename(path).split('.')[0]}_{var}", np.ma.filled(nc[var][:].astype("f8"), np.nan))
 
 
-def from_grib(folder, path, parameters):
+def messages(path):
+    """Of each message of a GRIB file what the first known of some keys says, as a function, and the values."""
     import eccodes
 
-    def get(message, *keys):
-        return next((eccodes.codes_get(message, k) for k in keys if eccodes.codes_is_defined(message, k)), None)
-
-    levels, times = collections.defaultdict(list), collections.defaultdict(list)
     with open(path, "rb") as file:
         while (message := eccodes.codes_grib_new_from_file(file)) is not None:
-            name, kind, level = get(message, "shortName"), get(message, "typeOfLevel"), get(message, "level") or 0
-            if name in parameters:
-                shape = get(message, "Nj", "Ny"), get(message, "Ni", "Nx")
-                values = eccodes.codes_get_values(message).reshape(shape)
-                levels[name, kind, get(message, "number", "dataDate"), get(message, "dataTime")].append((level, values))
-                times[name, kind, level].append(values)
+
+            def get(*keys):
+                return next((eccodes.codes_get(message, k) for k in keys if eccodes.codes_is_defined(message, k)), None)
+
+            yield get, eccodes.codes_get_values(message)
             eccodes.codes_release(message)
+
+
+def from_grib(folder, path, parameters):
+    levels, times = collections.defaultdict(list), collections.defaultdict(list)
+    for get, values in messages(path):
+        name, kind, level = get("shortName"), get("typeOfLevel"), get("level") or 0
+        if name in parameters:
+            values = values.reshape(get("Nj", "Ny"), get("Ni", "Nx"))
+            levels[name, kind, get("number", "dataDate"), get("dataTime")].append((level, values))
+            times[name, kind, level].append(values)
     stem = os.path.basename(path).split(".")[0]
     if "members" in path:
         for (name, _, level), values in times.items():
@@ -193,17 +199,11 @@ def from_one(path):
 
 def from_messages(path):
     """The first three parameters of a GRIB file, each a volume of all its messages of one shape."""
-    import eccodes
-
     found = collections.defaultdict(list)
-    with open(path, "rb") as file:
-        while (message := eccodes.codes_grib_new_from_file(file)) is not None:
-            shape = tuple(eccodes.codes_get(message, a if eccodes.codes_is_defined(message, a) else b) for a, b in (("Nj", "Ny"), ("Ni", "Nx")))
-            values = eccodes.codes_get_values(message)
-            missing = values == eccodes.codes_get(message, "missingValue")
-            if values.size == shape[0] * shape[1]:
-                found[eccodes.codes_get(message, "shortName"), shape].append(np.where(missing, np.nan, values).reshape(shape))
-            eccodes.codes_release(message)
+    for get, values in messages(path):
+        shape = get("Nj", "Ny"), get("Ni", "Nx")
+        if values.size == shape[0] * shape[1]:
+            found[get("shortName"), shape].append(np.where(values == get("missingValue"), np.nan, values).reshape(shape))
     for (name, _), values in list(found.items())[:3]:
         yield name, np.stack(values)
 

@@ -216,10 +216,10 @@ fn from_stream(
             Err(e) => bail!("chunk at {offset:?}: {e}"),
             Ok(preview) => {
                 // Small maps in long series are held as series: those keep their length here.
-                let along = |(d, borders): (usize, &Vec<f64>)| {
+                let shortened = |(d, borders): (usize, &Vec<f64>)| {
                     d != rows && d != columns && borders.last().is_some_and(|&n| (borders.len() as f64) < n + 1.0)
                 };
-                if scale > 1 && preview.cells.iter().enumerate().any(along) {
+                if scale > 1 && preview.cells.iter().enumerate().any(shortened) {
                     scale = 1;
                     continue;
                 }

@@ -35,7 +35,8 @@ impl Preview {
 }
 
 /// A version of the array with about one element for `scale` along each of the last two axes (latitude and
-/// longitude where the encoder knew them; of small maps in long series the longest two, as [`Preview::cells`] tells); other axes keep their length. A masked element of it is mostly masked.
+/// longitude where the encoder knew them; of small maps in long series the longest two, as [`Preview::cells`] tells);
+/// other axes keep their length. A masked element of it is mostly masked.
 ///
 /// A harmonic stream is read from its front to the coarsest level of the pyramid that is fine enough (each is
 /// 2 or about 3 times smaller than the one before; up to an eighth coarser than asked counts as fine enough), so that

@@ -197,6 +197,22 @@ fn levels_are_the_naive_ones_and_invert_with_the_same_bits_everywhere() {
     }
 }
 
+/// Planes so large that threads share them, of an even and an odd height.
+#[test]
+fn large_planes_are_the_same_on_threads() {
+    for (basis, h) in [(Basis::Lapped, 725), (Basis::Wavelet, 725), (Basis::Wavelet, 726)] {
+        let (isa, levels) = (Isa::detect(), levels(basis, h, 730));
+        let planes = forward(&levels, true, field(h, 730).into(), isa);
+        let on = |threads: usize| {
+            let mut planes = planes.clone();
+            inverse(&levels, true, &mut views(&mut planes), isa, threads);
+            bits(&planes[..1])
+        };
+        let one = on(1);
+        assert!([2, 3, 7].into_iter().all(|threads| on(threads) == one), "{basis:?} {h}");
+    }
+}
+
 #[test]
 fn a_constant_leaves_nothing_in_the_fine_planes() {
     for ((h, w), periodic) in SHAPES.into_iter().flat_map(|s| [(s, false), (s, true)]) {
