@@ -2,13 +2,13 @@
 //! integers, the rest IEEE + - * / in a fixed order, so that both sides have the same on every machine.
 
 use crate::ablation::{Part, without};
-use crate::arith::{Aligned, Cells, OnCells, SAMPLES, Sums, Turned, run_cells};
+use crate::arith::{Aligned, Cells, OnCells, SAMPLES, Sums, Turned, run_cells, run_wide};
 use std::ops::Range;
 
 /// Neighbours and the target, filled up to tiles of four.
 const ROWS: usize = 24;
-/// Weighted differences are held to this, so that the products of a cell's row fit `i32`.
-const CLAMP: f32 = 8190.0;
+/// Where weighted differences are larger than this, all of the column are made smaller, so that the products of a cell's row fit `i32`.
+const LARGEST: f32 = 8190.0;
 /// What each row leaves of the rows before it.
 const KEEP: f64 = 0.75;
 /// Ridge as a part of the mean squared difference, and its least value.
@@ -192,8 +192,8 @@ impl<const W: usize, const N: usize> Gather<'_, W, N> {
     #[inline(always)]
     fn gather<C: Cells<W>>(self, c: C) {
         let Self { work, products, stride, neighbours, row } = self;
-        for (turned, source) in work.turned.iter_mut().zip(neighbours.into_iter().chain([row.target])) {
-            c.turn(&differences(source, row.west, row.weight), turned);
+        if turn(c, &mut work.turned, neighbours, &row, row.weight) > LARGEST {
+            turn(c, &mut work.turned, neighbours, &row, &fitting(neighbours, &row));
         }
         let mut sums: Sums<W> = Aligned([[[0; W]; 2]; 4]);
         for i in (0..=N).step_by(4) {
@@ -210,16 +210,53 @@ impl<const W: usize, const N: usize> Gather<'_, W, N> {
     }
 }
 
+/// Weighted differences of the neighbours and the target to the west, turned; and the largest magnitude, beyond [`LARGEST`] of which they are
+/// of no use.
+#[inline(always)]
+fn turn<C: Cells<W>, const W: usize, const N: usize>(
+    c: C,
+    turned: &mut [Turned<W>; ROWS],
+    neighbours: [&[i32]; N],
+    row: &Samples<'_>,
+    weight: &[f32],
+) -> f32 {
+    // As integers, the bits of positive numbers have the same order.
+    let mut largest = 0;
+    for (turned, source) in turned.iter_mut().zip(neighbours.into_iter().chain([row.target])) {
+        c.turn(&differences(source, row.west, weight, &mut largest), turned);
+    }
+    f32::from_bits(largest)
+}
+
 /// Weighted differences of `W` cells, 0 where there are no columns.
 #[inline(always)]
-fn differences<const W: usize>(source: &[i32], west: &[i32], weight: &[f32]) -> [[i16; SAMPLES]; W] {
+fn differences<const W: usize>(source: &[i32], west: &[i32], weight: &[f32], largest: &mut u32) -> [[i16; SAMPLES]; W] {
     let mut samples = [[0; SAMPLES]; W];
     let each = samples.as_flattened_mut().iter_mut();
     for ((o, (&s, &w)), &k) in each.zip(source.iter().zip(west)).zip(weight) {
-        let d = (s.wrapping_sub(w) as f32 * k).clamp(-CLAMP, CLAMP);
+        let d = s.wrapping_sub(w) as f32 * k;
+        *largest = d.abs().to_bits().max(*largest);
         *o = (d + TO_SHORT).to_bits() as i16;
     }
     samples
+}
+
+/// Weights by which the differences of a column are no larger than [`LARGEST`].
+#[cold]
+fn fitting<const N: usize>(neighbours: [&[i32]; N], row: &Samples<'_>) -> Vec<f32> {
+    let mut largest = vec![0; row.weight.len()];
+    run_wide(
+        #[inline(always)]
+        || {
+            for source in neighbours.into_iter().chain([row.target]) {
+                for ((l, &s), &w) in largest.iter_mut().zip(source).zip(row.west) {
+                    *l = s.wrapping_sub(w).unsigned_abs().max(*l);
+                }
+            }
+            let held = |(l, &k): (f32, &f32)| if l * k > LARGEST { LARGEST / l } else { k };
+            largest.iter().map(|&l| l as f32).zip(row.weight).map(held).collect()
+        },
+    )
 }
 
 #[inline(always)]
