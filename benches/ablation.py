@@ -74,6 +74,7 @@ PARTS = {
         ("slice-corner-taps", "5 neighbours in the slice before, not 9", both(lattice, volume)),
         ("older-taps", "nothing from two slices before", both(lattice, volume)),
         ("copies", "no flags of integers that a neighbour has as well", lattice),
+        ("joined", "slices always coded beside those before", both(lattice, volume)),
         ("edges", "nothing of the ends of the values", lattice),
         ("edge-pattern", "flag of an end without neighbours that are there", lattice),
         ("edge-distance", "flag of an end without distance", lattice),

@@ -79,6 +79,7 @@ parts! {
     SliceCornerTaps = "slice-corner-taps",
     OlderTaps = "older-taps",
     Copies = "copies",
+    Joined = "joined",
     Edges = "edges",
     EdgePattern = "edge-pattern",
     EdgeDistance = "edge-distance",

@@ -34,8 +34,9 @@ pub(crate) fn decode<T: Element>(
     let mappings = Mappings::read::<T>(&mut r, slices, plane, NUDGES_PER_ELEMENT * out.len())?;
     let at = r.offset();
     let form = Form::read(&mut r)?;
+    let geometry = form.geometry(geometry);
     let mut bands = if form.halved {
-        let Some([upper, lower]) = halves(geometry) else {
+        let Some([upper, lower]) = halves(&geometry) else {
             return corrupt(at, format!("{} slices of {} rows cannot be halved", geometry.slices(), geometry.height));
         };
         let len = r.count(r.rest().len(), "bytes of the first half")?;
@@ -47,7 +48,7 @@ pub(crate) fn decode<T: Element>(
             Band { geometry: lower, coded: r.rest(), start, values: tail },
         ]
     } else {
-        vec![Band { geometry: geometry.clone(), coded: r.rest(), start: 0, values: out }]
+        vec![Band { geometry, coded: r.rest(), start: 0, values: out }]
     };
     for_each_part(&mut bands, 1, threads, |_, bands| {
         for band in bands {
@@ -77,7 +78,7 @@ fn decode_band<T: Element, Q: Integer>(
     while done < band.values.len() {
         let at = band.start + done;
         let slice = at / plane.max(1);
-        if lattice.opens() {
+        if lattice.opens() || at.is_multiple_of(plane) {
             lattice.start(mappings.top(slice), mappings.change(slice));
         }
         let mapping = mappings.of(slice);

@@ -1,6 +1,7 @@
 //! Values to lattice payload: which integers, then code them.
 
 use super::effort::Effort;
+use super::forms::{seem_unlike, seems_repeated};
 use super::mapping::{Quantiser, choose, fixed, with_tops};
 use super::problem::Problem;
 use super::table::table;
@@ -36,11 +37,8 @@ const UNCOUNTED: usize = 2;
 /// Of fewer elements all are coded, not a part: the models would learn too little of it.
 const SMALL: usize = 1 << 17;
 
-/// Copies are looked for in so many rows at least, or one row in so many.
-const LOOKED_AT: usize = 64;
-const STRIDE: usize = 15;
-/// One in so many elements makes them likely.
-const SOME: usize = 64;
+/// Slices of larger arrays are joined if that takes less than this of a part's bytes: there, fewer weights are learned sooner.
+const JOINED: f64 = 0.95;
 
 impl Plan {
     pub(crate) fn new<T: Element>(problem: &Problem<T>, effort: Effort) -> Self {
@@ -48,7 +46,7 @@ impl Plan {
             let (mappings, narrow) = with_tops(problem, each);
             let shift = learning_shift(problem, &Quantiser::new(mappings.of(0)));
             let halved = problem.values.len() >= HALVED_ELEMENTS && !without(Part::Halves);
-            Self { form: Form { shift, narrow, halved, copies: false }, mappings, dead }
+            Self { form: Form { shift, narrow, halved, copies: false, joined: false }, mappings, dead }
         };
         let chosen = plan(choose(problem, effort));
         let table = table(problem, chosen.mappings.only_top().unwrap_or(i64::MAX)).map(|t| plan((vec![t], false)));
@@ -56,57 +54,35 @@ impl Plan {
         let exact = matches!(chosen.mappings.of(0), Mapping::Ordinals { .. }) && !without(Part::FixedPoint);
         let fixed = exact.then(|| fixed(problem)).flatten().map(|each| plan((each, false)));
         let mut plans: Vec<_> = [Some(chosen), table, fixed].into_iter().flatten().collect();
-        let copies: Vec<_> = plans.iter().filter(|p| p.seems_repeated(problem)).map(Self::with_copies).collect();
+        let repeated = plans.iter().filter(|p| seems_repeated(problem, &p.mappings, p.dead));
+        let copies: Vec<_> = repeated.map(|p| p.with(Form { copies: true, ..p.form })).collect();
         plans.extend(copies);
-        let first = plans.remove(0);
-        if plans.is_empty() {
-            return first;
-        }
-        let share = match problem.values.len() {
-            _ if effort.quick => 16,
-            0..SMALL => 1,
-            _ => 4,
+        let (share, joined) = match problem.values.len() {
+            _ if effort.quick => (16, JOINED),
+            0..SMALL => (1, 1.0),
+            _ => (4, JOINED),
         };
         let bytes = |p: &Self| p.sample(problem, share) + p.mappings.len();
-        let fewest = bytes(&first);
-        plans.into_iter().map(|p| (bytes(&p), p)).fold((fewest, first), |a, b| if b.0 < a.0 { b } else { a }).1
-    }
-
-    /// The same with flags of copies.
-    fn with_copies(&self) -> Self {
-        Self { form: Form { copies: true, ..self.form }, mappings: self.mappings.clone(), dead: self.dead }
-    }
-
-    /// Are integers those of a neighbour more often than one beside it? Then steps are few, or values are repeated.
-    fn seems_repeated<T: Element>(&self, problem: &Problem<T>) -> bool {
-        let Geometry { height, width, .. } = problem.geometry;
-        if is_ribbon(&problem.geometry) || without(Part::Copies) {
-            return false;
+        let mut best = plans.remove(0);
+        let mut fewest = None;
+        for plan in plans {
+            let (old, new) = (fewest.unwrap_or_else(|| bytes(&best)), bytes(&plan));
+            (fewest, best) = if new < old { (Some(new), plan) } else { (Some(old), best) };
         }
-        let rows = problem.values.len() / width;
-        let ordinary = |i: usize| problem.ordinary(i);
-        let [mut above, mut row] = [(); 2].map(|()| vec![0i64; width]);
-        let (mut seen, mut copies, mut beside) = (0, 0, 0);
-        for y in (1..rows).step_by((rows / LOOKED_AT).clamp(1, STRIDE)).filter(|y| y % height > 0) {
-            let quantiser = Quantiser::new(self.mappings.of(y / height)).with_dead_zone(self.dead);
-            let (at, top) = (y * width, self.mappings.top(y / height));
-            quantiser.indices(&problem.values[at - width..at], &mut above);
-            quantiser.indices(&problem.values[at..at + width], &mut row);
-            for (x, (&north, q)) in above[1..].iter().zip(row.windows(2)).enumerate() {
-                let (i, west) = (at + x, q[0]);
-                // Those at an end have flags of their own.
-                let at_end = top > 0 && west == north && (north == 0 || north == top);
-                if !at_end && [i + 1 - width, i, i + 1].into_iter().all(ordinary) {
-                    seen += 1;
-                    match q[1].abs_diff(west).min(q[1].abs_diff(north)) {
-                        0 => copies += 1,
-                        1 => beside += 1,
-                        _ => {}
-                    }
-                }
+        let apart = slices(&problem.geometry).0 > 1 && !is_ribbon(&problem.geometry) && !without(Part::Joined);
+        if apart && (share == 1 || seem_unlike(problem)) {
+            let plan = best.with(Form { joined: true, ..best.form });
+            let old = fewest.unwrap_or_else(|| bytes(&best));
+            if (bytes(&plan) as f64) < joined * old as f64 {
+                return plan;
             }
         }
-        copies * SOME >= seen.max(1) && 2 * copies >= 3 * beside
+        best
+    }
+
+    /// The same integers in another form.
+    fn with(&self, form: Form) -> Self {
+        Self { form, mappings: self.mappings.clone(), dead: self.dead }
     }
 
     /// The payload. `values`, the problem's own, become what the decoder makes of it, but for elements that are not coded.
@@ -119,7 +95,7 @@ impl Plan {
     }
 
     fn encode_as<T: Element, Q: Integer>(&self, problem: &Problem<T>, mut values: Option<&mut [T]>) -> Vec<u8> {
-        let geometry = &problem.geometry;
+        let geometry = &self.form.geometry(&problem.geometry);
         let (mut coder, mut state) = (Encoder::new(), State::<Q>::new(geometry, self.form));
         let (end, mut start, mut second) = (problem.values.len(), 0, None);
         if let Some([upper, lower]) = halves(geometry).filter(|_| self.form.halved) {
@@ -166,7 +142,7 @@ impl Plan {
         let mut at = elements.start;
         while at < elements.end {
             let slice = at / plane;
-            if state.lattice.opens() {
+            if state.lattice.opens() || at.is_multiple_of(plane) {
                 state.lattice.start(self.mappings.top(slice), self.mappings.change(slice));
             }
             let part = at..at + state.lattice.row_len();
@@ -211,11 +187,11 @@ impl Plan {
         let band = if share == 1 { height } else { (height / parts).max(8).min(height) };
         let bands = (height / (share * band)).max(1);
         let (mut first, mut counter) = (Counter::default(), Counter::default());
-        let uncounted = (band / 8).min(UNCOUNTED);
+        let uncounted = if band == height { 0 } else { (band / 8).min(UNCOUNTED) };
         for b in 0..bands {
             let (all, part) = (problem.geometry.clone(), (outer.clone(), band));
             let geometry = if whole { all } else { Geometry { outer: part.0, height: part.1, ..all } };
-            let mut state = State::<Q>::new(&geometry, self.form);
+            let mut state = State::<Q>::new(&self.form.geometry(&geometry), self.form);
             let start = (2 * b + 1) * (height - band) / (2 * bands) * width;
             for slice in 0..slices {
                 state.lattice.start(self.mappings.top(slice), self.mappings.change(slice));

@@ -10,6 +10,7 @@ mod detail;
 pub(crate) mod effort;
 mod estimate;
 mod fill;
+mod forms;
 mod glance;
 pub(crate) mod harmonic;
 mod karhunen;

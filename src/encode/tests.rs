@@ -297,7 +297,7 @@ fn lattice_form(stream: &[u8], n: usize) -> crate::entropy::lattice::Form {
     let parsed = crate::format::Stream::read(stream).unwrap();
     let detail = parsed.section(crate::format::SectionId::Detail).unwrap();
     let mut r = crate::format::Reader::new(detail.payload, detail.offset);
-    crate::entropy::mapping::Mappings::read::<i32>(&mut r, 1, n, 0).unwrap();
+    crate::entropy::mapping::Mappings::read::<i32>(&mut r, 1, n, 2 * n).unwrap();
     crate::entropy::lattice::Form::read(&mut r).unwrap()
 }
 
@@ -321,6 +321,34 @@ fn copies_cost_little() {
         let others: Vec<i32> = (0..n).map(random).collect();
         let stream = encode(&ArrayView::new(&others, shape).unwrap(), &Config::new(Bound::Lossless)).unwrap();
         assert!(!lattice_form(&stream, n).copies);
+    }
+}
+
+/// Slices that have nothing to do with each other, far apart, and slices that are nearly the same.
+#[test]
+fn unlike_slices_are_joined() {
+    for shape in [&[6, 40, 50][..], &[5, 400, 400]] {
+        let (n, plane) = (shape.iter().product::<usize>(), shape[1] * shape[2]);
+        let field = |unlike: bool| -> Vec<i32> {
+            let value = |i: usize| {
+                let (k, y, x) = (if unlike { i / plane } else { 0 }, i % plane / shape[2], i % shape[2]);
+                let phase = (3 + k) as f64 * (0.02 * y as f64 + k as f64) + (4 - k as i32) as f64 * 0.03 * x as f64;
+                (3e4 * phase.sin()) as i32 + (8.0 * noise(9, i)) as i32 + k as i32 % 2 * 20_000_000
+            };
+            (0..n).map(value).collect()
+        };
+        for unlike in [true, false] {
+            let values = field(unlike);
+            let stream = encode(&ArrayView::new(&values, shape).unwrap(), &Config::new(Bound::Lossless)).unwrap();
+            let form = lattice_form(&stream, n);
+            assert_eq!(form.joined, unlike, "{shape:?}");
+            assert!(form.halved || !unlike || n < 1 << 18);
+            let options = crate::DecodeOptions { threads: 2, ..crate::DecodeOptions::default() };
+            assert_eq!(
+                crate::decode_with(&stream, &options).unwrap().bytes(),
+                bytemuck::cast_slice::<i32, u8>(&values)
+            );
+        }
     }
 }
 

@@ -126,14 +126,15 @@ pub(crate) fn vectors() -> Vec<Vector> {
         recipe("lattice_ribbons_f32", &[2, 4200], MaxAbs(6.0), Lattice, "lattice")
             .of(|i| wave(i, &[2, 4200]) as f32 / 32.0),
         recipe("lattice_3d_i32", &[3, 12, 18], MaxAbs(2.0), Auto, "lattice")
-            .of(|i| wave(i, &[3, 12, 18]) as i32 - 5000),
+            .of(|i| wave(i % 216, &[12, 18]) as i32 + (noise(i) % 32) as i32 - 5000),
         recipe("lattice_copies_i16", &[2, 20, 30], Lossless, Auto, "lattice")
-            .of(|i| (noise(i / 3) % 5001) as i16 - 2500),
+            .of(|i| (noise(i % 600 / 3 + i / 60 % 10 / 9 * 1000 * (i / 600)) % 5001) as i16 - 2500),
+        recipe("lattice_joined_i32", &[4, 20, 30], Lossless, Auto, "lattice").of(|i| wave(i, &[4, 20, 30]) as i32),
         recipe("lattice_ends_i16", &[30, 40], Lossless, Auto, "lattice")
             .of(|i| if (i / 320 + i % 40 / 10) % 2 == 0 { 0 } else { (noise(i) % 101) as i16 + 1 }),
         recipe("lattice_1d_u8", &[600], Lossless, Auto, "lattice").of(|i| (arc(i, 30) + noise(i) % 2) as u8),
         periodic(recipe("lattice_periodic_f32", &[3, 10, 40], MaxAbs(0.25), Lattice, "lattice"))
-            .of(|i| wave(i, &[3, 10, 40]) as f32 / 32.0),
+            .of(|i| (wave(i % 400, &[10, 40]) + noise(i) % 32) as f32 / 32.0),
         big(recipe("lattice_5d_bf16", &[2, 1, 3, 4, 9], MaxAbs(1.0), Lattice, "lattice"))
             .of(|i| half::bf16::from_f64((wave(i, &[3, 4, 9]) / 64) as f64)),
         fill(

@@ -21,20 +21,33 @@ pub(crate) struct Form {
     pub(crate) halved: bool,
     /// A flag says whether an integer is the one to the west, then whether it is the one to the north.
     pub(crate) copies: bool,
+    /// Slices are one below the other, rows of a single one.
+    pub(crate) joined: bool,
 }
 
 impl Form {
     pub(crate) fn write(self, w: &mut Writer) {
-        let flags = u64::from(self.narrow) | u64::from(self.halved) << 1 | u64::from(self.copies) << 2;
-        w.varint(u64::from(self.shift) | flags << 6);
+        let flags = [self.narrow, self.halved, self.copies, self.joined];
+        let form =
+            flags.iter().zip(6..).fold(u64::from(self.shift), |form, (&flag, bit)| form | u64::from(flag) << bit);
+        w.varint(form);
     }
 
     /// # Errors
     /// Where the number has more than this.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self> {
-        let form = r.count(511, "form of the lattice coder")?;
+        let form = r.count(1023, "form of the lattice coder")?;
         let flag = |bit: u32| form >> bit & 1 != 0;
-        Ok(Self { shift: form as u8 & 63, narrow: flag(6), halved: flag(7), copies: flag(8) })
+        Ok(Self { shift: form as u8 & 63, narrow: flag(6), halved: flag(7), copies: flag(8), joined: flag(9) })
+    }
+
+    /// The array as the coder sees it.
+    pub(crate) fn geometry(self, array: &Geometry) -> Geometry {
+        if self.joined && !is_ribbon(array) {
+            Geometry { outer: Vec::new(), height: array.slices() * array.height, ..array.clone() }
+        } else {
+            array.clone()
+        }
     }
 }
 
