@@ -95,6 +95,9 @@ impl<'a> Quantiser<'a> {
 /// So many plain steps, or more, are worth lattices that differ from slice to slice.
 const WORTH: f64 = 1.1;
 
+/// A packing that is coarser than another by this is worth the units of its own.
+const COARSER: f64 = 4.0;
+
 /// The mapping that keeps every bit, whatever the values.
 fn exact<T: Element>(problem: &Problem<T>) -> Mapping {
     let base = problem.extremes.map_or(0, |(lo, _)| lo.to_ordinal());
@@ -144,6 +147,11 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>, effort: Effort) -> (Vec<M
     let plain = plain
         .filter(|&s| s.is_finite() && s > 4.0 * rounding && s >= f64::MIN_POSITIVE && problem.range() / s < MAX_INDEX);
     let packing = packing::find(&problem.values).filter(|_| !without(Part::Packing));
+    if packing.is_none_or(|p| coarser_within(problem, p))
+        && let Some(each) = per_slice(problem, rounding, plain)
+    {
+        return (each, false);
+    }
     if let (Some(p), Target::Lossless) = (packing, problem.target)
         && !p.exact
     {
@@ -153,13 +161,15 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>, effort: Effort) -> (Vec<M
     if let Some(m) = packing.and_then(|p| on_packing(p, problem.target, rounding, plain)) {
         return (vec![m], false);
     }
-    let plain_mapping = plain.map(|step| Mapping::Scaled { offset: atoms.offset(step), step });
-    if packing.is_none()
-        && let Some(each) = per_slice(problem, rounding, plain)
-    {
-        return (each, false);
-    }
-    (vec![plain_mapping.unwrap_or_else(|| exact(problem))], dead && plain.is_some())
+    let scaled = plain.map(|step| Mapping::Scaled { offset: atoms.offset(step), step });
+    (vec![scaled.unwrap_or_else(|| exact(problem))], dead && plain.is_some())
+}
+
+/// Has the middle slice a much coarser packing than all slices together?
+fn coarser_within<T: Element>(problem: &Problem<T>, all: Packing) -> bool {
+    let (slices, plane) = slices(&problem.geometry);
+    let middle = || &problem.values[slices / 2 * plane..][..plane];
+    slices > 1 && plane >= OWN_MAPPING && packing::find(middle()).is_some_and(|p| p.step > COARSER * all.step)
 }
 
 /// The mapping of packed values, unless the `plain` step is larger.
