@@ -81,6 +81,12 @@ fn cases() -> Vec<Case> {
         .enumerate()
         .map(|(i, &v)| f32::from_bits((v * 0.25 + 40.0 * noise(i)).exp2().to_bits() & !0xff))
         .collect();
+    let unlike = (0..6 * 40 * 50).map(|i| {
+        let (k, y, x) = (i / 2000, (i / 50 % 40) as f32, (i % 50) as f32);
+        let phase = (3 + k) as f32 * (0.02 * y + k as f32) + (4.0 - k as f32) * 0.03 * x;
+        (3e4 * phase.sin() + 8.0 * noise(i)).round() + (k % 2 * 8_000_000) as f32
+    });
+    let unlike = unlike.collect();
     use Coder::{Auto, Harmonic, Lattice};
     vec![
         case("plane", &[144, 288], plane.clone(), config(Bound::Nrmse(1e-3), Harmonic)),
@@ -113,6 +119,7 @@ fn cases() -> Vec<Case> {
         case("masked, few bytes", &[144, 288], masked, config(Bound::MaxRel(1e-2), Harmonic)),
         case("land", &[144, 288], land, config(Bound::Nrmse(1e-3), Auto)),
         case("series", &[600, 4, 5], series, config(Bound::MaxRel(1e-3), Auto)),
+        case("unlike slices", &[6, 40, 50], unlike, config(Bound::Lossless, Lattice)),
         case("large", &[720, 736], big, config(Bound::Nrmse(1e-3), Harmonic)),
         case("large, integers", &[512, 520], waves(1, 512, 520), config(Bound::MaxRel(1e-6), Lattice)),
     ]
