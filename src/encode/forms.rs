@@ -56,7 +56,7 @@ pub(super) fn seem_unlike<T: Element>(problem: &Problem<T>) -> bool {
     let Geometry { height, width, .. } = problem.geometry;
     let (_, plane) = slices(&problem.geometry);
     let (mut alone, mut both) = (0.0, 0.0);
-    for y in rows(problem.values.len() / width, height).filter(|y| y / height > 0) {
+    for y in rows(problem.values.len() / width, height).filter(|&y| y > height) {
         for i in y * width + 1..(y + 1) * width {
             if ![i, i - 1, i - width, i - width - 1].into_iter().all(|i| problem.ordinary(i)) {
                 continue;

@@ -65,15 +65,22 @@ impl Plan {
         let bytes = |p: &Self| p.sample(problem, share) + p.mappings.len();
         let mut best = plans.remove(0);
         let mut fewest = None;
+        // Does a plan take less than a share of the best one's bytes? Then that is the next to beat.
+        let mut beats = |plan: &Self, best: &Self, part: f64| {
+            let (new, old) = (bytes(plan), *fewest.get_or_insert_with(|| bytes(best)));
+            let less = (new as f64) < part * old as f64;
+            fewest = Some(if less { new } else { old });
+            less
+        };
         for plan in plans {
-            let (old, new) = (fewest.unwrap_or_else(|| bytes(&best)), bytes(&plan));
-            (fewest, best) = if new < old { (Some(new), plan) } else { (Some(old), best) };
+            if beats(&plan, &best, 1.0) {
+                best = plan;
+            }
         }
         let apart = slices(&problem.geometry).0 > 1 && !is_ribbon(&problem.geometry) && !without(Part::Joined);
         if apart && (share == 1 || seem_unlike(problem)) {
             let plan = best.with(Form { joined: true, ..best.form });
-            let old = fewest.unwrap_or_else(|| bytes(&best));
-            if (bytes(&plan) as f64) < joined * old as f64 {
+            if beats(&plan, &best, joined) {
                 return plan;
             }
         }

@@ -13,7 +13,7 @@ use crate::decode::NUDGES_PER_ELEMENT;
 use crate::entropy::fixed;
 use crate::entropy::integer::Integer;
 use crate::entropy::lattice::slices;
-use crate::entropy::mapping::{MAX_NUDGES, Mapping, Mappings, OWN_MAPPING};
+use crate::entropy::mapping::{MAX_NUDGES, Mapping, Mappings, may_differ};
 
 /// Largest index that f64 arithmetic keeps apart from its neighbours.
 const MAX_INDEX: f64 = 1e15;
@@ -167,9 +167,13 @@ pub(crate) fn choose<T: Element>(problem: &Problem<T>, effort: Effort) -> (Vec<M
 
 /// Has the middle slice a much coarser packing than all slices together?
 fn coarser_within<T: Element>(problem: &Problem<T>, all: Packing) -> bool {
-    let (slices, plane) = slices(&problem.geometry);
-    let middle = || &problem.values[slices / 2 * plane..][..plane];
-    slices > 1 && plane >= OWN_MAPPING && packing::find(middle()).is_some_and(|p| p.step > COARSER * all.step)
+    let Some((slices, plane)) = own_slices(problem) else { return false };
+    packing::find(&problem.values[slices / 2 * plane..][..plane]).is_some_and(|p| p.step > COARSER * all.step)
+}
+
+/// Number of slices and their elements, if each may have a mapping of its own.
+fn own_slices<T: Element>(problem: &Problem<T>) -> Option<(usize, usize)> {
+    Some(slices(&problem.geometry)).filter(|&(slices, plane)| may_differ(slices, plane))
 }
 
 /// The mapping of packed values, unless the `plain` step is larger.
@@ -190,10 +194,7 @@ fn on_packing(p: Packing, target: Target, rounding: f64, plain: Option<f64>) -> 
 
 /// A mapping for each slice, where most have a packing of their own, as messages in GRIB have.
 fn per_slice<T: Element>(problem: &Problem<T>, rounding: f64, plain: Option<f64>) -> Option<Vec<Mapping>> {
-    let (slices, plane) = slices(&problem.geometry);
-    if slices < 2 || plane < OWN_MAPPING || without(Part::SliceMappings) {
-        return None;
-    }
+    let (slices, plane) = own_slices(problem).filter(|_| !without(Part::SliceMappings))?;
     let least = problem.extremes?.0.to_f64();
     let mut mappings = Vec::with_capacity(slices);
     let (mut found, mut others, mut used) = (0, 0, false);
@@ -231,9 +232,7 @@ pub(crate) fn fixed<T: Element>(problem: &Problem<T>) -> Option<Vec<Mapping>> {
     if !T::DTYPE.is_float() || problem.target != Target::Lossless {
         return None;
     }
-    let (slices, plane) = slices(&problem.geometry);
-    let own = slices > 1 && plane >= OWN_MAPPING;
-    let parts = problem.values.chunks(if own { plane } else { problem.values.len() });
+    let parts = problem.values.chunks(own_slices(problem).map_or(problem.values.len(), |(_, plane)| plane));
     let mut mappings: Vec<Mapping> = parts.map(fixed_for).collect();
     if mappings.iter().all(|m| *m == mappings[0]) {
         mappings.truncate(1);

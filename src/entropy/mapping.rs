@@ -13,7 +13,12 @@ use crate::format::{Reader, Writer};
 /// Most lattice points that may have a nudge.
 pub(crate) const MAX_NUDGES: usize = 1 << 22;
 /// Fewest elements of a slice that may have a mapping of its own.
-pub(crate) const OWN_MAPPING: usize = 64;
+const OWN_MAPPING: usize = 64;
+
+/// May each of so many slices, of `plane` elements, have a mapping of its own?
+pub(crate) const fn may_differ(slices: usize, plane: usize) -> bool {
+    slices > 1 && plane >= OWN_MAPPING
+}
 
 /// Integers to values.
 #[derive(Debug, Clone, PartialEq)]
@@ -252,7 +257,7 @@ impl Mappings {
         if kind != 3 {
             return Ok(Self { each: vec![one(r, kind, at, limit)?] });
         }
-        if slices < 2 || plane < OWN_MAPPING {
+        if !may_differ(slices, plane) {
             return corrupt(at, format!("{slices} slices of {plane} elements cannot have their own mappings"));
         }
         let mut each = Vec::new();
