@@ -52,10 +52,10 @@ pub(crate) fn decode<T: Element>(
     };
     for_each_part(&mut bands, 1, threads, |_, bands| {
         for band in bands {
-            if form.narrow {
-                decode_band::<T, i32>(band, &mappings, plane, form, mask);
-            } else {
+            if form.wide.is_some() {
                 decode_band::<T, i64>(band, &mappings, plane, form, mask);
+            } else {
+                decode_band::<T, i32>(band, &mappings, plane, form, mask);
             }
         }
     });

@@ -44,9 +44,9 @@ impl Plan {
     pub(crate) fn new<T: Element>(problem: &Problem<T>, effort: Effort) -> Self {
         let plan = |(each, dead): (Vec<Mapping>, bool)| {
             let (mappings, narrow) = with_tops(problem, each);
-            let shift = learning_shift(problem, &Quantiser::new(mappings.of(0)));
+            let wide = (!narrow).then(|| learning_shift(problem, &Quantiser::new(mappings.of(0))));
             let halved = problem.values.len() >= HALVED_ELEMENTS && !without(Part::Halves);
-            Self { form: Form { shift, narrow, halved, copies: false, joined: false }, mappings, dead }
+            Self { form: Form { wide, halved, copies: false, joined: false }, mappings, dead }
         };
         let chosen = plan(choose(problem, effort));
         let table = table(problem, chosen.mappings.only_top().unwrap_or(i64::MAX)).map(|t| plan((vec![t], false)));
@@ -94,10 +94,10 @@ impl Plan {
 
     /// The payload. `values`, the problem's own, become what the decoder makes of it, but for elements that are not coded.
     pub(crate) fn encode<T: Element>(&self, problem: &Problem<T>, values: Option<&mut [T]>) -> Vec<u8> {
-        if self.form.narrow {
-            self.encode_as::<T, i32>(problem, values)
-        } else {
+        if self.form.wide.is_some() {
             self.encode_as::<T, i64>(problem, values)
+        } else {
+            self.encode_as::<T, i32>(problem, values)
         }
     }
 
@@ -176,10 +176,10 @@ impl Plan {
     /// About the bytes of all, from one in `share` of the rows: bands spread over the array, each by itself and through all slices. The
     /// first rows of a band, which have none above them, are not counted.
     fn sample<T: Element>(&self, problem: &Problem<T>, share: usize) -> usize {
-        if self.form.narrow {
-            self.sample_as::<T, i32>(problem, share)
-        } else {
+        if self.form.wide.is_some() {
             self.sample_as::<T, i64>(problem, share)
+        } else {
+            self.sample_as::<T, i32>(problem, share)
         }
     }
 
@@ -264,15 +264,15 @@ impl<Q: Integer> State<Q> {
     }
 }
 
-/// Shift that brings the typical difference of neighbours to some hundreds.
+/// Shift for integers of 64 bits that leaves differences of neighbours 20 bits in the mean, so that hardly any overflows 32.
 fn learning_shift<T: Element>(problem: &Problem<T>, quantiser: &Quantiser<'_>) -> u8 {
     let stride = (problem.values.len() / 65_536).max(1);
     let mut sum = 0u128;
     let mut n = 0u128;
-    for pair in problem.values.windows(2).step_by(stride) {
-        sum += u128::from(quantiser.index(pair[0]).abs_diff(quantiser.index(pair[1])));
+    for i in (1..problem.values.len()).step_by(stride).filter(|&i| problem.ordinary(i - 1) && problem.ordinary(i)) {
+        sum += u128::from(quantiser.index(problem.values[i - 1]).abs_diff(quantiser.index(problem.values[i])));
         n += 1;
     }
     let mean = (sum / n.max(1)) as u64;
-    (64 - mean.leading_zeros()).saturating_sub(9) as u8
+    (64 - mean.leading_zeros()).saturating_sub(20) as u8
 }

@@ -46,7 +46,7 @@ pub(crate) trait Integer: Copy + Default + Eq + Send + Sync {
     fn minus(self, other: Self) -> Self;
     /// The product with a weight, modulo 2^64.
     fn times(self, weight: i32) -> i64;
-    /// Low 32 bits of the integer shifted down.
+    /// Low 32 bits of the integer shifted down, which integers of 32 bits are not.
     fn low(self, shift: u32) -> i32;
 }
 
@@ -94,8 +94,8 @@ impl Integer for i32 {
     }
 
     #[inline(always)]
-    fn low(self, shift: u32) -> i32 {
-        self >> shift.min(31)
+    fn low(self, _: u32) -> i32 {
+        self
     }
 }
 

@@ -9,11 +9,12 @@ use std::ops::Range;
 const ROWS: usize = 24;
 /// Where weighted differences are larger than this, all of the column are made smaller, so that the products of a cell's row fit `i32`.
 const LARGEST: f32 = 8190.0;
-/// What each row leaves of the rows before it.
-const KEEP: f64 = 0.75;
+/// What each row leaves of the rows before it, at least; in narrow arrays more, so that about so many elements are remembered.
+const KEEP: f64 = 0.7;
+const MEMORY: f64 = 384.0;
 /// Ridge as a part of the mean squared difference, and its least value.
-const RIDGE: f64 = 1e-6;
-const RIDGE_FLOOR: f64 = 256.0;
+const RIDGE: f64 = 3e-8;
+const RIDGE_FLOOR: f64 = 384.0;
 /// Fraction bits of a weight.
 pub(crate) const WEIGHT_BITS: u32 = 16;
 /// Weights that are larger are not believed.
@@ -41,6 +42,8 @@ pub(crate) struct Normal<const N: usize> {
     cells: usize,
     periodic: bool,
     prior: [f64; N],
+    /// What a row leaves of the rows before it.
+    keep: f64,
     /// Products of differences, pair by pair (lower triangle row by row; row `N` is the target's), cell by cell, with a cell on
     /// either side that goes on around the globe or repeats the last one.
     products: Vec<f64>,
@@ -84,6 +87,7 @@ impl<const N: usize> Normal<N> {
             cells,
             periodic,
             prior,
+            keep: (1.0 - width as f64 / MEMORY).max(KEEP),
             products: vec![0.0; Self::PAIRS * stride],
             stride,
             wide: Work::new(),
@@ -93,13 +97,13 @@ impl<const N: usize> Normal<N> {
 
     /// Learn a row; `weights` become those of each cell, of [`WEIGHT_BITS`].
     pub(crate) fn learn(&mut self, neighbours: [&[i32]; N], row: &Samples<'_>, weights: &mut [[i32; N]]) {
-        let Self { width, cells, periodic, stride, .. } = *self;
+        let Self { width, cells, periodic, stride, keep, .. } = *self;
         let row = Samples { target: &row.target[..width], west: &row.west[..width], weight: &row.weight[..width] };
         // The last group is all in half vectors, or none of it.
         let rest = cells % WIDE;
         let wide = if rest > HALF { cells } else { cells - rest };
-        self.wide.gather_all(0..wide, &mut self.products, stride, neighbours, &row);
-        self.half.gather_all(wide..cells, &mut self.products, stride, neighbours, &row);
+        self.wide.gather_all(0..wide, &mut self.products, stride, keep, neighbours, &row);
+        self.half.gather_all(wide..cells, &mut self.products, stride, keep, neighbours, &row);
         let (before, after) = if periodic { (cells, 1) } else { (1, cells) };
         for row in self.products.chunks_exact_mut(stride) {
             (row[0], row[1 + cells]) = (row[before], row[after]);
@@ -117,6 +121,7 @@ impl<const W: usize> Work<W> {
         cells: Range<usize>,
         products: &'a mut [f64],
         stride: usize,
+        keep: f64,
         neighbours: [&'a [i32]; N],
         row: &Samples<'a>,
     ) where
@@ -128,6 +133,7 @@ impl<const W: usize> Work<W> {
                 work: self,
                 products: &mut products[1 + first..],
                 stride,
+                keep,
                 neighbours: neighbours.map(|n| &n[part.clone()]),
                 row: Samples {
                     target: &row.target[part.clone()],
@@ -154,6 +160,7 @@ struct Gather<'a, const W: usize, const N: usize> {
     work: &'a mut Work<W>,
     products: &'a mut [f64],
     stride: usize,
+    keep: f64,
     neighbours: [&'a [i32]; N],
     row: Samples<'a>,
 }
@@ -191,7 +198,7 @@ on_cells!(WIDE HALF);
 impl<const W: usize, const N: usize> Gather<'_, W, N> {
     #[inline(always)]
     fn gather<C: Cells<W>>(self, c: C) {
-        let Self { work, products, stride, neighbours, row } = self;
+        let Self { work, products, stride, keep, neighbours, row } = self;
         if turn(c, &mut work.turned, neighbours, &row, row.weight) > LARGEST {
             turn(c, &mut work.turned, neighbours, &row, &fitting(neighbours, &row));
         }
@@ -202,7 +209,7 @@ impl<const W: usize, const N: usize> Gather<'_, W, N> {
                 c.products(a, [&work.turned[j], &work.turned[j + 1]], &mut sums);
                 for (i, sums) in (i..=N).zip(&sums.0) {
                     for (j, sums) in (j..=i.min(N - 1)).zip(sums) {
-                        add(c, &mut products[at(i, j) * stride..], sums);
+                        add(c, &mut products[at(i, j) * stride..], keep, sums);
                     }
                 }
             }
@@ -260,9 +267,9 @@ fn fitting<const N: usize>(neighbours: [&[i32]; N], row: &Samples<'_>) -> Vec<f3
 }
 
 #[inline(always)]
-fn add<C: Cells<W>, const W: usize>(c: C, products: &mut [f64], sums: &[i32; W]) {
+fn add<C: Cells<W>, const W: usize>(c: C, products: &mut [f64], keep: f64, sums: &[i32; W]) {
     if let Some(p) = products.first_chunk_mut() {
-        c.store(c.add(c.mul(c.load(p), c.load(&[KEEP; W])), c.whole(sums)), p);
+        c.store(c.add(c.mul(c.load(p), c.load(&[keep; W])), c.whole(sums)), p);
     }
 }
 

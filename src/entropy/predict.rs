@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn cells_in_half_a_vector_learn_as_others_do() {
-        // The first cell knows itself and the second one: of two cells, in half a vector, or of five.
+        // The first cell knows itself and the second one: of four cells, in half a vector, or of five.
         let first_weights = |width: usize| {
             let mut p = Predictor::<4>::new(width, false, [1.0, -1.0, 0.0, 0.0]);
             for y in 0..6u32 {
@@ -124,7 +124,7 @@ mod tests {
             }
             p.weights[0]
         };
-        let weights = first_weights(2 * CELL);
+        let weights = first_weights(4 * CELL);
         assert_eq!(weights, first_weights(5 * CELL));
         assert_ne!(weights, first_weights(CELL));
     }

@@ -13,10 +13,8 @@ const WIDE: usize = 4096;
 /// What a stream says of its coder, in one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Form {
-    /// Shift of differences for learning, below 64.
-    pub(crate) shift: u8,
-    /// Integers have 32 bits.
-    pub(crate) narrow: bool,
+    /// Integers have 64 bits, shifted down by this (below 63) for learning; `None`: 32 bits.
+    pub(crate) wide: Option<u8>,
     /// The two [`halves`] are coded by themselves.
     pub(crate) halved: bool,
     /// A flag says whether an integer is the one to the west, then whether it is the one to the north.
@@ -27,18 +25,18 @@ pub(crate) struct Form {
 
 impl Form {
     pub(crate) fn write(self, w: &mut Writer) {
-        let flags = [self.narrow, self.halved, self.copies, self.joined];
-        let form =
-            flags.iter().zip(6..).fold(u64::from(self.shift), |form, (&flag, bit)| form | u64::from(flag) << bit);
-        w.varint(form);
+        let flags = [self.halved, self.copies, self.joined];
+        let wide = self.wide.map_or(0, |shift| u64::from(shift) + 1);
+        w.varint(flags.iter().zip(6..).fold(wide, |form, (&flag, bit)| form | u64::from(flag) << bit));
     }
 
     /// # Errors
     /// Where the number has more than this.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self> {
-        let form = r.count(1023, "form of the lattice coder")?;
+        let form = r.count(511, "form of the lattice coder")?;
         let flag = |bit: u32| form >> bit & 1 != 0;
-        Ok(Self { shift: form as u8 & 63, narrow: flag(6), halved: flag(7), copies: flag(8), joined: flag(9) })
+        let wide = (form as u8 & 63).checked_sub(1);
+        Ok(Self { wide, halved: flag(6), copies: flag(7), joined: flag(8) })
     }
 
     /// The array as the coder sees it.

@@ -49,7 +49,6 @@ pub(crate) struct Lattice<Q: Integer> {
 }
 
 impl<Q: Integer> Lattice<Q> {
-    /// The form's shift scales differences for learning: those of typical size should be some hundreds or less.
     pub(crate) fn new(geometry: &Geometry, form: Form) -> Self {
         let ribbon = is_ribbon(geometry);
         let (slices, len) = slices(geometry);
@@ -68,7 +67,7 @@ impl<Q: Integer> Lattice<Q> {
             len,
             ribbon,
             periodic,
-            shift: form.shift.into(),
+            shift: form.wide.unwrap_or(0).into(),
             near: Predictor::new(width, periodic, near),
             deep: (slices > 1).then(|| Predictor::new(width, periodic, below)),
             models: Models::new(form.copies),
