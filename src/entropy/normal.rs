@@ -12,6 +12,8 @@ const LARGEST: f32 = 8190.0;
 /// What each row leaves of the rows before it, at least; in narrow arrays more, so that about so many elements are remembered.
 const KEEP: f64 = 0.7;
 const MEMORY: f64 = 384.0;
+/// What the cells on either side count for.
+const BESIDE: f64 = 0.25;
 /// Ridge as a part of the mean squared difference, and its least value.
 const RIDGE: f64 = 3e-8;
 const RIDGE_FLOOR: f64 = 384.0;
@@ -280,8 +282,8 @@ impl<const W: usize, const N: usize> Solve<'_, W, N> {
         let m = &mut work.equations.0[..at(N, N)];
         for (m, row) in m.iter_mut().zip(products.chunks(stride)) {
             let row = |at: usize| row[at..].first_chunk().map_or(c.load(&[0.0; W]), |r| c.load(r));
-            let sum = if without(Part::CellsBeside) { row(1) } else { c.add(c.add(row(0), row(1)), row(2)) };
-            c.store(sum, m);
+            let beside = c.mul(c.add(row(0), row(2)), c.load(&[BESIDE; W]));
+            c.store(if without(Part::CellsBeside) { row(1) } else { c.add(row(1), beside) }, m);
         }
         let solved = solution(c, m, prior);
         let all = |v: f64| c.load(&[v; W]);
