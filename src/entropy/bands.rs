@@ -21,6 +21,8 @@ use std::ops::Range;
 
 /// Blocks that share one "all zero" flag.
 pub(super) const GROUP: usize = 16;
+/// Bands of no more blocks have no flag: those of their few groups tell as much.
+const SMALL: usize = 4 * GROUP;
 
 /// The levels of a field, to be coded one after the other, coarse ones first. Only the `cuts` finest ones may be in several parts: the
 /// first coder codes all others and the first part of the next level; each part after that has a coder of its own.
@@ -167,7 +169,7 @@ impl Models {
                 quiet &= !Band::of((coded, coded_rows), shape, u, v).any();
             }
             let before = surroundings.was_occupied((u, v)).map_or(0, |any| 1 + usize::from(any));
-            let flagged = quiet && (known == 0 || before < 2) && !without(Ablated::BandZero);
+            let flagged = shape.blocks() > SMALL && quiet && (known == 0 || before < 2) && !without(Ablated::BandZero);
             let zero = flagged && self.band_zero[known * 3 + before].code(coder, !occupied.contains(&true));
             if !zero {
                 let neighbours = surroundings.band((coded, coded_rows), (u, v));
@@ -199,7 +201,8 @@ impl Models {
             let q = &mut q[i * cols..][..cols];
             while j < last {
                 let end = (j + GROUP).min(last);
-                if rows.current[j..j + 2] == [0, 0]
+                if end - j > 1
+                    && rows.current[j..j + 2] == [0, 0]
                     && let Some(class) = neighbours.faintness(rows, j..end)
                     && !without(Ablated::GroupZero)
                 {
