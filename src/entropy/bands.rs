@@ -21,8 +21,6 @@ use std::ops::Range;
 
 /// Blocks that share one "all zero" flag.
 pub(super) const GROUP: usize = 16;
-/// Bands of no more blocks have no flag: those of their few groups tell as much.
-const SMALL: usize = 4 * GROUP;
 
 /// The levels of a field, to be coded one after the other, coarse ones first. Only the `cuts` finest ones may be in several parts: the
 /// first coder codes all others and the first part of the next level; each part after that has a coder of its own.
@@ -160,6 +158,7 @@ impl Models {
             let (coded, q) = q.split_at_mut(band * shape.blocks());
             let (coded_rows, occupied) = occupied.split_at_mut(band * shape.rows);
             let (q, occupied) = (&mut q[..shape.blocks()], &mut occupied[..shape.rows]);
+            // Bands no larger than a group have its flag only.
             // Is anything at the two nearest lower frequencies, or in the slice before? Then likely here, too: a flag would cost more than it
             // tells.
             let (mut known, mut quiet) = (0, true);
@@ -169,7 +168,7 @@ impl Models {
                 quiet &= !Band::of((coded, coded_rows), shape, u, v).any();
             }
             let before = surroundings.was_occupied((u, v)).map_or(0, |any| 1 + usize::from(any));
-            let flagged = shape.blocks() > SMALL && quiet && (known == 0 || before < 2) && !without(Ablated::BandZero);
+            let flagged = shape.blocks() > GROUP && quiet && (known == 0 || before < 2) && !without(Ablated::BandZero);
             let zero = flagged && self.band_zero[known * 3 + before].code(coder, !occupied.contains(&true));
             if !zero {
                 let neighbours = surroundings.band((coded, coded_rows), (u, v));
