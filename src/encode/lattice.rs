@@ -270,7 +270,8 @@ fn learning_shift<T: Element>(problem: &Problem<T>, quantiser: &Quantiser<'_>) -
     let mut sum = 0u128;
     let mut n = 0u128;
     for i in (1..problem.values.len()).step_by(stride).filter(|&i| problem.ordinary(i - 1) && problem.ordinary(i)) {
-        sum += u128::from(quantiser.index(problem.values[i - 1]).abs_diff(quantiser.index(problem.values[i])));
+        let [west, q] = [i - 1, i].map(|i| quantiser.index(problem.values[i]));
+        sum += u128::from(west.abs_diff(q));
         n += 1;
     }
     let mean = (sum / n.max(1)) as u64;

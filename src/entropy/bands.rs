@@ -158,17 +158,16 @@ impl Models {
             let (coded, q) = q.split_at_mut(band * shape.blocks());
             let (coded_rows, occupied) = occupied.split_at_mut(band * shape.rows);
             let (q, occupied) = (&mut q[..shape.blocks()], &mut occupied[..shape.rows]);
-            // Bands no larger than a group have its flag only.
             // Is anything at the two nearest lower frequencies, or in the slice before? Then likely here, too: a flag would cost more than it
-            // tells.
-            let (mut known, mut quiet) = (0, true);
+            // tells. So it would for bands no larger than a group, which has a flag.
+            let (mut known, mut flagged) = (0, shape.blocks() > GROUP && !without(Ablated::BandZero));
             for lower in [u.checked_sub(1).map(|u| (u, v)), v.checked_sub(1).map(|v| (u, v))] {
                 let Some((u, v)) = lower.filter(|&(u, v)| shape.is_coded(u, v)) else { continue };
                 known += 1;
-                quiet &= !Band::of((coded, coded_rows), shape, u, v).any();
+                flagged = flagged && !Band::of((coded, coded_rows), shape, u, v).any();
             }
             let before = surroundings.was_occupied((u, v)).map_or(0, |any| 1 + usize::from(any));
-            let flagged = shape.blocks() > GROUP && quiet && (known == 0 || before < 2) && !without(Ablated::BandZero);
+            flagged &= known == 0 || before < 2;
             let zero = flagged && self.band_zero[known * 3 + before].code(coder, !occupied.contains(&true));
             if !zero {
                 let neighbours = surroundings.band((coded, coded_rows), (u, v));
