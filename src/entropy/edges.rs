@@ -43,6 +43,9 @@ pub(crate) struct Edges {
     /// Amid others at the same end: at either, and by what is expected there.
     amid: [Prob; 2],
     energies: [[Prob; 2]; 64],
+    /// The same for whole cells.
+    amid_cells: [Prob; 2],
+    cell_energies: [[Prob; 2]; 64],
 }
 
 impl Edges {
@@ -52,6 +55,8 @@ impl Edges {
             distances: [[[Prob::HALF; 2]; 256]; 4],
             amid: [Prob::HALF; 2],
             energies: [[Prob::HALF; 2]; 64],
+            amid_cells: [Prob::HALF; 2],
+            cell_energies: [[Prob::HALF; 2]; 64],
         }
     }
 
@@ -60,6 +65,14 @@ impl Edges {
     pub(crate) fn stays<C: Coder>(&mut self, coder: &mut C, there: bool, low: bool, energy: u64) -> bool {
         let side = usize::from(low);
         let (a, b) = (&mut self.amid[side], &mut self.energies[level(energy).min(63)][side]);
+        Prob::code_by_two(a, b, coder, there)
+    }
+
+    /// Code whether all of a cell is at the same end as what is around it; `energy`: the sum of what is expected of its elements.
+    #[inline(always)]
+    pub(crate) fn cell_stays<C: Coder>(&mut self, coder: &mut C, there: bool, low: bool, energy: u64) -> bool {
+        let side = usize::from(low);
+        let (a, b) = (&mut self.amid_cells[side], &mut self.cell_energies[level(energy).min(63)][side]);
         Prob::code_by_two(a, b, coder, there)
     }
 

@@ -102,6 +102,21 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
         let lean_n = &north.lean[padded.clone()][..len];
         let (out, sizes) = (&mut row.q[padded.clone()][..len], &mut row.size[padded.clone()][..len]);
         let (leans, energies) = (&mut row.lean[padded.clone()][..len], &mut row.energy[padded][..len]);
+        let end = n[0];
+        let amid = flags.iter().fold(true, |all, &f| all & (f == END | AT_END)) && west.q[..2] == [end; 2];
+        if amid && 2 * len >= SAMPLES {
+            let around = calm.iter().fold(0, |sum, &c| sum + c.into());
+            let there = q.iter().fold(true, |all, &v| all & (v == end));
+            if models.edges.cell_stays(coder, there, end == Q::default(), around) {
+                q.fill(end);
+                out.fill(end);
+                sizes.fill(Q::Size::default());
+                leans.fill(0);
+                energies.fill(KNOWN);
+                west = West { q: [end; 3], size: [0; 3], lean: 0 };
+                continue;
+            }
+        }
         for x in 0..len {
             let mut value = q[x];
             let (mut size, mut lean, mut expected) = (west.size[0], 0, KNOWN);
