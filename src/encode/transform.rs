@@ -19,6 +19,9 @@ const DOUBT: f64 = 2.0;
 const FEW: f64 = 0.1;
 /// .. or bits in all.
 const SMALL: f64 = 131_072.0;
+/// The same factor where there are more bits, for planes of fewer elements than this, whose few blocks tell little.
+const DOUBT_OF_PLANES: f64 = 1.25;
+const SMALL_PLANE: usize = 1 << 14;
 
 /// A transformed field.
 pub(super) struct Transformed {
@@ -34,7 +37,7 @@ pub(super) struct Transformed {
 
 impl Transformed {
     /// The field in the basis that promises fewer bytes at this root mean square error; in both, the better one first,
-    /// where the field gets so small that the estimate is poor and coding both is cheap. With little effort one that a part has told.
+    /// where the field gets so small, or its planes are, that the estimate is poor. With little effort one that a part has told.
     pub(super) fn candidates(
         field: Cow<'_, [f32]>,
         geometry: &Geometry,
@@ -55,7 +58,12 @@ impl Transformed {
         let wavelet = Self::new(Basis::Wavelet, Cow::Borrowed(&field), geometry, aim, effort, isa);
         let lapped = Self::new(Basis::Lapped, field, geometry, aim, effort, isa);
         let ratio = BIAS * wavelet.bits / lapped.bits;
-        let doubtful = (1.0 / DOUBT..DOUBT).contains(&ratio) && wavelet.bits.min(lapped.bits) < SMALL.max(FEW * count);
+        let doubt = match wavelet.bits.min(lapped.bits) {
+            bits if bits < SMALL.max(FEW * count) => DOUBT,
+            _ if geometry.plane() < SMALL_PLANE => DOUBT_OF_PLANES,
+            _ => 1.0,
+        };
+        let doubtful = (1.0 / doubt..doubt).contains(&ratio);
         let mut candidates = if ratio < 1.0 { vec![wavelet, lapped] } else { vec![lapped, wavelet] };
         candidates.retain(|c| !without(if c.basis == Basis::Lapped { Part::Lapped } else { Part::Wavelet }));
         candidates.truncate(if doubtful && !effort.quick && !without(Part::CodingBoth) { 2 } else { 1 });
