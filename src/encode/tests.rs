@@ -301,7 +301,6 @@ fn lattice_form(stream: &[u8], n: usize) -> crate::entropy::lattice::Form {
     crate::entropy::lattice::Form::read(&mut r).unwrap()
 }
 
-/// Integers that change in every fourth column only, in all rows and slices; in every second row and column.
 #[test]
 fn smooth_floats_are_foretold_to_their_last_bits() {
     // Neighbours are thousands of lattice steps apart, what is left is one: weights come from differences that are not rounded.
@@ -311,6 +310,18 @@ fn smooth_floats_are_foretold_to_their_last_bits() {
     assert!(bytes < 26_000, "{bytes} bytes");
 }
 
+/// A dry field with a shower here and there.
+#[test]
+fn what_stays_at_an_end_costs_next_to_nothing() {
+    let n = 512 * 1024;
+    let wet = |i: usize| noise(7, i / 1024 / 64 * 16 + i % 1024 / 64) < 0.1 && i / 1024 % 64 == 30 && i % 64 == 30;
+    let values: Vec<i32> = (0..n).map(|i| if wet(i) { 1000 } else { 0 }).collect();
+    let config = Config { coder: Coder::Lattice, ..Config::new(Bound::Lossless) };
+    let (_, bytes) = round_trip(&values, &[512, 1024], &config);
+    assert!(bytes < 200, "{bytes} bytes");
+}
+
+/// Integers that change in every fourth column only, in all rows and slices; in every second row and column.
 #[test]
 fn copies_cost_little() {
     let random = |i: usize| (65_536.0 * noise(5, i)) as i32;

@@ -103,8 +103,8 @@ fn code_row<'w, L: Lanes, C: Coder, Q: Integer, const BEFORE: bool>(
         let (out, sizes) = (&mut row.q[padded.clone()][..len], &mut row.size[padded.clone()][..len]);
         let (leans, energies) = (&mut row.lean[padded.clone()][..len], &mut row.energy[padded][..len]);
         let end = n[0];
-        let amid = flags.iter().fold(true, |all, &f| all & (f == END | AT_END)) && west.q[..2] == [end; 2];
-        if amid && 2 * len >= SAMPLES {
+        let amid = || flags.iter().fold(true, |all, &f| all & (f == END | AT_END)) && west.q[..2] == [end; 2];
+        if 2 * len >= SAMPLES && amid() {
             let around = calm.iter().fold(0, |sum, &c| sum + c.into());
             let there = q.iter().fold(true, |all, &v| all & (v == end));
             if models.edges.cell_stays(coder, there, end == Q::default(), around) {
