@@ -310,17 +310,6 @@ fn smooth_floats_are_foretold_to_their_last_bits() {
     assert!(bytes < 26_000, "{bytes} bytes");
 }
 
-/// A dry field with a shower here and there.
-#[test]
-fn what_stays_at_an_end_costs_next_to_nothing() {
-    let n = 512 * 1024;
-    let wet = |i: usize| noise(7, i / 1024 / 64 * 16 + i % 1024 / 64) < 0.1 && i / 1024 % 64 == 30 && i % 64 == 30;
-    let values: Vec<i32> = (0..n).map(|i| if wet(i) { 1000 } else { 0 }).collect();
-    let config = Config { coder: Coder::Lattice, ..Config::new(Bound::Lossless) };
-    let (_, bytes) = round_trip(&values, &[512, 1024], &config);
-    assert!(bytes < 200, "{bytes} bytes");
-}
-
 /// Integers that change in every fourth column only, in all rows and slices; in every second row and column.
 #[test]
 fn copies_cost_little() {

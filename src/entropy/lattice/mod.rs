@@ -211,3 +211,31 @@ impl<Q: Integer> Lattice<Q> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::range::{Decoder, Encoder};
+
+    /// A dry field with a shower in every 64th row and column.
+    #[test]
+    fn what_stays_at_an_end_costs_next_to_nothing() {
+        let geometry = Geometry { outer: Vec::new(), height: 512, width: 1024, periodic: false };
+        let form = Form { wide: None, halved: false, copies: false, joined: false };
+        let value = |i: usize| if i / 1024 % 64 == 30 && i % 64 == 30 { 1000 } else { 0 };
+        let values: Vec<i32> = (0..512 * 1024).map(value).collect();
+        let (mut encoder, mut lattice) = (Encoder::new(), Lattice::new(&geometry, form));
+        lattice.start(1000, None);
+        values.chunks(1024).for_each(|row| lattice.row(&mut encoder, &mut row.to_vec(), None));
+        let bytes = encoder.finish();
+        // 949 bytes with flags of single elements only.
+        assert!(bytes.len() < 800, "{} bytes", bytes.len());
+        let (mut decoder, mut lattice) = (Decoder::new(&bytes), Lattice::new(&geometry, form));
+        lattice.start(1000, None);
+        for row in values.chunks(1024) {
+            let mut decoded = vec![0; 1024];
+            lattice.row(&mut decoder, &mut decoded, None);
+            assert_eq!(decoded, row);
+        }
+    }
+}
