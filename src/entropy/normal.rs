@@ -26,6 +26,9 @@ const SANE: f64 = 64.0;
 const WIDE: usize = 8;
 const HALF: usize = WIDE / 2;
 
+/// Columns of L found together, at most; two where there are fewer or registers are.
+const PANEL: usize = 4;
+
 /// Added to these, a number has the nearest integer in its low bits.
 const TO_INTEGER: f64 = (3_u64 << 51) as f64;
 const TO_SHORT: f32 = (3 << 22) as f32;
@@ -315,42 +318,20 @@ fn solution<C: Cells<W>, const W: usize, const N: usize>(c: C, m: &mut [[f64; W]
     }
     // Rounding may leave nothing of a pivot; the ridge is its least value.
     let least = c.mul(ridge, all(0.5));
-    let inverse = |pivot: &[f64; W]| {
-        let pivot = c.load(pivot);
-        c.div(all(1.0), c.where_greater(pivot, least, pivot, ridge))
-    };
-    let mut w = [[0.0; W]; N];
-    // Two columns of L at a time, and what they leave of the columns after them.
-    let mut columns = Aligned([[[0.0; W]; 2]; N]);
-    let columns = &mut columns.0;
-    for k in (0..N).step_by(2) {
-        for (side, k) in [k, k + 1].into_iter().enumerate() {
-            let inverse = inverse(&m[at(k, k)]);
-            for i in k + 1..N {
-                c.store(c.mul(c.load(&m[at(i, k)]), inverse), &mut columns[i][side]);
-            }
-            c.store(c.mul(c.load(&m[at(N, k)]), inverse), &mut w[k]);
-            if side == 0 {
-                let other = c.load(&columns[k + 1][0]);
-                for i in k + 1..=N {
-                    let (factor, m) = (c.load(&m[at(i, k)]), &mut m[at(i, k + 1)]);
-                    c.store(c.sub(c.load(m), c.mul(factor, other)), m);
-                }
-            }
-        }
-        for i in k + 2..=N {
-            let end = i.min(N - 1);
-            let factors = [c.load(&m[at(i, k)]), c.load(&m[at(i, k + 1)])];
-            for (m, [a, b]) in m[at(i, 0) + k + 2..=at(i, end)].iter_mut().zip(&columns[k + 2..=end]) {
-                let first = c.sub(c.load(m), c.mul(factors[0], c.load(a)));
-                c.store(c.sub(first, c.mul(factors[1], c.load(b))), m);
-            }
-        }
-        m[at(k + 1, k)] = columns[k + 1][0];
-        for i in k + 2..N {
-            (m[at(i, k)], m[at(i, k + 1)]) = (columns[i][0], columns[i][1]);
+    let inverse = |pivot: C::V| c.div(all(1.0), c.where_greater(pivot, least, pivot, ridge));
+    let mut system = System { m, columns: Aligned([[[0.0; W]; PANEL]; N]), w: [[0.0; W]; N] };
+    let mut k = 0;
+    while k < N {
+        // What they leave of two rows is found with the factors of both in registers.
+        if C::REGISTERS > 3 * PANEL && N - k >= PANEL {
+            system.panel::<C, PANEL>(c, k, inverse);
+            k += PANEL;
+        } else {
+            system.panel::<C, 2>(c, k, inverse);
+            k += 2;
         }
     }
+    let System { m, mut w, .. } = system;
     for j in (1..N).rev() {
         let factor = c.load(&w[j]);
         for (w, m) in w[..j].iter_mut().zip(&m[at(j, 0)..]) {
@@ -358,4 +339,86 @@ fn solution<C: Cells<W>, const W: usize, const N: usize>(c: C, m: &mut [[f64; W]
         }
     }
     w
+}
+
+/// Equations on their way to L, and what is known of the solution.
+struct System<'a, const W: usize, const N: usize> {
+    m: &'a mut [[f64; W]],
+    /// Those of L that were found last.
+    columns: Aligned<[[[f64; W]; PANEL]; N]>,
+    w: [[f64; W]; N],
+}
+
+impl<const W: usize, const N: usize> System<'_, W, N> {
+    /// The next `K` columns of L, from `k` on, and what they leave of the columns after them. Each element has the columns' shares
+    /// taken from it in their order.
+    #[inline(always)]
+    fn panel<C: Cells<W>, const K: usize>(&mut self, c: C, k: usize, inverse: impl Fn(C::V) -> C::V) {
+        let Self { m, columns: Aligned(columns), w } = self;
+        let zero = c.load(&[0.0; W]);
+        let (mut l, mut inverses) = ([[zero; K]; K], [zero; K]);
+        for r in 0..K {
+            let row = &mut m[at(k + r, k)..=at(k + r, k + r)];
+            let factors = left(c, row, &l);
+            let mut pivot = c.load(&row[r]);
+            for p in 0..r {
+                l[r][p] = c.mul(factors[p], inverses[p]);
+                pivot = c.sub(pivot, c.mul(factors[p], l[r][p]));
+                c.store(l[r][p], &mut row[p]);
+            }
+            inverses[r] = inverse(pivot);
+        }
+        let mut i = k + K;
+        while i + 1 < N {
+            let (upper, lower) = m[at(i, k)..=at(i + 1, i + 1)].split_at_mut(at(i + 1, k) - at(i, k));
+            let factors = [left(c, upper, &l), left(c, lower, &l)];
+            for p in 0..K {
+                for (side, row) in [&mut *upper, &mut *lower].into_iter().enumerate() {
+                    let v = c.mul(factors[side][p], inverses[p]);
+                    c.store(v, &mut row[p]);
+                    c.store(v, &mut columns[i + side][p]);
+                }
+            }
+            let (rest, last) = (&columns[k + K..=i], &columns[i + 1]);
+            for ((upper, lower), column) in upper[K..].iter_mut().zip(&mut lower[K..]).zip(rest) {
+                let (mut a, mut b) = (c.load(upper), c.load(lower));
+                for p in 0..K {
+                    let v = c.load(&column[p]);
+                    a = c.sub(a, c.mul(factors[0][p], v));
+                    b = c.sub(b, c.mul(factors[1][p], v));
+                }
+                c.store(a, upper);
+                c.store(b, lower);
+            }
+            less(c, &mut lower[i + 1 - k], &factors[1], last);
+            i += 2;
+        }
+        let target = &mut m[at(N, k)..at(N, N)];
+        let factors = left(c, target, &l);
+        for p in 0..K {
+            c.store(c.mul(factors[p], inverses[p]), &mut w[k + p]);
+        }
+        target[K..].iter_mut().zip(&columns[k + K..]).for_each(|(v, column)| less(c, v, &factors, column));
+    }
+}
+
+/// What the columns of a panel before each leave of a row's elements in it; `l` is its top.
+#[inline(always)]
+fn left<C: Cells<W>, const W: usize, const K: usize>(c: C, row: &[[f64; W]], l: &[[C::V; K]; K]) -> [C::V; K] {
+    let mut left = [c.load(&[0.0; W]); K];
+    for (r, v) in row.iter().enumerate().take(K) {
+        left[r] = (0..r).fold(c.load(v), |v, p| c.sub(v, c.mul(left[p], l[r][p])));
+    }
+    left
+}
+
+/// What a panel leaves of an element.
+#[inline(always)]
+fn less<C: Cells<W>, const W: usize, const K: usize>(
+    c: C,
+    v: &mut [f64; W],
+    factors: &[C::V; K],
+    column: &[[f64; W]; PANEL],
+) {
+    c.store((0..K).fold(c.load(v), |v, p| c.sub(v, c.mul(factors[p], c.load(&column[p])))), v);
 }

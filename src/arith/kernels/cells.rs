@@ -26,6 +26,8 @@ pub(crate) trait Cells<const W: usize>: Copy {
 
     /// A number for each cell.
     type V: Copy;
+    /// At least so many of them are in registers at once.
+    const REGISTERS: usize;
     fn load(self, from: &[f64; W]) -> Self::V;
     fn store(self, v: Self::V, to: &mut [f64; W]);
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
@@ -90,6 +92,7 @@ impl<const W: usize> Cells<W> for Scalar {
     }
 
     type V = [f64; W];
+    const REGISTERS: usize = 4;
 
     #[inline(always)]
     fn load(self, from: &[f64; W]) -> Self::V {
@@ -283,6 +286,7 @@ mod x86 {
         samples!(8, "avx2", turn8, add_avx2, sums8);
 
         type V = [__m256d; 2];
+        const REGISTERS: usize = 8;
         numbers! {
             load(from: &[f64; 8]) -> Self::V = {
                 [_mm256_loadu_pd(from.as_ptr()), _mm256_loadu_pd(from.as_ptr().add(4))]
@@ -310,6 +314,7 @@ mod x86 {
         samples!(8, "avx2,avx512f,avx512bw,avx512vl,avx512vnni", turn8, _mm256_dpwssd_epi32, sums8);
 
         type V = __m512d;
+        const REGISTERS: usize = 32;
         numbers! {
             load(from: &[f64; 8]) -> Self::V = _mm512_loadu_pd(from.as_ptr());
             store(v: Self::V, to: &mut [f64; 8]) -> () = _mm512_storeu_pd(to.as_mut_ptr(), v);
@@ -331,6 +336,7 @@ mod x86 {
                 samples!(4, $features, turn4, $add, sums4);
 
                 type V = __m256d;
+                const REGISTERS: usize = 16;
                 numbers! {
                     load(from: &[f64; 4]) -> Self::V = _mm256_loadu_pd(from.as_ptr());
                     store(v: Self::V, to: &mut [f64; 4]) -> () = _mm256_storeu_pd(to.as_mut_ptr(), v);
