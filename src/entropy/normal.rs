@@ -359,7 +359,7 @@ impl<const W: usize, const N: usize> System<'_, W, N> {
         let (mut l, mut inverses) = ([[zero; K]; K], [zero; K]);
         for r in 0..K {
             let row = &mut m[at(k + r, k)..=at(k + r, k + r)];
-            let factors = left(c, row, &l);
+            let factors = left(c, &row[..r], &l);
             let mut pivot = c.load(&row[r]);
             for p in 0..r {
                 l[r][p] = c.mul(factors[p], inverses[p]);
@@ -368,8 +368,7 @@ impl<const W: usize, const N: usize> System<'_, W, N> {
             }
             inverses[r] = inverse(pivot);
         }
-        let mut i = k + K;
-        while i + 1 < N {
+        for i in (k + K..N).step_by(2) {
             let (upper, lower) = m[at(i, k)..=at(i + 1, i + 1)].split_at_mut(at(i + 1, k) - at(i, k));
             let factors = [left(c, upper, &l), left(c, lower, &l)];
             for p in 0..K {
@@ -381,17 +380,10 @@ impl<const W: usize, const N: usize> System<'_, W, N> {
             }
             let (rest, last) = (&columns[k + K..=i], &columns[i + 1]);
             for ((upper, lower), column) in upper[K..].iter_mut().zip(&mut lower[K..]).zip(rest) {
-                let (mut a, mut b) = (c.load(upper), c.load(lower));
-                for p in 0..K {
-                    let v = c.load(&column[p]);
-                    a = c.sub(a, c.mul(factors[0][p], v));
-                    b = c.sub(b, c.mul(factors[1][p], v));
-                }
-                c.store(a, upper);
-                c.store(b, lower);
+                less(c, upper, &factors[0], column);
+                less(c, lower, &factors[1], column);
             }
             less(c, &mut lower[i + 1 - k], &factors[1], last);
-            i += 2;
         }
         let target = &mut m[at(N, k)..at(N, N)];
         let factors = left(c, target, &l);
