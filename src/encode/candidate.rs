@@ -3,11 +3,12 @@
 use super::bands::Bands;
 use super::detail::detail;
 use super::effort::{Effort, Told};
-use super::glance::glance;
+use super::glance::Glance;
 use super::harmonic::{Analysis, Quantised};
 use super::lattice;
 use super::problem::{Problem, Target, write_value};
 use super::profile::Plan;
+use super::rival::Rival;
 use crate::ablation::{Part, without};
 use crate::arith::{Cpu, Isa};
 use crate::array::Element;
@@ -68,35 +69,28 @@ pub(crate) fn best<T: Element>(problem: &Problem<T>, config: &Config) -> Result<
     let auto = coder == Coder::Auto && !without(Part::Glance);
     let (likely, told) = if auto && !stages.keeps.any() { likely(problem, effort) } else { (None, None) };
     let effort = Effort { told: told.filter(|_| effort.quick), ..effort };
+    let rival = Rival::new(problem, effort);
     let harmonic = if coder == Coder::Lattice || likely == Some(Method::Lattice) {
         None
     } else {
-        hierarchy(problem, &stages, effort)?
+        // More than the transform may make it smaller.
+        let alone = stages.is_empty() && problem.reference.is_none();
+        let rival = Some(&rival).filter(|_| auto && alone && likely.is_none() && !effort.thorough);
+        hierarchy(problem, &stages, effort, rival)?
     };
-    // Most fields at most bounds are no question: a glance spares the lattice's own estimate.
-    let unlikely = |h: &Candidate| {
-        let seen = || if auto { glance(problem) } else { None };
-        likely.is_some() || seen().is_some_and(|bytes| bytes > effort.doubt() * h.len() as f64)
-    };
+    let only = likely.is_some() || matches!(coder, Coder::Harmonic | Coder::Spatial);
     let harmonic = match harmonic {
-        Some(h) if matches!(coder, Coder::Harmonic | Coder::Spatial) || unlikely(&h) => return Ok((h, None)),
+        Some(h) if only || rival.is_unlikely(h.len()) || rival.is_larger(h.len()) => return Ok((h, None)),
         other => other,
     };
-    let plan = lattice::Plan::new(problem, effort);
-    let lattice = || {
-        let mut values = effort.quick.then(|| problem.values.to_vec());
-        let payload = plan.encode(problem, values.as_deref_mut());
-        (Candidate::new(Method::Lattice, payload), values)
-    };
+    let mut values = effort.quick.then(|| problem.values.to_vec());
+    let lattice = Candidate::new(Method::Lattice, rival.plan().encode(problem, values.as_deref_mut()));
     Ok(match harmonic {
-        Some(h) if plan.estimate(problem, effort) as f64 > MARGIN * h.len() as f64 => (h, None),
-        Some(h) => Some(lattice()).filter(|(l, _)| l.len() < h.len()).unwrap_or((h, None)),
-        None => lattice(),
+        Some(h) if h.len() <= lattice.len() => (h, None),
+        _ => (lattice, values),
     })
 }
 
-/// The lattice coder is not tried where its own estimate promises so many times the bytes of the transform.
-const MARGIN: f64 = 1.06;
 /// One in so many elements stands for all.
 pub(super) const SHARE: usize = 16;
 
@@ -110,11 +104,11 @@ const LITTLE: usize = 512;
 fn likely<T: Element>(problem: &Problem<T>, effort: Effort) -> (Option<Method>, Option<Told>) {
     let Some(unclear) = effort.unclear() else { return (None, None) };
     let Some(cut) = problem.cut(SHARE).filter(|_| T::DTYPE.is_float()) else { return (None, None) };
-    let Some(transformed) = detail(&cut, None, Coder::Auto, Effort::new(1)) else { return (None, None) };
+    let Some(transformed) = detail(&cut, None, Coder::Auto, Effort::new(1), None) else { return (None, None) };
     let over = |bytes: f64| bytes / transformed.len() as f64;
     let clear = effort.clear(transformed.len());
     // The lattice coder does better than a glance says, by a third as a rule.
-    let method = match glance(&cut).map(over) {
+    let method = match Glance::new(&cut).map(|g| over(g.bytes)) {
         None => None,
         Some(ratio) if ratio < clear.start => Some(Method::Lattice),
         Some(ratio) if ratio > unclear.end => Some(Method::Harmonic),
@@ -146,12 +140,18 @@ fn constant<T: Element>(problem: &Problem<T>) -> Option<Vec<u8>> {
 }
 
 /// A base of networks (or none) and the detail above it under the problem's bound, where that can be tried; with the reference
-/// subtracted if that is smaller. A stage stays if the stream is smaller with it, or if the plan says so.
-fn hierarchy<T: Element>(problem: &Problem<T>, plan: &Plan, effort: Effort) -> Result<Option<Candidate>> {
+/// subtracted if that is smaller; `None` too where a rival is clearly smaller. A stage stays if the stream is smaller with it, or if
+/// the plan says so.
+fn hierarchy<T: Element>(
+    problem: &Problem<T>,
+    plan: &Plan,
+    effort: Effort,
+    rival: Option<&Rival<T>>,
+) -> Result<Option<Candidate>> {
     if !T::DTYPE.is_float() || problem.values.len() < FEWEST {
         return Ok(None);
     }
-    let on = |base: Option<&Base>| detail(problem, base, plan.coder, effort);
+    let on = |base: Option<&Base>| detail(problem, base, plan.coder, effort, rival);
     let mut best = on(None);
     let mut below = None;
     if let Some((hash, base)) = &problem.reference

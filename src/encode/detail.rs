@@ -7,6 +7,7 @@ use super::fill::fill;
 use super::harmonic::{AIM, Analysis, Step};
 use super::pointwise::Pointwise;
 use super::problem::{Problem, Target};
+use super::rival::Rival;
 use super::search::Search;
 use super::spatial::Spatial;
 use crate::ablation::{Part, without};
@@ -17,21 +18,30 @@ use crate::decode::base::Base;
 use crate::format::pyramid::Basis;
 use crate::format::{Method, short};
 
-/// The detail above a base; `None` where the coder cannot keep the bound.
+/// The detail above a base; `None` where the coder cannot keep the bound, or a rival is clearly smaller.
 pub(super) fn detail<T: Element>(
     problem: &Problem<T>,
     base: Option<&Base>,
     coder: Coder,
     effort: Effort,
+    rival: Option<&Rival<T>>,
 ) -> Option<Candidate> {
     if coder == Coder::Spatial {
         return Spatial::fit(problem, base).map(|s| Candidate::new(Method::Spatial, s.encode()));
     }
-    match problem.target {
-        Target::Lossless => None,
-        Target::Rmse(limit) => harmonic_rmse(problem, base, limit, effort),
-        Target::MaxAbs(eps) => harmonic_max_abs(problem, base, eps, effort),
-    }
+    let aim = match problem.target {
+        Target::Lossless => return None,
+        Target::Rmse(limit) => limit,
+        Target::MaxAbs(eps) => eps * 0.5,
+    };
+    let analyses = analyses(problem, base, aim, effort).into_iter();
+    let hopeful = analyses.filter(|a| !rival.is_some_and(|r| r.undercuts(a.promised)));
+    // The smallest of the transforms in question.
+    let coded = hopeful.filter_map(|a| match problem.target {
+        Target::MaxAbs(eps) => Pointwise::new(problem, &a, eps).detail(effort),
+        _ => rmse_detail(problem, &a, aim, effort),
+    });
+    coded.min_by_key(Candidate::len)
 }
 
 fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, rmse: f64, effort: Effort) -> Vec<Analysis> {
@@ -54,28 +64,6 @@ fn analyses<T: Element>(problem: &Problem<T>, base: Option<&Base>, rmse: f64, ef
             Analysis::candidates(rest.into(), Some(base.clone()), geometry, aim, effort, isa)
         }
     }
-}
-
-/// The smallest of the transforms in question.
-fn harmonic_rmse<T: Element>(
-    problem: &Problem<T>,
-    base: Option<&Base>,
-    limit: f64,
-    effort: Effort,
-) -> Option<Candidate> {
-    let analyses = analyses(problem, base, limit, effort).into_iter();
-    analyses.filter_map(|a| rmse_detail(problem, &a, limit, effort)).min_by_key(Candidate::len)
-}
-
-/// The same under a bound on single values.
-fn harmonic_max_abs<T: Element>(
-    problem: &Problem<T>,
-    base: Option<&Base>,
-    eps: f64,
-    effort: Effort,
-) -> Option<Candidate> {
-    let analyses = analyses(problem, base, eps * 0.5, effort).into_iter();
-    analyses.filter_map(|a| Pointwise::new(problem, &a, eps).detail(effort)).min_by_key(Candidate::len)
 }
 
 /// The share of the bound to aim at with a wavelet and little effort: its error is foretold to a percent or two.

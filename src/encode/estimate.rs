@@ -10,10 +10,11 @@ use crate::format::pyramid::Level;
 
 /// Rows taken of a level, at least.
 const FEWEST_ROWS: usize = 16;
-/// Magnitudes that have a symbol of their own.
-const SYMBOLS: usize = 16;
+/// Magnitudes below this have a symbol of their own; above, each half of an octave has one.
+const ALONE: u32 = 8;
+const SYMBOLS: usize = 32;
 /// Classes of neighbourhoods.
-const CLASSES: usize = 16;
+const CLASSES: usize = 22;
 
 /// Rows of one level, each after its neighbour: (slices, pairs of rows, width).
 #[derive(Clone)]
@@ -203,18 +204,17 @@ impl Rows {
                         let far = if x >= self.block { here.magnitudes[x - self.block] } else { 0 };
                         let [west, far] = [west, far].map(u32::from);
                         let sum = 2 * (west + u32::from(north.magnitudes[x])) + far + u32::from(other.magnitudes[x]);
-                        let class =
-                            if sum < 4 { sum } else { (2 * sum.ilog2() + (sum >> (sum.ilog2() - 1) & 1)).min(15) };
+                        let class = if sum < 4 { sum } else { halves_of_octaves(sum) };
                         let t = sum as f32 * (2.0 / 6.0);
                         let dead_zone = 0.5 + 0.3 / (1.0 + t + 0.5 * t * t);
                         let m = (c.abs() * inverse + (1.0 - dead_zone)) as u32;
-                        let symbol = (m as usize).min(SYMBOLS - 1);
-                        counts[class as usize][symbol] += self.weight;
+                        let symbol = if m < ALONE { m } else { halves_of_octaves(m) + 2 };
+                        counts[class as usize][(symbol as usize).min(SYMBOLS - 1)] += self.weight;
                         if m > 0 {
                             bits += self.weight;
                         }
-                        if m >= SYMBOLS as u32 - 1 {
-                            bits += self.weight * 2.0 * (f64::from(m) + 2.0 - SYMBOLS as f64).log2();
+                        if m >= ALONE {
+                            bits += self.weight * f64::from(m.ilog2() - 1);
                         }
                     }
                 }
@@ -222,6 +222,11 @@ impl Rows {
         }
         bits
     }
+}
+
+/// Twice the binary logarithm, rounded down as if linear between powers of 2; 4 for 4, 6 for 8.
+pub(super) const fn halves_of_octaves(n: u32) -> u32 {
+    2 * n.ilog2() + (n >> (n.ilog2() - 1) & 1)
 }
 
 /// Values of a row looked at together.

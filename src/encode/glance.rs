@@ -2,17 +2,24 @@
 //! residuals of a plain predictor on a few rows. That coder does better, by a third as a rule, so this only tells where it
 //! is out of the question.
 
+use super::estimate::halves_of_octaves;
 use super::problem::{Problem, Target};
 use crate::array::Element;
+use std::ops::Range;
 
 /// One row in so many, at most.
 const ROWS: usize = 16;
 /// Rows looked at, at least, of arrays that have so many.
 const FEWEST_ROWS: usize = 64;
-/// Magnitudes that have a symbol of their own.
-const SYMBOLS: usize = 64;
+/// Magnitudes below this have a symbol of their own; above, each half of an octave has one.
+const ALONE: u32 = 32;
+const SYMBOLS: usize = 84;
 /// Classes of neighbourhoods.
-const CLASSES: usize = 16;
+const CLASSES: usize = 64;
+/// One row in so many of a few.
+const ROWS_OF_FEW: usize = 4;
+/// Values of which the least difference tells the step that they are multiples of.
+const PICKED: usize = 4096;
 /// Largest integer, so that sums of a few do not overflow.
 const LARGEST: f64 = (1 << 27) as f64;
 
@@ -35,13 +42,13 @@ impl Residuals {
             let ne = north.get(x + 1).map_or(n, |&ne| ne);
             let prediction = (w + n - nw).clamp(w.min(n), w.max(n));
             let near = w.abs_diff(nw) + nw.abs_diff(n) + n.abs_diff(ne);
-            let class = if near < 4 { near } else { (2 * near.ilog2() + (near >> (near.ilog2() - 1) & 1)).min(15) };
+            let class = if near < 4 { near } else { halves_of_octaves(near) };
             let magnitude = here[x].abs_diff(prediction);
-            let symbol = (magnitude as usize).min(SYMBOLS - 1);
-            self.counts[class as usize][symbol] += 1;
+            let symbol = if magnitude < ALONE { magnitude } else { halves_of_octaves(magnitude) + 22 };
+            self.counts[class as usize][symbol as usize] += 1;
             self.bits += if magnitude > 0 { 1.0 } else { 0.0 };
-            if symbol == SYMBOLS - 1 {
-                self.bits += 2.0 * f64::from(magnitude + 2 - SYMBOLS as u32).log2();
+            if magnitude >= ALONE {
+                self.bits += f64::from(magnitude.ilog2() - 1);
             }
         }
     }
@@ -56,43 +63,74 @@ impl Residuals {
     }
 }
 
-/// About the bytes of the residuals of a plain predictor, within a slice or from slice to slice; `None` where few rows or
-/// an unknown lattice tell nothing.
-pub(super) fn glance<T: Element>(problem: &Problem<T>) -> Option<f64> {
-    if problem.geometry.height < 2 || problem.geometry.width < 8 {
-        return None;
-    }
-    match problem.target {
-        Target::Lossless => None,
-        Target::MaxAbs(eps) => Some(look(problem, 2.0 * eps)?.0),
-        Target::Rmse(limit) => {
-            let mut step = limit * 12f64.sqrt();
-            let (mut bytes, mut rmse) = look(problem, step)?;
+/// About the bytes of the residuals of a plain predictor, within a slice or from slice to slice.
+pub(super) struct Glance {
+    pub(super) bytes: f64,
+    /// Between the integers.
+    step: f64,
+}
+
+impl Glance {
+    /// `None` where few rows or an unknown lattice tell nothing.
+    pub(super) fn new<T: Element>(problem: &Problem<T>) -> Option<Self> {
+        if problem.geometry.height < 2 || problem.geometry.width < 8 {
+            return None;
+        }
+        let mut step = step(problem.target)?;
+        let (mut bytes, mut rmse) = look(problem, step, None)?;
+        if let Target::Rmse(limit) = problem.target {
             // Where most values are the least one, the others may have larger errors.
             for _ in 0..4 {
                 if rmse > 0.8 * limit {
                     break;
                 }
                 step *= (limit / rmse).min(4.0);
-                (bytes, rmse) = look(problem, step)?;
+                (bytes, rmse) = look(problem, step, None)?;
             }
-            Some(bytes)
         }
+        Some(Self { bytes, step })
+    }
+
+    /// The same if all rows were like some of each slice; 0 where nothing happens in them.
+    pub(super) fn of_rows<T: Element>(&self, problem: &Problem<T>, rows: &[Range<usize>]) -> f64 {
+        look(problem, self.step, Some(rows)).map_or(0.0, |(bytes, _)| bytes)
     }
 }
 
-/// About the bytes at a step, and the root mean square error.
-fn look<T: Element>(problem: &Problem<T>, step: f64) -> Option<(f64, f64)> {
+/// The largest step of integers that keeps a bound, as a rule.
+fn step(target: Target) -> Option<f64> {
+    match target {
+        Target::Lossless => None,
+        Target::MaxAbs(eps) => Some(2.0 * eps),
+        Target::Rmse(limit) => Some(limit * 12f64.sqrt()),
+    }
+}
+
+/// Are the values themselves integers times a larger step than the bound asks for? A glance does not know that.
+pub(super) fn is_coarse<T: Element>(problem: &Problem<T>) -> bool {
+    let Some(step) = step(problem.target) else { return false };
+    let stride = (problem.values.len() / PICKED).max(1);
+    let mut picked: Vec<f64> = problem.values.iter().step_by(stride).map(|v| v.to_f64()).collect();
+    picked.sort_unstable_by(f64::total_cmp);
+    picked.windows(2).all(|w| w[0] == w[1] || w[1] - w[0] >= step)
+}
+
+/// About the bytes at a step, from all rows or from some of each slice, and the root mean square error.
+fn look<T: Element>(problem: &Problem<T>, step: f64, few: Option<&[Range<usize>]>) -> Option<(f64, f64)> {
     let (geometry, (lo, _)) = (&problem.geometry, problem.extremes?);
     let (height, width, slices) = (geometry.height, geometry.width, geometry.slices());
     let (offset, inverse) = (lo.to_f64(), 1.0 / step);
     let index = |v: &T| ((v.to_f64() - offset) * inverse + 0.5).min(LARGEST) as i32;
-    let stride = (slices * height / FEWEST_ROWS).clamp(1, ROWS);
+    let most = if few.is_some() { ROWS_OF_FEW } else { ROWS };
+    let stride = (slices * height / FEWEST_ROWS).clamp(1, most);
+    let all = [1..height];
+    let few = few.unwrap_or(&all);
     let mut q: [Vec<i32>; 4] = std::array::from_fn(|_| Vec::with_capacity(width));
     let (mut within, mut between) = (Residuals::new(), Residuals::new());
     let (mut rows, mut squares) = (0, 0.0);
     for slice in 0..slices {
-        for y in (1 + (slice + stride / 2) % stride..height).step_by(stride) {
+        let skipped = (slice + stride / 2) % stride;
+        for y in few.iter().flat_map(|rows| (rows.start.max(1) + skipped..rows.end).step_by(stride)) {
             let row = |slice: usize, y: usize| &problem.values[(slice * height + y) * width..][..width];
             let [north, here, north_before, before] = &mut q;
             let earlier = slice.saturating_sub(1);

@@ -26,6 +26,8 @@ use std::ops::Range;
 pub(crate) struct Analysis {
     geometry: Geometry,
     pub(super) basis: Basis,
+    /// About the bytes at the root mean square error that was aimed at; 0 where nothing asked for them.
+    pub(super) promised: f64,
     levels: Vec<Level>,
     /// Per level: (slices, height, width), divided by `scale`.
     volumes: Vec<Vec<f32>>,
@@ -133,11 +135,12 @@ impl Analysis {
         (mean, scale): (f64, f64),
         isa: Isa,
     ) -> Self {
-        let Transformed { basis, levels, axes, volumes, start, .. } = transformed;
+        let Transformed { basis, levels, axes, volumes, bits, start } = transformed;
         let extents = |(level, volume): (&Level, &Vec<f32>)| volume.chunks_exact(level.width).map(Extent::of).collect();
         let extents: Vec<Vec<Extent>> = levels.iter().zip(&volumes).map(extents).collect();
         let peak = extents.iter().flatten().map(|e| e.peak).fold(0.0, f64::max);
-        Self { geometry: geometry.clone(), basis, levels, volumes, extents, axes, base, mean, scale, start, peak, isa }
+        let (geometry, promised) = (geometry.clone(), bits / 8.0);
+        Self { geometry, basis, promised, levels, volumes, extents, axes, base, mean, scale, start, peak, isa }
     }
 
     /// The step whose RMSE is about `target` (in the data's unit), by the coefficients. The search starts where the sample that chose

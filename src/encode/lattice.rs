@@ -2,6 +2,7 @@
 
 use super::effort::Effort;
 use super::forms::{seem_unlike, seems_repeated};
+use super::glance::Glance;
 use super::mapping::{Quantiser, choose, fixed, with_tops};
 use super::problem::Problem;
 use super::table::table;
@@ -36,6 +37,14 @@ const UNCOUNTED: usize = 2;
 
 /// Of fewer elements all are coded, not a part: the models would learn too little of it.
 const SMALL: usize = 1 << 17;
+
+/// An estimate takes one row in so many.
+const SHARE: usize = 4;
+/// About the share of a band's bytes that its rows have in a long run, where nothing is learned anew ..
+const LEARNED_ANEW: f64 = 0.95;
+/// .. and where a glance cannot tell whether they are easier than others. Where that says they are so unlike, they tell nothing.
+const PLAIN: f64 = 0.85;
+const ALIKE: Range<f64> = 0.5..2.0;
 
 /// Slices of larger arrays are joined if that takes less than this of a part's bytes: there, fewer weights are learned sooner.
 const JOINED: f64 = 0.95;
@@ -163,14 +172,26 @@ impl Plan {
         }
     }
 
-    /// About how many bytes [`encode`](Self::encode) would take, or 0 for arrays so small that this says nothing.
-    pub(crate) fn estimate<T: Element>(&self, problem: &Problem<T>, effort: Effort) -> usize {
+    /// About how many bytes [`encode`](Self::encode) would take; `None` for arrays so small that this says nothing.
+    pub(super) fn estimate<T: Element>(
+        &self,
+        problem: &Problem<T>,
+        effort: Effort,
+        glance: Option<&Glance>,
+    ) -> Option<f64> {
         let small = problem.values.len() < SMALL && !effort.quick;
         if small || problem.values.len() / problem.geometry.width < 64 {
-            return 0;
+            return None;
         }
-        // A band pays for learning anew; a long run does not.
-        self.sample(problem, 4) * 17 / 20
+        // Rows may be easier than the others: a glance at them and at all tells. Learning anew has its price besides.
+        let share = match glance {
+            Some(all) => {
+                let easier = all.bytes / all.of_rows(problem, &Bands::new(problem, SHARE).counted());
+                Some(easier).filter(|e| ALIKE.contains(e))? * LEARNED_ANEW
+            }
+            None => PLAIN,
+        };
+        Some(share * self.sample(problem, SHARE) as f64)
     }
 
     /// About the bytes of all, from one in `share` of the rows: bands spread over the array, each by itself and through all slices. The
@@ -185,21 +206,17 @@ impl Plan {
 
     fn sample_as<T: Element, Q: Integer>(&self, problem: &Problem<T>, share: usize) -> usize {
         let width = problem.geometry.width;
-        let rows = problem.values.len() / width;
         let (slices, plane) = slices(&problem.geometry);
-        let height = rows / slices;
         let whole = is_ribbon(&problem.geometry);
         let outer = if slices > 1 { problem.geometry.outer.clone() } else { Vec::new() };
-        let parts = share.max(8) * if slices > 1 { 1 } else { 2 };
-        let band = if share == 1 { height } else { (height / parts).max(8).min(height) };
-        let bands = (height / (share * band)).max(1);
         let (mut first, mut counter) = (Counter::default(), Counter::default());
-        let uncounted = if band == height { 0 } else { (band / 8).min(UNCOUNTED) };
-        for b in 0..bands {
+        let bands = Bands::new(problem, share);
+        let Bands { height, band, uncounted, .. } = bands;
+        for start in bands.starts() {
             let (all, part) = (problem.geometry.clone(), (outer.clone(), band));
             let geometry = if whole { all } else { Geometry { outer: part.0, height: part.1, ..all } };
             let mut state = State::<Q>::new(&self.form.geometry(&geometry), self.form);
-            let start = (2 * b + 1) * (height - band) / (2 * bands) * width;
+            let start = start * width;
             for slice in 0..slices {
                 state.lattice.start(self.mappings.top(slice), self.mappings.change(slice));
                 let mut done = 0;
@@ -212,7 +229,7 @@ impl Plan {
                 }
             }
         }
-        counter.bytes() as usize * height / (bands * (band - uncounted))
+        counter.bytes() as usize * height / (bands.number * (band - uncounted))
     }
 
     /// Quantise and code one row, a part of a slice.
@@ -247,6 +264,39 @@ fn worth_halving(bytes: usize, lone: usize, [upper, lower]: [&Geometry; 2]) -> b
         (slices, _) => lone - (bytes - lone) / (slices - 1) as f64,
     };
     all >= HALVED_BYTES as f64 && more + LEARNING < HALVED_SHARE * all
+}
+
+/// Bands of rows of each slice, spread over all, that stand for one row in a share.
+struct Bands {
+    /// Rows of a slice, and of a band.
+    height: usize,
+    band: usize,
+    number: usize,
+    /// The first rows of a band, which do not count.
+    uncounted: usize,
+}
+
+impl Bands {
+    fn new<T: Element>(problem: &Problem<T>, share: usize) -> Self {
+        let (slices, plane) = slices(&problem.geometry);
+        let height = plane / problem.geometry.width;
+        let parts = share.max(8) * if slices > 1 { 1 } else { 2 };
+        let band = if share == 1 { height } else { (height / parts).max(8).min(height) };
+        let number = (height / (share * band)).max(1);
+        let uncounted = if band == height { 0 } else { (band / 8).min(UNCOUNTED) };
+        Self { height, band, number, uncounted }
+    }
+
+    /// The first row of each.
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        let &Self { height, band, number, .. } = self;
+        (0..number).map(move |b| (2 * b + 1) * (height - band) / (2 * number))
+    }
+
+    /// The rows of each that count.
+    fn counted(&self) -> Vec<Range<usize>> {
+        self.starts().map(|start| start + self.uncounted..start + self.band).collect()
+    }
 }
 
 /// What a run over the rows carries along.

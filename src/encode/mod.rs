@@ -29,6 +29,7 @@ mod problem;
 mod profile;
 mod quantise;
 mod recipe;
+mod rival;
 mod search;
 pub(crate) mod siren;
 mod spatial;

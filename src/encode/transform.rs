@@ -30,8 +30,8 @@ pub(super) struct Transformed {
     pub(super) axes: Vec<Outer>,
     /// Per level: (slices, height, width).
     pub(super) volumes: Vec<Vec<f32>>,
-    /// Estimated bits, if there is a choice.
-    bits: f64,
+    /// Estimated bits; 0 where nothing is left to choose.
+    pub(super) bits: f64,
     pub(super) start: Start,
 }
 
