@@ -123,8 +123,8 @@ fn look<T: Element>(problem: &Problem<T>, step: f64, few: Option<&[Range<usize>]
     let index = |v: &T| ((v.to_f64() - offset) * inverse + 0.5).min(LARGEST) as i32;
     let most = if few.is_some() { ROWS_OF_FEW } else { ROWS };
     let stride = (slices * height / FEWEST_ROWS).clamp(1, most);
-    let all = [1..height];
-    let few = few.unwrap_or(&all);
+    let all = 1..height;
+    let few = few.unwrap_or(std::slice::from_ref(&all));
     let mut q: [Vec<i32>; 4] = std::array::from_fn(|_| Vec::with_capacity(width));
     let (mut within, mut between) = (Residuals::new(), Residuals::new());
     let (mut rows, mut squares) = (0, 0.0);

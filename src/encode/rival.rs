@@ -15,8 +15,8 @@ const GLANCE: f64 = 1.0;
 /// .. or where the lattice coder's own estimate does, unless a glance says so many times of it.
 const ESTIMATE: f64 = 0.92;
 const DOUBTED: f64 = 1.5;
-/// A transform is smaller where that estimate says so many times its bytes. Over 161 fields and 8 bounds it was off by at most so much in
-/// 9 of 10 cases.
+/// A transform is smaller where that estimate says so many times its bytes. Of 345 cells that a glance left open (161 fields, 8
+/// bounds) two were not.
 const MARGIN: f64 = 1.06;
 
 /// The lattice coder of a problem.
