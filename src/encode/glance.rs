@@ -161,3 +161,31 @@ fn look<T: Element>(problem: &Problem<T>, step: f64, few: Option<&[Range<usize>]
     let rows = f64::from(rows.max(1));
     Some((bits / 8.0 * (slices * height) as f64 / rows, step * (squares / (rows * width as f64)).sqrt()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::problem::tests::{noise, plane};
+
+    /// Integers times a step are known where the bound asks for a smaller one; other values are not.
+    #[test]
+    fn coarse_values() {
+        let whole = |i| (16.0 * noise(i)).floor();
+        let coarse = |value: fn(usize) -> f32, target| is_coarse(&plane(value, 64, 64, target));
+        assert!(coarse(whole, Target::MaxAbs(0.01)));
+        assert!(coarse(whole, Target::Rmse(0.01)));
+        assert!(!coarse(whole, Target::MaxAbs(1.0)));
+        assert!(!coarse(whole, Target::Lossless));
+        assert!(!coarse(noise, Target::MaxAbs(0.001)));
+    }
+
+    /// Rows alone stand for all: noise above, nothing below.
+    #[test]
+    fn some_rows() {
+        let problem = plane(|i| if i < 128 * 64 { noise(i) } else { 0.5 }, 256, 64, Target::MaxAbs(0.001));
+        let glance = Glance::new(&problem).unwrap();
+        let of = |rows| glance.of_rows(&problem, &[rows]) / glance.bytes;
+        assert!((1.8..2.1).contains(&of(0..128)), "{}", of(0..128));
+        assert!(of(130..256) == 0.0, "{}", of(130..256));
+    }
+}

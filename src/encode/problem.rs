@@ -300,3 +300,27 @@ fn resolve<T: Element>(bound: Bound, range: f64) -> Result<Target> {
         _ => Target::Lossless,
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Of the number, from 0 to 1.
+    pub(in crate::encode) fn noise(i: usize) -> f32 {
+        ((i as f64 * 12.9898).sin() * 43_758.545).abs().fract() as f32
+    }
+
+    /// A plane of values of their places, all ordinary.
+    pub(in crate::encode) fn plane(
+        value: impl Fn(usize) -> f32,
+        height: usize,
+        width: usize,
+        target: Target,
+    ) -> Problem<'static, f32> {
+        let values: Vec<f32> = (0..height * width).map(value).collect();
+        let (extremes, count) = ordinary_extremes(&values, None);
+        let geometry = Geometry { outer: Vec::new(), height, width, periodic: false };
+        let (classes, fills, reference) = (None, Vec::new(), None);
+        Problem { values: values.into(), classes, fills, declared: 0, geometry, target, extremes, count, reference }
+    }
+}

@@ -75,3 +75,26 @@ impl<'a, T: Element> Rival<'a, T> {
         self.estimated(bytes as f64).is_some_and(|share| share > MARGIN)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::problem::tests::{noise, plane};
+
+    /// The estimate of noise, calmer below, is right; a transform loses that promises more, and wins with less.
+    #[test]
+    fn close_and_far() {
+        let field = |i: usize| if i < 64 * 512 { noise(i) } else { 0.1 * noise(i) };
+        let problem = plane(field, 256, 512, Target::MaxAbs(0.001));
+        let rival = Rival::new(&problem, Effort::new(5));
+        let bytes = rival.plan().encode(&problem, None).len() as f64;
+        let off = rival.estimated(bytes).unwrap();
+        assert!((0.95..1.05).contains(&off), "{off}");
+        assert!(rival.undercuts(1.3 * bytes));
+        assert!(!rival.undercuts(0.9 * bytes));
+        assert!(rival.is_larger((0.85 * bytes) as usize));
+        assert!(!rival.is_larger(bytes as usize));
+        assert!(!rival.is_unlikely(bytes as usize));
+        assert!(rival.is_unlikely((0.3 * bytes) as usize));
+    }
+}
